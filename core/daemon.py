@@ -1,0 +1,86 @@
+"""A long-lived loop: passes over the database, woken by a doorbell, by the clock, or told to stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from django.db import close_old_connections
+
+from core.doorbell import Doorbell
+
+log = logging.getLogger(__name__)
+
+FIRST_BACK_OFF = 0.1
+LONGEST_BACK_OFF = 5.0
+
+
+class Daemon:
+    """Calls a pass at once, then at every ring of `bell` and at least every `poll` seconds, until `stop` is set.
+
+    `before_pass` makes the thread ready for a pass: by default it gives up database connections that are stale,
+    so that a restart of the database costs one failed pass at most.
+    """
+
+    def __init__(
+        self,
+        role: str,
+        bell: Doorbell,
+        *,
+        poll: float,
+        stop: threading.Event,
+        before_pass: Callable[[], None] = close_old_connections,
+    ) -> None:
+        self._role = role
+        self._bell = bell
+        self._poll = poll
+        self._stop = stop
+        self._before_pass = before_pass
+        self._failures = 0
+
+    def run(self, pass_once: Callable[[], object]) -> None:
+        """Return after `stop` is set, never in the middle of a pass. A pass that raises is logged and tried again."""
+        threading.Thread(target=self._ring_at_stop, name=f"{self._role}-stop", daemon=True).start()
+        while not self._stop.is_set():
+            if self._attempt(pass_once):
+                self._bell.wait(self._poll)
+            else:
+                # Only stopping ends this wait: a bell that goes on ringing must not turn a failure into a busy loop.
+                self._stop.wait(self._back_off)
+
+    def _attempt(self, pass_once: Callable[[], object]) -> bool:
+        try:
+            self._before_pass()
+            pass_once()
+        except Exception as error:
+            self._failures += 1
+            self._log_failure(error)
+            return False
+        if self._failures:
+            log.info("The %s works again after %d failed passes", self._role, self._failures)
+        self._failures = 0
+        return True
+
+    @property
+    def _back_off(self) -> float:
+        return min(FIRST_BACK_OFF * 2.0 ** min(self._failures - 1, 16), LONGEST_BACK_OFF)
+
+    def _log_failure(self, error: Exception) -> None:
+        log.error(
+            "A pass of the %s failed (%s: %s); it tries again in %.1f s",
+            self._role,
+            type(error).__name__,
+            error,
+            self._back_off,
+            # The first of a row tells where; the same trace every few seconds would only bury other lines.
+            exc_info=error if self._failures == 1 else None,
+            extra={"action": "pass_failed", "role": self._role, "failures": self._failures},
+        )
+
+    def _ring_at_stop(self) -> None:
+        self._stop.wait()
+        try:
+            self._bell.press()
+        except OSError:
+            log.debug("The %s had left its doorbell before it was told to stop", self._role)

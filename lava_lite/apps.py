@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class LavaLiteConfig(AppConfig):
+    name = "lava_lite"

@@ -1,0 +1,41 @@
+"""What every request passes through that is the house's own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 5
+
+
+class BusyDatabaseMiddleware:
+    """A database that is locked or restarting is answered with a 503 that says so, never with a trace."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, OperationalError | InterfaceError):
+            return None
+        log.warning("The database did not answer for %s: %s", request.path, exception)
+        return _busy(request)
+
+
+def _busy(request: HttpRequest) -> HttpResponse:
+    if request.accepts("text/html") and not request.path.startswith(("/api/", "/scheduler/internal/")):
+        response = render(request, "503.html", status=503)
+    else:
+        response = JsonResponse(
+            {"error": "The database is busy; nothing was changed. Try again."}, status=503
+        )
+    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response

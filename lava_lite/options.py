@@ -1,0 +1,183 @@
+"""The settings of lava_lite as a table: name, default, meaning.
+
+Values come from the environment, then from `settings.yaml` in the data directory, then from here.
+Names are LAVA's where LAVA has them. `docs/settings.md` lists them all; a test keeps it complete.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
+
+
+class BadSetting(Exception):
+    """A setting that cannot be used; the text names it, its value and what would be right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    name: str
+    default: Any
+    read: Callable[[str], Any]  # from the environment's text; ValueError says what would be right
+    help: str
+
+
+def boolean(text: str) -> bool:
+    if text.strip().lower() in TRUE_WORDS:
+        return True
+    if text.strip().lower() in FALSE_WORDS:
+        return False
+    raise ValueError("expected true or false")
+
+
+def words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def port(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise ValueError("expected a port from 1 to 65535")
+    return int(text)
+
+
+def count(text: str) -> int:
+    if not text.isdigit():
+        raise ValueError("expected a whole number")
+    return int(text)
+
+
+OPTIONS = (
+    Option(name="HOST", default="127.0.0.1", read=str, help="Address on which the pages and APIs listen."),
+    Option(name="PORT", default=8000, read=port, help="Port on which the pages and APIs listen."),
+    Option(
+        name="ALLOWED_HOSTS",
+        default=["localhost", "127.0.0.1", "[::1]"],
+        read=words,
+        help="Host names by which the lab may be called, separated by commas.",
+    ),
+    Option(
+        name="CSRF_TRUSTED_ORIGINS",
+        default=[],
+        read=words,
+        help="Origins (https://lab.example.org) from which forms are accepted, behind a proxy.",
+    ),
+    Option(
+        name="SERVED",
+        default=False,
+        read=boolean,
+        help="On for a lab behind HTTPS: secure cookies, HSTS, redirect to HTTPS. Off: plain HTTP on loopback.",
+    ),
+    Option(name="DEBUG", default=False, read=boolean, help="Django's debug pages. Never on a served lab."),
+    Option(
+        name="DATABASE_URL",
+        default="",
+        read=str,
+        help="postgres://user:password@host:5432/name; empty: SQLite in the data directory.",
+    ),
+    Option(
+        name="EVENT_NOTIFICATION",
+        default=True,
+        read=boolean,
+        help="Off silences the outgoing transports; events are recorded all the same.",
+    ),
+    Option(
+        name="EVENT_TOPIC", default="org.lavasoftware", read=str, help="First part of every event's topic."
+    ),
+    Option(
+        name="EVENT_SOCKET",
+        default="tcp://127.0.0.1:5500",
+        read=str,
+        help="Where the public ZMQ PUB socket is bound.",
+    ),
+    Option(
+        name="EVENT_ADDITIONAL_SOCKETS",
+        default=[],
+        read=words,
+        help="ZMQ PULL sockets of trusted subscribers, which get every event, separated by commas.",
+    ),
+    Option(
+        name="WORKER_AUTO_REGISTER_NETMASK",
+        default=[],
+        read=words,
+        help="Networks (192.168.7.0/24) from which a worker may register without credentials; none by default.",
+    ),
+    Option(
+        name="LOG_TAIL_LIMIT",
+        default=1024 * 1024,
+        read=count,
+        help="The most bytes that one answer of log-tail holds.",
+    ),
+    Option(
+        name="DEFINITION_LIMIT",
+        default=1_000_000,
+        read=count,
+        help="The most bytes that a job definition may have.",
+    ),
+    Option(
+        name="TIME_ZONE",
+        default="UTC",
+        read=str,
+        help="The zone in which pages show times without JavaScript.",
+    ),
+)
+
+
+def data_directory(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where database, logs, keys and sockets live: LAVA_LITE_DATA, a checkout's data/, or the user's data directory."""
+    if chosen := environ.get("LAVA_LITE_DATA"):
+        return Path(chosen).expanduser().absolute()
+    if (ROOT / "pyproject.toml").exists():
+        return ROOT / "data"
+    home = environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(home).expanduser() / "lava_lite"
+
+
+def load(directory: Path, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """All settings by name. BadSetting for a value, a key or a file that cannot be used."""
+    values = _from_file(directory / "settings.yaml")
+    return {option.name: _value(option, values, environ) for option in OPTIONS}
+
+
+def _value(option: Option, from_file: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
+    if option.name in environ:
+        return _read(option, environ[option.name])
+    if option.name not in from_file:
+        return option.default
+    value = from_file[option.name]
+    if isinstance(value, list) and isinstance(option.default, list):
+        return [str(entry) for entry in value]
+    return _read(option, str(value))
+
+
+def _read(option: Option, text: str) -> Any:
+    try:
+        return option.read(text)
+    except ValueError as wrong:
+        raise BadSetting(f"{option.name}: {wrong}, got {text!r}") from wrong
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as wrong:
+        raise BadSetting(f"{path}: {wrong}") from wrong
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise BadSetting(f"{path}: expected NAME: value lines")
+    known = {option.name for option in OPTIONS}
+    for name in values:
+        if name not in known:
+            raise BadSetting(f"{path}: there is no setting {name!r}; docs/settings.md lists them")
+    return values

@@ -1,0 +1,202 @@
+"""Django's settings, made from `lava_lite.options`. Nothing is written here and nothing is asked of a database."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+from lava_lite import options
+
+try:
+    DATA = options.data_directory()
+    _option = options.load(DATA)
+except options.BadSetting as wrong:
+    raise ImproperlyConfigured(str(wrong)) from wrong
+
+PACKAGE = Path(__file__).resolve().parent
+ROOT = PACKAGE.parent
+
+
+def _shipped(name: str) -> Path:
+    """A folder beside the packages in a checkout, inside this package when installed from a wheel."""
+    beside = ROOT / name
+    return beside if (ROOT / "pyproject.toml").exists() else PACKAGE / name
+
+
+TESTING = "pytest" in sys.modules
+
+HOST: str = _option["HOST"]
+PORT: int = _option["PORT"]
+EVENT_NOTIFICATION: bool = _option["EVENT_NOTIFICATION"]
+EVENT_TOPIC: str = _option["EVENT_TOPIC"]
+EVENT_SOCKET: str = _option["EVENT_SOCKET"]
+EVENT_ADDITIONAL_SOCKETS: list[str] = _option["EVENT_ADDITIONAL_SOCKETS"]
+WORKER_AUTO_REGISTER_NETMASK: list[str] = _option["WORKER_AUTO_REGISTER_NETMASK"]
+LOG_TAIL_LIMIT: int = _option["LOG_TAIL_LIMIT"]
+DEFINITION_LIMIT: int = _option["DEFINITION_LIMIT"]
+
+LOGS = DATA / "logs"
+RUN = DATA / "run"  # doorbells
+EXAMPLES = _shipped("examples")
+SECRET_KEY_FILE = DATA / "secret.key"
+
+# `lava-lite up` makes the file; a key of the moment is enough for commands that run without a lab.
+SECRET_KEY = (
+    SECRET_KEY_FILE.read_text(encoding="ascii").strip()
+    if SECRET_KEY_FILE.exists()
+    else secrets.token_urlsafe(50)
+)
+DEBUG: bool = _option["DEBUG"]
+SERVED: bool = _option["SERVED"]
+ALLOWED_HOSTS: list[str] = _option["ALLOWED_HOSTS"]
+CSRF_TRUSTED_ORIGINS: list[str] = _option["CSRF_TRUSTED_ORIGINS"]
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "csp",
+    "core",
+    "accounts",
+    "events",
+    "devices",
+    "jobs",
+    "workers",
+    "api",
+    "lava_lite",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.TokenMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "lava_lite.middleware.BusyDatabaseMiddleware",
+]
+
+ROOT_URLCONF = "lava_lite.urls"
+ASGI_APPLICATION = "lava_lite.asgi.application"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/"
+APPEND_SLASH = True
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [_shipped("templates")],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+
+def _sqlite() -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": DATA / "lava_lite.sqlite3",
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            # Writers queue for the one lock at BEGIN, so a transaction never fails half-way for want of it.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    }
+
+
+def _by_url(url: str) -> dict[str, Any]:
+    return {**dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)}
+
+
+DATABASES = {"default": _by_url(_option["DATABASE_URL"]) if _option["DATABASE_URL"] else _sqlite()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [_shipped("static")]
+WHITENOISE_USE_FINDERS = True  # serves the packages' own static files; there is no collecting step
+WHITENOISE_AUTOREFRESH = DEBUG
+
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = _option["TIME_ZONE"]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+if TESTING:
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "api.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
+    "DEFAULT_PARSER_CLASSES": [
+        "rest_framework.parsers.JSONParser",
+        "rest_framework.parsers.FormParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "PAGE_SIZE": 50,
+    "EXCEPTION_HANDLER": "api.errors.answer",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+
+_SELF = "'self'"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [_SELF],
+        "img-src": [_SELF, "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": [_SELF],
+        "frame-ancestors": ["'none'"],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+if SERVED:
+    SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {"django.server": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+}
