@@ -1,0 +1,37 @@
+"""A token opens the pages' addresses too, so that `curl` reads what the browser reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from accounts.models import Token
+
+SCHEMES = ("token", "bearer")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+def secret_in(request: HttpRequest) -> str | None:
+    """The secret of `Authorization: Token …` (or Bearer); None where there is no such header."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() in SCHEMES else None
+
+
+class TokenMiddleware:
+    """For reading only: what a token changes, it changes through the APIs, where no cookie is involved."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith("/api/") or request.method not in SAFE_METHODS:
+            return self.get_response(request)
+        secret = secret_in(request)
+        if secret is None:
+            return self.get_response(request)
+        user = Token.objects.user_of(secret)
+        if user is None:
+            return JsonResponse({"error": "This token is unknown, expired or revoked."}, status=401)
+        request.user = user
+        return self.get_response(request)

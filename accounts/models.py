@@ -1,0 +1,65 @@
+"""Users' tokens. Users and groups are Django's own."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import string
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+ALPHABET = string.ascii_lowercase + string.digits  # clients splice tokens into addresses without quoting them
+LENGTH = 64
+USED_PRECISION = timedelta(minutes=1)
+
+
+def digest(secret: str) -> str:
+    """What is stored in place of a secret; a long random secret needs no salt and no slow hash."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def make_secret() -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+
+
+class TokenQuerySet(models.QuerySet["Token"]):
+    def issue(self, user: User, *, description: str = "", expires: datetime | None = None) -> str:
+        """Make a token for `user`; its secret is returned this once and never stored."""
+        secret = make_secret()
+        self.create(user=user, digest=digest(secret), description=description, expires=expires)
+        return secret
+
+    def user_of(self, secret: str) -> User | None:
+        """Whose token it is; None for an unknown, expired or revoked one, or a user who may not log in."""
+        now = timezone.now()
+        valid = self.filter(Q(expires__isnull=True) | Q(expires__gt=now), user__is_active=True)
+        token = valid.select_related("user").filter(digest=digest(secret)).first()
+        if token is None:
+            return None
+        if token.last_used is None or now - token.last_used > USED_PRECISION:
+            self.filter(pk=token.pk).update(last_used=now)
+        return token.user
+
+
+class Token(models.Model):
+    """A secret that acts for a user in the APIs; only its digest is kept."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    description = models.CharField(max_length=200, blank=True)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+    expires = models.DateTimeField(null=True, blank=True)
+    last_used = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = TokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return self.description or f"token of {self.user}"

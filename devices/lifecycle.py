@@ -1,0 +1,138 @@
+"""The verbs for devices and workers: the only writers of their state and health.
+
+Those that jobs cause (`reserve`, `occupy`, `release`) are called with the device's row already locked, inside
+the caller's transaction. The others are whole: they lock, change, announce and commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from django.db import transaction
+from django.utils import timezone
+
+from devices.models import Device, Worker
+from devices.states import DeviceHealth, DeviceState, WorkerState
+from events.outbox import Cause
+
+CHANGED = "device.changed"
+
+
+class DeviceBusy(Exception):
+    """A device that is not idle cannot be given to a job."""
+
+
+class StillInUse(Exception):
+    """What jobs or devices still need cannot be deleted."""
+
+
+# What must happen before a device is retired, as the packages above have asked (AppConfig.ready).
+_before_retiring: list[Callable[[Device, Cause], None]] = []
+
+
+def before_retiring(rule: Callable[[Device, Cause], None]) -> None:
+    """Have `rule(device, cause)` called, outside of any lock, before a device is retired."""
+    if rule not in _before_retiring:
+        _before_retiring.append(rule)
+
+
+def reserve(device: Device, *, job: int, cause: Cause) -> None:
+    """Keep the device for a job. DeviceBusy if it is not idle."""
+    if device.state != DeviceState.IDLE:
+        state = DeviceState(device.state).label
+        raise DeviceBusy(f"{device.name} is {state} and cannot take job {job}")
+    device.last_used = timezone.now()
+    _use(device, DeviceState.RESERVED, job, cause)
+
+
+def occupy(device: Device, *, job: int, cause: Cause) -> None:
+    """The job runs on it."""
+    _use(device, DeviceState.RUNNING, job, cause)
+
+
+def release(device: Device, *, job: int, broken: bool, cause: Cause) -> None:
+    """The job is over; `broken`: for a reason of the lab's, so a good device is no longer known to be good."""
+    if broken and device.health == DeviceHealth.GOOD:
+        _describe(device, DeviceHealth.UNKNOWN, f"infrastructure error in job {job}", cause)
+    _use(device, DeviceState.IDLE, job, cause)
+
+
+def good(name: str, *, by: str, reason: str = "") -> Device:
+    """Somebody says that the device is in order again."""
+    return set_health(name, DeviceHealth.GOOD, by=by, reason=reason)
+
+
+def maintenance(name: str, *, by: str, reason: str = "") -> Device:
+    """Take the device out: the job on it goes on, no new one comes."""
+    return set_health(name, DeviceHealth.MAINTENANCE, by=by, reason=reason)
+
+
+def retire(name: str, *, by: str, reason: str = "") -> Device:
+    """Take the device out for good; a job on it is canceled."""
+    cause = Cause(kind="user", actor=by, reason=reason)
+    device = Device.objects.get(pk=name)
+    for rule in _before_retiring:
+        rule(device, cause)
+    return set_health(name, DeviceHealth.RETIRED, by=by, reason=reason)
+
+
+@transaction.atomic
+def set_health(name: str, health: DeviceHealth, *, by: str, reason: str = "") -> Device:
+    """What a person says of a device; DoesNotExist for an unknown name. The same health and reason change nothing."""
+    device: Device = Device.objects.lock(name)
+    if device.health == health and device.health_reason == reason:
+        return device
+    cause = Cause(kind="user", actor=by, reason=reason)
+    _describe(device, health, reason, cause)
+    device.tell(CHANGED, cause=cause)
+    device.save()
+    return device
+
+
+def set_health_of_many(
+    names: Iterable[str], verb: Callable[..., Device], *, by: str, reason: str
+) -> list[Device]:
+    """One verb for several devices, all or none. In the order of their names, so that two never wait for each other."""
+    with transaction.atomic():
+        return [verb(name, by=by, reason=reason) for name in sorted(names)]
+
+
+@transaction.atomic
+def worker_seen(name: str, *, version: str) -> Worker:
+    """A worker asked for work: it is there. DoesNotExist for an unknown name."""
+    now = timezone.now()
+    updated = Worker.objects.filter(pk=name, state=WorkerState.ONLINE, version=version)
+    if updated.update(last_ping=now):
+        return Worker.objects.get(pk=name)
+    worker: Worker = Worker.objects.lock(name)
+    worker.last_ping, worker.version = now, version
+    if worker.state != WorkerState.ONLINE:
+        worker.state = WorkerState.ONLINE
+        worker.tell("worker.changed", cause=Cause(kind="worker", actor=name))
+    worker.save()
+    return worker
+
+
+@transaction.atomic
+def worker_silent(name: str) -> None:
+    """A worker has not asked for work for too long."""
+    worker: Worker = Worker.objects.lock(name)
+    if not Worker.objects.silent().filter(pk=name).exists():
+        return
+    worker.state = WorkerState.OFFLINE
+    worker.tell("worker.changed", cause=Cause(kind="timer", reason="silent for a minute"))
+    worker.save()
+
+
+def _use(device: Device, state: DeviceState, job: int, cause: Cause) -> None:
+    device.state = state
+    device.job_in_event = job
+    device.tell(CHANGED, cause=cause)
+    device.save()
+
+
+def _describe(device: Device, health: DeviceHealth, reason: str, cause: Cause) -> None:
+    device.health = health
+    device.health_reason = reason
+    device.health_by = cause.actor
+    device.health_since = timezone.now()

@@ -1,0 +1,35 @@
+"""The words for devices and workers, with LAVA's numbers. No ORM."""
+
+from __future__ import annotations
+
+from core.words import Word
+
+
+class DeviceState(Word):
+    IDLE = 0  # nobody uses it
+    RESERVED = 1  # a job has it; the worker has not confirmed the start yet
+    RUNNING = 2  # a job runs on it
+
+
+class DeviceHealth(Word):
+    GOOD = 0
+    UNKNOWN = 1  # an infrastructure error happened here; still used
+    LOOPING = 2  # runs its health check again and again
+    BAD = 3  # its health check failed; not used until somebody looked
+    MAINTENANCE = 4  # a person took it out
+    RETIRED = 5  # gone for good, kept for its history
+
+
+class WorkerState(Word):
+    ONLINE = 0
+    OFFLINE = 1  # has not asked for work for a while
+
+
+class WorkerHealth(Word):
+    ACTIVE = 0
+    MAINTENANCE = 1  # gets no new jobs
+    RETIRED = 2
+
+
+USABLE = (DeviceHealth.GOOD, DeviceHealth.UNKNOWN)
+SET_BY_A_PERSON = (DeviceHealth.MAINTENANCE, DeviceHealth.RETIRED)

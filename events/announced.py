@@ -1,0 +1,146 @@
+"""Models whose changes of state are told to the world, whoever makes them.
+
+A verb takes the row under a lock, changes it, says with `tell()` what happened, and saves; the `post_save`
+receiver of the model's package then writes exactly that to the outbox. A bare `save()` in a shell or a form
+has told nothing: it is compared with the row as it is in the database, under the lock, and announced by the
+rule for that move. A save writes what was changed on the instance and nothing else, so a stale instance
+cannot bring an old state back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from django.core.exceptions import FieldError
+from django.db import models, transaction
+
+from events.outbox import SHELL, Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """What a verb says happened to an instance."""
+
+    events: tuple[str, ...]  # canonical types, in order
+    cause: Cause
+
+
+class AnnouncedQuerySet(models.QuerySet[Any, Any]):
+    """Reads as ever; writes of a guarded field go through `save()`, so that they are told."""
+
+    def lock(self, pk: Any) -> Any:
+        """The row as it is now, held until the transaction ends. DoesNotExist if it is gone."""
+        return self.select_for_update(of=("self",)).get(pk=pk)
+
+    def update(self, **changes: Any) -> int:
+        if not self.model.GUARDED & changes.keys():
+            return super().update(**changes)
+        with transaction.atomic():
+            rows = list(self.order_by("pk"))
+            for row in rows:
+                for name, value in changes.items():
+                    setattr(row, name, value)
+                row.save()
+        return len(rows)
+
+    def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], batch_size: int | None = None) -> int:
+        names = list(fields)
+        if guarded := sorted(self.model.GUARDED & set(names)):
+            raise FieldError(f"{', '.join(guarded)} cannot be changed in bulk; use the verbs or save each")
+        return super().bulk_update(objs, names, batch_size=batch_size)
+
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        raise FieldError(f"a {self.model._meta.verbose_name} is made with save(), so that it is announced")
+
+
+class AnnouncedModel(models.Model):
+    """A model with guarded fields: their changes are announced."""
+
+    GUARDED: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta:
+        abstract = True
+
+    _loaded: dict[str, Any]
+    _happening: Happening | None = None
+    before: dict[str, Any] | None = (
+        None  # the guarded fields before this save, for its receivers; None: added
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._loaded = {}
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        with transaction.atomic():
+            if self._state.adding:
+                self.before = None
+            else:
+                update_fields = self._fields_to_write(update_fields)
+            super().save(*args, update_fields=update_fields, **kwargs)
+            self._happening = None
+            self._remember()
+
+    @classmethod
+    def from_db(
+        cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any
+    ) -> Self:
+        instance = super().from_db(db, field_names, values, **kwargs)
+        instance._remember()
+        return instance
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        super().refresh_from_db(*args, **kwargs)
+        self._remember()
+
+    def tell(self, *events: str, cause: Cause) -> None:
+        """Say what the next save is about. Only a verb that holds the row's lock may say so."""
+        self._happening = Happening(events=events, cause=cause)
+
+    @property
+    def happening(self) -> Happening | None:
+        """What the verb has told; None for a bare save."""
+        return self._happening
+
+    @property
+    def cause(self) -> Cause:
+        return self._happening.cause if self._happening else SHELL
+
+    def changed_fields(self) -> list[str]:
+        """The fields that differ from what was loaded."""
+        return [name for name, value in self._loaded.items() if self.__dict__.get(name) != value]
+
+    def _fields_to_write(self, update_fields: Iterable[str] | None) -> list[str]:
+        """Find out what was there before; the fields to write."""
+        if self._happening:
+            self.before = {name: self._loaded[name] for name in self.GUARDED}
+        elif self.GUARDED & set(self.changed_fields() if update_fields is None else update_fields):
+            self.lock_neighbours()
+            rows = type(self)._base_manager.select_for_update().filter(pk=self.pk)
+            self.before = rows.values(*self.GUARDED).get()
+            self.follow_rule()
+        else:
+            self.before = {name: getattr(self, name) for name in self.GUARDED}
+        return self.changed_fields() if update_fields is None else list(update_fields)
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether this save changes a guarded field of the row; for its receivers."""
+        before = self.before or {}
+        return any(before[name] != getattr(self, name) for name in before)
+
+    def lock_neighbours(self) -> None:
+        """Take the locks that come before this row's in the house's order (device, then job)."""
+
+    def follow_rule(self) -> None:
+        """Check a bare change of state against the table, knowing `before`, and set what belongs to it."""
+
+    def _remember(self) -> None:
+        deferred = self.get_deferred_fields()
+        self._loaded = {
+            field.attname: self.__dict__[field.attname]
+            for field in self._meta.concrete_fields
+            if not field.primary_key and field.attname not in deferred
+        }

@@ -1,0 +1,107 @@
+"""Every type of event, and its name in each dialect. No ORM.
+
+A transport renders an event by this table; a type that is not here cannot be recorded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventType:
+    name: str  # canonical
+    subject: str  # whose rule of sight decides: job, device, worker, queue
+    fires: str  # when, in a few words
+    lava: str | None = None  # last part of the topic of LAVA's frame; None: LAVA says nothing
+    core4: str | None = None
+    pulp: str | None = None  # the state in Pulp's task report
+    lambdacd: str | None = None  # the topic on LambdaCD's bus
+
+
+def _job(
+    name: str,
+    fires: str,
+    *,
+    lava: str | None = None,
+    core4: str | None = None,
+    pulp: str | None = None,
+    lambdacd: str | None = None,
+) -> EventType:
+    return EventType(
+        name=f"job.{name}", subject="job", fires=fires, lava=lava, core4=core4, pulp=pulp, lambdacd=lambdacd
+    )
+
+
+_TYPES = (
+    _job("submitted", "accepted into the queue", lava="testjob", core4="enqueue_job", pulp="waiting"),
+    _job(
+        "scheduled",
+        "a device is reserved, the worker is asked",
+        lava="testjob",
+        core4="request_start_job",
+        pulp="accepted",
+    ),
+    _job(
+        "started",
+        "the worker confirmed the start",
+        lava="testjob",
+        core4="start_job",
+        pulp="running",
+        lambdacd="pipeline-started",
+    ),
+    _job(
+        "completed",
+        "ended well",
+        lava="testjob",
+        core4="complete_job",
+        pulp="finished",
+        lambdacd="pipeline-finished",
+    ),
+    _job(
+        "start_failed",
+        "the worker could not start it",
+        lava="testjob",
+        core4="failed_start",
+        pulp="error",
+        lambdacd="pipeline-finished",
+    ),
+    _job(
+        "failed",
+        "failed, no attempt left",
+        lava="testjob",
+        core4="error_job",
+        pulp="error",
+        lambdacd="pipeline-finished",
+    ),
+    _job(
+        "cancel_requested",
+        "somebody asked a scheduled or running job to stop",
+        lava="testjob",
+        core4="request_kill_job",
+    ),
+    _job(
+        "canceled",
+        "it stopped",
+        lava="testjob",
+        core4="kill_job",
+        pulp="canceled",
+        lambdacd="pipeline-finished",
+    ),
+    _job("removal_requested", "somebody took a job out of the queue", core4="request_remove_job"),
+    _job("removed", "it is gone from the queue", lava="testjob", core4="remove_job", pulp="canceled"),
+    _job("resubmitted", "a stopped job was run again as a new job", core4="restart_stopped", pulp="waiting"),
+    _job("deleted", "the row and its files are gone for good", core4="hard_remove_job"),
+    EventType(name="device.added", subject="device", fires="a device appeared"),
+    EventType(
+        name="device.changed", subject="device", fires="a device changed state or health", lava="device"
+    ),
+    EventType(name="device.deleted", subject="device", fires="a device is gone"),
+    EventType(name="worker.added", subject="worker", fires="a worker appeared"),
+    EventType(
+        name="worker.changed", subject="worker", fires="a worker changed state or health", lava="worker"
+    ),
+    EventType(name="worker.deleted", subject="worker", fires="a worker is gone"),
+)
+
+CATALOGUE = {entry.name: entry for entry in _TYPES}

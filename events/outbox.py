@@ -1,0 +1,73 @@
+"""Where events are written: in the transaction of the change itself, or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from core import doorbell
+from events import numbering
+from events.catalogue import CATALOGUE
+from events.models import Event
+
+BELLS = ("engine", "web")  # who wants to know at once that something happened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Who made it happen, and why."""
+
+    kind: str  # user, worker, timer, policy
+    actor: str = ""
+    reason: str = ""
+
+
+SHELL = Cause(kind="user", reason="changed by hand")
+
+
+def record(
+    type: str,
+    *,
+    subject: str,
+    data: dict[str, Any],
+    cause: Cause,
+    job_id: int | None = None,
+    attempt: int | None = None,
+) -> Event:
+    """Write one event beside the change that it tells of.
+
+    Raises TransactionManagementError outside a transaction: the change would not be one with its event.
+    """
+    if type not in CATALOGUE:
+        raise LookupError(f"{type!r} is not in events.catalogue; every type of event is listed there")
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError(
+            f"{type} of {subject} was told outside a transaction; use the model's save() or a verb"
+        )
+    event = Event.objects.create(
+        sequence=numbering.number_at_insert(),
+        type=type,
+        time=timezone.now(),
+        actor=cause.actor,
+        cause=cause.kind,
+        subject=subject,
+        job_id=job_id,
+        job_sequence=None if job_id is None else _next_of_job(job_id),
+        attempt=attempt,
+        data=data,
+    )
+    for role in BELLS:
+        transaction.on_commit(partial(doorbell.ring, settings.RUN, role))
+    return event
+
+
+def _next_of_job(job_id: int) -> int:
+    # Whoever writes an event of a job holds the lock on the job's row, so two never take the same number.
+    last = Event.objects.filter(job_id=job_id).aggregate(last=Max("job_sequence"))["last"]
+    return (last or 0) + 1
