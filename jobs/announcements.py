@@ -1,0 +1,92 @@
+"""What the world hears of jobs: the receivers of their saves, and the payload.
+
+A payload has the keys of LAVA 2023.01 and those of LAVA 2017, so that listeners of both find theirs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models.signals import post_delete, post_save, pre_delete
+
+from devices.lifecycle import StillInUse
+from events import outbox
+from jobs import lifecycle
+from jobs.models import Job, Visibility
+from jobs.states import Health, State
+
+
+def connect() -> None:
+    """Called once, when the application is ready."""
+    post_save.connect(_saved, sender=Job, dispatch_uid="announce-job")
+    pre_delete.connect(_refuse_to_delete, sender=Job, dispatch_uid="keep-unfinished-job")
+    post_delete.connect(_deleted, sender=Job, dispatch_uid="announce-job-deleted")
+
+
+def payload(job: Job) -> dict[str, Any]:
+    state, health = State(job.state), Health(job.health)
+    optional = {
+        "device": job.device_id,
+        "worker": job.device.worker_id if job.device else None,
+        "start_time": job.start_time and job.start_time.isoformat(),
+        "end_time": job.end_time and job.end_time.isoformat(),
+    }
+    return {
+        "job": job.pk,
+        "uuid": str(job.uuid),
+        "attempt": job.attempt,
+        "state": state.label,
+        "health": health.label,
+        "status": old_status(state, health),
+        "description": job.description,
+        "priority": job.priority,
+        "submitter": job.submitter.username,
+        "submit_time": job.submit_time.isoformat(),
+        "health_check": job.health_check,
+        "device_type": job.device_type_id,
+        "visibility": str(Visibility(job.visibility).label),
+        "pipeline": True,
+    } | {key: value for key, value in optional.items() if value is not None}
+
+
+def old_status(state: State, health: Health) -> str:
+    """LAVA 2017's one word for state and health."""
+    if state in (State.SUBMITTED, State.SCHEDULING, State.SCHEDULED):
+        return "Submitted"
+    if state is not State.FINISHED:
+        return state.label
+    return "Incomplete" if health is Health.UNKNOWN else health.label
+
+
+def _saved(instance: Job, created: bool, raw: bool = False, **_: Any) -> None:
+    if raw:
+        return
+    if instance.happening:
+        return _record(instance, instance.happening.events)
+    if created or instance.has_moved:
+        # A bare save: what the verbs do beside the row is done here, by the same table.
+        lifecycle.carry_over_to_device(instance, instance.move, instance.cause)
+        _record(instance, instance.move.events)
+
+
+def _record(job: Job, events: tuple[str, ...]) -> None:
+    data = payload(job)
+    if job.before is not None:
+        data["previous_state"] = State(job.before["state"]).label
+    if job.cause.reason:
+        data["reason"] = job.cause.reason
+    for event in events:
+        outbox.record(
+            event, subject=str(job.pk), data=data, cause=job.cause, job_id=job.pk, attempt=job.attempt
+        )
+
+
+def _refuse_to_delete(instance: Job, **_: Any) -> None:
+    if not instance.is_finished:
+        state = State(instance.state).label
+        raise StillInUse(f"job {instance.pk} is {state}; cancel it and wait for its end, then delete it")
+
+
+def _deleted(instance: Job, **_: Any) -> None:
+    # The row is gone when this runs, and with it the lock; nothing else writes events of it any more.
+    _record(instance, ("job.deleted",))

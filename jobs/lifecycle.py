@@ -1,0 +1,291 @@
+"""The verbs of a job's life: the only writers of its state and health.
+
+Each is whole: it takes the rows under a lock (device, then job), reads the state again, moves by the table of
+`jobs.states`, and leaves the job, its device and the events committed together, or nothing changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+from django.utils import timezone
+
+from devices import lifecycle as devices
+from devices.models import Device, DeviceType, Tag
+from devices.states import DeviceState
+from events.outbox import Cause
+from jobs import definition as definitions
+from jobs.definition import Definition, Fault, InvalidDefinition
+from jobs.models import Attempt, Job, Visibility
+from jobs.states import Health, InvalidMove, Move, State, find_move
+
+INFRASTRUCTURE_ERRORS = frozenset({"Bug", "Configuration", "Infrastructure"})  # LAVA's rule
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class NotAllowed(Exception):
+    """Somebody asked for what their rights do not include."""
+
+
+class _Moved(Exception):
+    """The job got another device between the look and the lock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What a worker says at the end of an attempt."""
+
+    passed: bool
+    error_type: str = ""
+    errors: str = ""
+    pipeline: str = ""
+
+    @property
+    def is_infrastructure(self) -> bool:
+        return not self.passed and self.error_type in INFRASTRUCTURE_ERRORS
+
+
+@dataclass(slots=True)
+class _Held:
+    """A job and its device, both locked until the transaction ends."""
+
+    job: Job
+    device: Device | None
+
+
+def _whole(verb: Callable[P, R]) -> Callable[P, R]:
+    """One transaction, begun again if the job moved to another device before the locks were held."""
+
+    @wraps(verb)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        while True:
+            try:
+                with transaction.atomic():
+                    return verb(*args, **kwargs)
+            except _Moved:
+                continue
+
+    return run
+
+
+def submit(text: str, *, by: User, resubmitted_from: Job | None = None) -> Job:
+    """Accept a definition into the queue. InvalidDefinition has every fault, each with its path and line."""
+    definition = definitions.parse(text, max_bytes=settings.DEFINITION_LIMIT)
+    return _accept(definition, by=by, resubmitted_from=resubmitted_from)
+
+
+def check(text: str, *, by: User | None = None) -> list[Fault]:
+    """All that would keep `submit` from accepting it; empty if nothing does."""
+    try:
+        definition = definitions.parse(text, max_bytes=settings.DEFINITION_LIMIT)
+    except InvalidDefinition as invalid:
+        return list(invalid.faults)
+    return _faults_in_this_lab(definition)
+
+
+@_whole
+def schedule(job_id: int, device_name: str) -> Job:
+    """Give a waiting job its device. DeviceBusy or InvalidMove if either was taken meanwhile."""
+    device: Device = Device.objects.lock(device_name)
+    job: Job = Job.objects.lock(job_id)
+    move = find_move(State(job.state), State.SCHEDULED, Health.UNKNOWN)
+    if not device.is_usable:
+        raise devices.DeviceBusy(f"{device.name} was taken out of service")
+    cause = Cause(kind="policy", reason="")
+    job.device = device
+    devices.reserve(device, job=job.pk, cause=cause)
+    _move(job, move, cause)
+    Attempt.objects.create(
+        job=job, number=job.attempt, device_name=device.name, worker_name=device.worker_id or ""
+    )
+    return job
+
+
+@_whole
+def start(job_id: int, *, worker: str) -> Job:
+    """The worker confirms that it has begun. Said again, or too late, it changes nothing."""
+    held = _hold(job_id)
+    if held.job.state != State.SCHEDULED:
+        return held.job
+    cause = Cause(kind="worker", actor=worker)
+    held.job.start_time = timezone.now()
+    _carry_over(held, find_move(State.SCHEDULED, State.RUNNING, Health.UNKNOWN), cause)
+    Attempt.objects.filter(job=held.job, number=held.job.attempt).update(started=held.job.start_time)
+    return held.job
+
+
+@_whole
+def finish(job_id: int, ending: Ending, *, worker: str) -> Job:
+    """The worker says that the attempt is over. Said again, it changes nothing."""
+    held = _hold(job_id)
+    job = held.job
+    if job.is_finished:
+        return job
+    if job.state == State.SUBMITTED:
+        raise InvalidMove(f"job {job.pk} waits in the queue; no worker can have finished it")
+    now = timezone.now()
+    move = find_move(State(job.state), State.FINISHED, _final_health(job, ending))
+    job.end_time = now
+    job.start_time = job.start_time or (now if ending.passed else None)
+    job.error_type = ending.error_type
+    job.failure_comment = "" if ending.passed else ending.errors.strip() or job.failure_comment
+    _carry_over(held, move, Cause(kind="worker", actor=worker), broken=ending.is_infrastructure)
+    Attempt.objects.filter(job=job, number=job.attempt).update(
+        ended=now,
+        result="pass" if ending.passed else "fail",
+        error_type=ending.error_type,
+        errors=ending.errors,
+        pipeline=ending.pipeline,
+    )
+    return job
+
+
+@_whole
+def cancel(job_id: int, *, by: str, cause: str = "user", reason: str = "") -> Job:
+    """Take a waiting job out of the queue, or ask the worker of a started one to stop it.
+
+    A job that is finished, or asked to stop already, is left as it is.
+    """
+    held = _hold(job_id)
+    job = held.job
+    why = Cause(kind=cause, actor=by, reason=reason)
+    if job.state == State.SUBMITTED:
+        job.end_time = timezone.now()
+        job.failure_comment = reason
+        job.error_type = "Canceled"
+        _carry_over(held, find_move(State.SUBMITTED, State.FINISHED, Health.CANCELED), why)
+    elif job.state in (State.SCHEDULED, State.RUNNING):
+        job.failure_comment = reason
+        _carry_over(held, find_move(State(job.state), State.CANCELING, Health.UNKNOWN), why)
+    return job
+
+
+@transaction.atomic
+def resubmit(job: Job, *, by: User) -> Job:
+    """Run a job again as a new one, linked to the old."""
+    new = submit(job.definition, by=by, resubmitted_from=job)
+    old: Job = Job.objects.lock(job.pk)
+    old.tell("job.resubmitted", cause=Cause(kind="user", actor=by.username, reason=f"as job {new.pk}"))
+    old.save(update_fields=["state"])
+    return new
+
+
+def carry_over_to_device(job: Job, move: Move, cause: Cause) -> None:
+    """What a bare save of a job's state means for its device, whose lock is held."""
+    if move.device is None or job.device_id is None:
+        return
+    _apply(Device.objects.lock(job.device_id), move.device, job=job.pk, broken=False, cause=cause)
+
+
+def _hold(job_id: int) -> _Held:
+    device_id = Job.objects.filter(pk=job_id).values_list("device_id", flat=True).get()
+    device = Device.objects.lock(device_id) if device_id else None
+    job: Job = Job.objects.lock(job_id)
+    if job.device_id != device_id:
+        raise _Moved
+    return _Held(job=job, device=device)
+
+
+def _carry_over(held: _Held, move: Move, cause: Cause, *, broken: bool = False) -> None:
+    """Move the job and its device. The device first, as in LAVA's stream of events."""
+    if held.device is not None:
+        held.job.device = held.device  # the same instance, so that payloads need no query
+        if move.device is not None:
+            _apply(held.device, move.device, job=held.job.pk, broken=broken, cause=cause)
+    _move(held.job, move, cause)
+
+
+def _apply(device: Device, state: DeviceState, *, job: int, broken: bool, cause: Cause) -> None:
+    match state:
+        case DeviceState.RESERVED:
+            devices.reserve(device, job=job, cause=cause)
+        case DeviceState.RUNNING:
+            devices.occupy(device, job=job, cause=cause)
+        case DeviceState.IDLE:
+            devices.release(device, job=job, broken=broken, cause=cause)
+
+
+def _move(job: Job, move: Move, cause: Cause) -> None:
+    job.state = move.target
+    job.health = move.health
+    job.tell(*move.events, cause=cause)
+    job.save()
+
+
+def _final_health(job: Job, ending: Ending) -> Health:
+    if job.state == State.CANCELING:
+        return Health.CANCELED
+    return Health.COMPLETE if ending.passed else Health.INCOMPLETE
+
+
+@transaction.atomic
+def _accept(definition: Definition, *, by: User, resubmitted_from: Job | None) -> Job:
+    if faults := _faults_in_this_lab(definition):
+        raise InvalidDefinition(faults)
+    visibility = definition.visibility
+    job = Job(
+        submitter=by,
+        description=definition.name,
+        definition=definition.text,
+        device_type=DeviceType.objects.get(pk=definition.device_type),
+        priority=definition.priority,
+        visibility=Visibility(visibility.kind),
+        queue_timeout=definition.queue_timeout,
+        resubmitted_from=resubmitted_from,
+    )
+    job.tell("job.submitted", cause=Cause(kind="user", actor=by.username))
+    job.save()
+    if definition.tags:
+        job.tags.set(Tag.objects.filter(name__in=definition.tags))
+    if visibility.groups:
+        job.viewing_groups.set(Group.objects.filter(name__in=visibility.groups))
+    return job
+
+
+def _faults_in_this_lab(definition: Definition) -> list[Fault]:
+    """What is well-formed and cannot be run here."""
+    device_type = DeviceType.objects.filter(pk=definition.device_type).first()
+    if device_type is None:
+        return [_fault(definition, "device_type", _no_such_type(definition.device_type))]
+    faults = definitions.faults_for_executor(definition, device_type.executor)
+    faults += _faults_of_tags(definition, device_type)
+    faults += _faults_of_groups(definition)
+    return faults
+
+
+def _no_such_type(name: str | None) -> str:
+    known = ", ".join(DeviceType.objects.values_list("name", flat=True)[:20])
+    return f"there is no device type {name!r} here; there is {known or 'none yet'}"
+
+
+def _faults_of_tags(definition: Definition, device_type: DeviceType) -> list[Fault]:
+    known = set(Tag.objects.filter(name__in=definition.tags).values_list("name", flat=True))
+    if unknown := sorted(set(definition.tags) - known):
+        return [_fault(definition, "tags", f"there is no tag {', '.join(unknown)} here")]
+    devices_of_type = Device.objects.in_service().filter(device_type=device_type)
+    for tag in definition.tags:
+        devices_of_type = devices_of_type.filter(tags__name=tag)
+    if devices_of_type.exists():
+        return []
+    having = f" has all of the tags {', '.join(definition.tags)}" if definition.tags else " is in service"
+    return [_fault(definition, "device_type", f"no device of type {device_type.name}{having}")]
+
+
+def _faults_of_groups(definition: Definition) -> list[Fault]:
+    groups = set(definition.visibility.groups)
+    known = set(Group.objects.filter(name__in=groups).values_list("name", flat=True))
+    if unknown := sorted(groups - known):
+        return [_fault(definition, "visibility.group", f"there is no group {', '.join(unknown)} here")]
+    return []
+
+
+def _fault(definition: Definition, path: str, message: str) -> Fault:
+    return Fault(path=path, message=message, line=definition.line_of(path))

@@ -1,0 +1,256 @@
+"""Jobs, their attempts and their results."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import ClassVar
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, Group, User
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from devices.models import Device, DeviceType, Tag
+from events.announced import AnnouncedModel, AnnouncedQuerySet
+from jobs import logs
+from jobs.states import ON_A_DEVICE, UNFINISHED, Health, Move, State, find_move
+
+Anyone = User | AnonymousUser
+
+
+# As plain numbers, so that migrations do not depend on these modules.
+_FINISHED = State.FINISHED.value
+_UNFINISHED = [state.value for state in UNFINISHED]
+_ON_A_DEVICE = [state.value for state in ON_A_DEVICE]
+_UNKNOWN = Health.UNKNOWN.value
+
+
+class Visibility(models.TextChoices):
+    PUBLIC = "public", "Publicly visible"
+    PERSONAL = "personal", "Personal only"
+    GROUP = "group", "Group only"
+
+
+class JobQuerySet(AnnouncedQuerySet):
+    def lock(self, pk: int) -> Job:
+        # Every event of a job names its submitter.
+        job: Job = self.select_related("submitter").select_for_update(of=("self",)).get(pk=pk)
+        return job
+
+    def visible_to(self, user: Anyone) -> JobQuerySet:
+        """The one rule for who sees a job: everybody, its submitter, or who is in all of its groups."""
+        if getattr(user, "is_superuser", False):
+            return self.all()
+        public = Q(visibility=Visibility.PUBLIC)
+        if not user.is_authenticated:
+            return self.filter(public)
+        missing = Group.objects.filter(viewing_jobs=models.OuterRef("pk")).exclude(user=user)
+        shared = Q(visibility=Visibility.GROUP) & ~models.Exists(missing)
+        return self.filter(public | shared | Q(submitter=user))
+
+    def unfinished(self) -> JobQuerySet:
+        return self.filter(state__in=UNFINISHED)
+
+    def queued(self) -> JobQuerySet:
+        """Those that wait for a device, in the order in which they get one."""
+        return self.filter(state=State.SUBMITTED).order_by("-priority", "submit_time", "id")
+
+    def of_worker(self, worker: str) -> JobQuerySet:
+        return self.filter(device__worker=worker, state__in=ON_A_DEVICE)
+
+    def recent(self) -> JobQuerySet:
+        return self.order_by("-id")
+
+
+class Job(AnnouncedModel):
+    """Something to be done on a device, once, by whoever submitted it."""
+
+    GUARDED: ClassVar[frozenset[str]] = frozenset({"state", "health"})
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    submitter = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="jobs")
+    description = models.CharField(max_length=200)  # the definition's job_name
+    definition = models.TextField()
+    device_type = models.ForeignKey(DeviceType, on_delete=models.PROTECT, related_name="jobs")
+    device = models.ForeignKey(Device, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs")
+    tags = models.ManyToManyField(Tag, blank=True, related_name="jobs")
+    priority = models.PositiveSmallIntegerField(default=50)
+    visibility = models.CharField(max_length=8, choices=Visibility.choices, default=Visibility.PUBLIC)
+    viewing_groups = models.ManyToManyField(Group, blank=True, related_name="viewing_jobs")
+    health_check = models.BooleanField(default=False)
+
+    state = models.PositiveSmallIntegerField(choices=State.choices(), default=State.SUBMITTED.value)
+    health = models.PositiveSmallIntegerField(choices=Health.choices(), default=Health.UNKNOWN.value)
+    attempt = models.PositiveIntegerField(default=1)
+    submit_time = models.DateTimeField(default=timezone.now)
+    start_time = models.DateTimeField(null=True, blank=True)
+    end_time = models.DateTimeField(null=True, blank=True)
+    queue_timeout = models.DurationField(null=True, blank=True)
+    error_type = models.CharField(max_length=32, blank=True)
+    failure_comment = models.TextField(blank=True)
+    resubmitted_from = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="resubmissions"
+    )
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["device"], condition=Q(state__in=_ON_A_DEVICE), name="one_unfinished_job_per_device"
+            ),
+            models.CheckConstraint(
+                condition=Q(state=_FINISHED, end_time__isnull=False)
+                | Q(state__in=_UNFINISHED, end_time__isnull=True),
+                name="job_ends_when_finished",
+            ),
+            models.CheckConstraint(
+                condition=(Q(state=_FINISHED) & ~Q(health=_UNKNOWN))
+                | Q(state__in=_UNFINISHED, health=_UNKNOWN),
+                name="job_has_health_when_finished",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=_ON_A_DEVICE) | Q(device__isnull=False), name="job_at_work_has_device"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["-priority", "submit_time", "id"],
+                condition=Q(state=State.SUBMITTED.value),
+                name="job_queue",
+            ),
+            models.Index(fields=["state", "-id"], name="job_state"),
+            models.Index(fields=["device", "-id"], name="job_device"),
+            models.Index(fields=["device_type", "state"], name="job_type_state"),
+            models.Index(fields=["submitter", "-id"], name="job_submitter"),
+        ]
+
+    def __str__(self) -> str:
+        return f"job {self.pk}: {self.description}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("job", args=[self.pk])
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state == State.FINISHED
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long it has run; None if it never started."""
+        if self.start_time is None:
+            return None
+        return (self.end_time or timezone.now()) - self.start_time
+
+    @property
+    def waited(self) -> timedelta:
+        return (self.start_time or self.end_time or timezone.now()) - self.submit_time
+
+    def log_directory(self, attempt: int | None = None) -> Path:
+        """Where the log of an attempt lives; the latest one's unless asked."""
+        return logs.directory_for(settings.LOGS, self.submit_time, self.pk, attempt or self.attempt)
+
+    def may_be_changed_by(self, user: Anyone) -> bool:
+        """The one rule for who cancels a job or changes its priority."""
+        if not user.is_authenticated:
+            return False
+        return user.pk == self.submitter_id or user.has_perm("jobs.change_job")
+
+    def lock_neighbours(self) -> None:
+        if self.device_id is not None:
+            Device.objects.select_for_update().filter(pk=self.device_id).first()
+
+    def follow_rule(self) -> None:
+        if not self.has_moved:
+            return
+        move = self.move
+        if move.target == State.RUNNING:
+            self.start_time = self.start_time or timezone.now()
+        if move.target == State.FINISHED:
+            self.end_time = self.end_time or timezone.now()
+
+    @property
+    def move(self) -> Move:
+        """The row of the table that this save follows; InvalidMove if there is none."""
+        source = None if self.before is None else State(self.before["state"])
+        return find_move(source, State(self.state), Health(self.health))
+
+
+class Attempt(models.Model):
+    """One run of a job: it has its own token, log and results."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveIntegerField()
+    device_name = models.CharField(max_length=200)  # kept when the device is gone
+    worker_name = models.CharField(max_length=128, blank=True)
+    scheduled = models.DateTimeField(default=timezone.now)
+    started = models.DateTimeField(null=True)
+    ended = models.DateTimeField(null=True)
+    result = models.CharField(max_length=4, blank=True)  # pass or fail, as the worker said
+    error_type = models.CharField(max_length=32, blank=True)
+    errors = models.TextField(blank=True)
+    pipeline = models.TextField(blank=True)  # the worker's description of its actions, YAML
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["job", "number"], name="attempt_unique")]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of job {self.job_id}"
+
+    @property
+    def log_directory(self) -> Path:
+        return self.job.log_directory(self.number)
+
+
+class TestSuite(models.Model):
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="suites")
+    name = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["attempt", "name"], name="suite_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TestCase(models.Model):
+    """One result, found in one record of the log; that record's index makes it unique."""
+
+    class Result(models.TextChoices):
+        PASS = "pass"
+        FAIL = "fail"
+        SKIP = "skip"
+        UNKNOWN = "unknown"
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="cases")
+    index = models.PositiveIntegerField()  # of the record on the wire
+    suite = models.ForeignKey(TestSuite, on_delete=models.CASCADE, related_name="cases")
+    test_set = models.CharField(max_length=200, blank=True)
+    name = models.CharField(max_length=1024)
+    result = models.CharField(max_length=7, choices=Result.choices)
+    measurement = models.DecimalField(max_digits=30, decimal_places=10, null=True)
+    units = models.CharField(max_length=64, blank=True)
+    metadata = models.JSONField(default=dict)
+    log_start = models.PositiveIntegerField(null=True)  # record numbers
+    log_end = models.PositiveIntegerField(null=True)
+    logged = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["attempt", "index"], name="case_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.result}"
+
+
+def expired(now: datetime) -> JobQuerySet:
+    """Queued jobs that have waited longer than their definition allows."""
+    limited = Job.objects.filter(state=State.SUBMITTED, queue_timeout__isnull=False)
+    return limited.filter(submit_time__lt=now - models.F("queue_timeout"))

@@ -1,0 +1,146 @@
+"""The life of a job as a table: each row is a move, who makes it, and what it says to the world. No ORM.
+
+The verbs in `jobs.lifecycle`, the rule for bare saves and the tests are made from `MOVES`.
+The numbers are LAVA 2023.01's, since its clients know them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.words import Word
+from devices.states import DeviceState
+
+
+class State(Word):
+    SUBMITTED = 0  # waits in the queue
+    SCHEDULING = 1  # a member of a group that has a device already and waits for the others
+    SCHEDULED = 2  # has a device; the worker has not confirmed the start yet
+    RUNNING = 3
+    CANCELING = 4  # asked to stop; the worker has not confirmed yet
+    FINISHED = 5
+
+
+class Health(Word):
+    UNKNOWN = 0  # not finished yet
+    COMPLETE = 1
+    INCOMPLETE = 2
+    CANCELED = 3
+
+
+UNFINISHED = tuple(state for state in State if state is not State.FINISHED)
+ON_A_DEVICE = (State.SCHEDULING, State.SCHEDULED, State.RUNNING, State.CANCELING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    verb: str  # in jobs.lifecycle
+    source: State | None  # None: the job begins to exist
+    target: State
+    health: Health = Health.UNKNOWN
+    events: tuple[str, ...]  # canonical types, in the order in which they are recorded
+    device: DeviceState | None = None  # what becomes of its device
+
+
+MOVES = (
+    Move(verb="submit", source=None, target=State.SUBMITTED, events=("job.submitted",)),
+    Move(
+        verb="schedule",
+        source=State.SUBMITTED,
+        target=State.SCHEDULED,
+        events=("job.scheduled",),
+        device=DeviceState.RESERVED,
+    ),
+    Move(
+        verb="start",
+        source=State.SCHEDULED,
+        target=State.RUNNING,
+        events=("job.started",),
+        device=DeviceState.RUNNING,
+    ),
+    Move(
+        verb="cancel",
+        source=State.SUBMITTED,
+        target=State.FINISHED,
+        health=Health.CANCELED,
+        events=("job.removal_requested", "job.removed"),
+    ),
+    Move(
+        verb="cancel",
+        source=State.SCHEDULED,
+        target=State.CANCELING,
+        events=("job.cancel_requested",),
+    ),
+    Move(
+        verb="cancel",
+        source=State.RUNNING,
+        target=State.CANCELING,
+        events=("job.cancel_requested",),
+    ),
+    # A worker whose word of the start was lost says nothing but that it finished.
+    Move(
+        verb="finish",
+        source=State.SCHEDULED,
+        target=State.FINISHED,
+        health=Health.COMPLETE,
+        events=("job.started", "job.completed"),
+        device=DeviceState.IDLE,
+    ),
+    Move(
+        verb="finish",
+        source=State.SCHEDULED,
+        target=State.FINISHED,
+        health=Health.INCOMPLETE,
+        events=("job.start_failed",),
+        device=DeviceState.IDLE,
+    ),
+    Move(
+        verb="finish",
+        source=State.RUNNING,
+        target=State.FINISHED,
+        health=Health.COMPLETE,
+        events=("job.completed",),
+        device=DeviceState.IDLE,
+    ),
+    Move(
+        verb="finish",
+        source=State.RUNNING,
+        target=State.FINISHED,
+        health=Health.INCOMPLETE,
+        events=("job.failed",),
+        device=DeviceState.IDLE,
+    ),
+    Move(
+        verb="finish",
+        source=State.CANCELING,
+        target=State.FINISHED,
+        health=Health.CANCELED,
+        events=("job.canceled",),
+        device=DeviceState.IDLE,
+    ),
+)
+
+_BY_ENDS = {(move.source, move.target, move.health): move for move in MOVES}
+
+
+class InvalidMove(Exception):
+    """A move that the table does not have."""
+
+
+def find_move(source: State | None, target: State, health: Health) -> Move:
+    """The row of the table for this move; InvalidMove says what the table has instead."""
+    try:
+        return _BY_ENDS[source, target, health]
+    except KeyError:
+        pass
+    start = "nothing" if source is None else source.label
+    ways = ", ".join(_ends(move) for move in MOVES if move.source == source) or "no way out"
+    raise InvalidMove(f"a job cannot go from {start} to {_words(target, health)}; from {start}: {ways}")
+
+
+def _ends(move: Move) -> str:
+    return _words(move.target, move.health)
+
+
+def _words(target: State, health: Health) -> str:
+    return target.label if health is Health.UNKNOWN else f"{target.label}/{health.label}"
