@@ -1,0 +1,248 @@
+"""The server end of the worker protocol: LAVA 2023.01's four addresses, for its worker and for the built-in one.
+
+Nothing that is answered here may kill or wedge a worker: it sends FINISHED until it gets exactly 200 and log
+records until it gets 200 with `line_count`, so what cannot be used is taken and dropped with a warning.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import authenticate
+from django.db import transaction
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from devices import lifecycle as devices
+from devices.models import Worker, name_is_plain
+from jobs import definition as definitions
+from jobs import lifecycle, logs, results
+from jobs.lifecycle import Ending
+from jobs.models import Attempt, Job
+from jobs.states import InvalidMove, State
+from workers.messages import (
+    USER_AGENT,
+    BadMessage,
+    JobFiles,
+    JobRef,
+    LogPost,
+    Orders,
+    StateChange,
+)
+from workers.tokens import opened_once, opens, token_of
+
+log = logging.getLogger(__name__)
+
+LISTS = {State.SCHEDULED: "start", State.CANCELING: "cancel", State.RUNNING: "running"}
+
+View = Callable[..., JsonResponse]
+
+
+class Refused(Exception):
+    """A request that is answered with an error, in LAVA's shape."""
+
+    def __init__(self, status: int, error: str, **more: Any) -> None:
+        super().__init__(error)
+        self.status = status
+        self.body = {"error": error, **more}
+
+
+class Forgotten(Exception):
+    """A job that is not here any more; its worker is told that all is well, so that it goes on."""
+
+
+def _answers(view: View) -> View:
+    @csrf_exempt
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> JsonResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except Refused as refused:
+            return JsonResponse(refused.body, status=refused.status)
+        except BadMessage as bad:
+            return JsonResponse({"error": str(bad)}, status=400)
+
+    return answer
+
+
+@_answers
+@require_POST
+def register(request: HttpRequest) -> JsonResponse:
+    """A worker asks for its token; asking again, with a superuser's password, makes a new one."""
+    name = request.POST.get("name", "")
+    if not name:
+        raise Refused(400, "Missing 'name'")
+    if not name_is_plain.regex.match(name):  # type: ignore[union-attr]
+        raise Refused(400, f"Invalid name {name!r}: {name_is_plain.message}")
+    may_replace = _check_registrar(request)
+    with transaction.atomic():
+        worker = Worker.objects.select_for_update().filter(pk=name).first()
+        if worker and not may_replace:
+            raise Refused(403, f"Worker '{name}' already registered")
+        worker = worker or Worker(name=name, description="registered by itself")
+        token = worker.new_token()
+        worker.save()
+    return JsonResponse({"name": name, "token": token})
+
+
+def _check_registrar(request: HttpRequest) -> bool:
+    """Whether who asks may replace a worker's token; Refused if they may not even register a new one."""
+    username, password = request.POST.get("username", ""), request.POST.get("password", "")
+    if username or password:
+        user = authenticate(request, username=username, password=password)
+        if user is None:
+            raise Refused(403, f"Unknown user {username}")
+        if not user.has_perm("devices.add_worker"):
+            raise Refused(403, f"User {username} may not add workers")
+        return bool(user.is_superuser)
+    if not _is_trusted_address(request.META.get("REMOTE_ADDR", "")):
+        raise Refused(403, "Auto registration is off for this address (WORKER_AUTO_REGISTER_NETMASK)")
+    return False
+
+
+def _is_trusted_address(text: str) -> bool:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    networks = settings.WORKER_AUTO_REGISTER_NETMASK
+    return any(address in ipaddress.ip_network(network, strict=False) for network in networks)
+
+
+@_answers
+@require_safe
+def ping(request: HttpRequest, name: str) -> JsonResponse:
+    """A worker asks what to do. Any version is welcome."""
+    token = _token(request)
+    worker = Worker.objects.filter(pk=name).first()
+    if worker is None:
+        raise Refused(404, f"Unknown worker '{name}'")
+    if not worker.has_token(token):
+        raise Refused(400, "Invalid 'token'")
+    version = request.GET.get("version", "")
+    if not version:
+        raise Refused(400, "Missing 'version'")
+    devices.worker_seen(name, version=version[:64])
+    return JsonResponse(_orders(name).to_json())
+
+
+def _orders(worker: str) -> Orders:
+    lists: dict[str, list[JobRef]] = {"start": [], "cancel": [], "running": []}
+    jobs = Job.objects.of_worker(worker).filter(state__in=LISTS)
+    for job_id, state, attempt in jobs.values_list("pk", "state", "attempt"):
+        lists[LISTS[State(state)]].append(JobRef(id=job_id, token=token_of(job_id, attempt)))
+    return Orders(start=tuple(lists["start"]), cancel=tuple(lists["cancel"]), running=tuple(lists["running"]))
+
+
+@_answers
+@require_http_methods(["GET", "HEAD", "POST"])
+def job(request: HttpRequest, job_id: str) -> JsonResponse:
+    """GET: what a worker needs to start the job. POST: its word that the job runs, or has ended."""
+    token = _token(request)
+    try:
+        attempt = _attempt(job_id, token)
+    except Forgotten:
+        if request.method == "POST":
+            return JsonResponse({})
+        raise Refused(404, f"Unknown job '{job_id}'") from None
+    if request.method != "POST":
+        return JsonResponse(_files(attempt.job).to_json())
+    # Read from the stream: FINISHED carries whole error outputs, beyond the limit for forms.
+    change = StateChange.from_form(request.read())
+    _apply(attempt, change)
+    return JsonResponse({})
+
+
+def _files(job: Job) -> JobFiles:
+    device = job.device
+    return JobFiles(
+        definition=definitions.parse(job.definition).for_worker(),
+        device=device.configuration if device else "{}",
+    )
+
+
+def _apply(attempt: Attempt, change: StateChange) -> None:
+    job = attempt.job
+    if attempt.number != job.attempt:
+        log.info("%s is over; its worker's %s changes nothing", attempt, change.state)
+        return
+    try:
+        if change.state == "RUNNING":
+            lifecycle.start(job.pk, worker=attempt.worker_name)
+        else:
+            logs.sync(attempt.log_directory)
+            lifecycle.finish(job.pk, _ending(change), worker=attempt.worker_name)
+    except (InvalidMove, Job.DoesNotExist) as gone:
+        log.warning("The %s of %s changed nothing: %s", change.state, attempt, gone)
+
+
+def _ending(change: StateChange) -> Ending:
+    return Ending(
+        passed=change.result == "pass",
+        error_type=change.error_type[:32],
+        errors=change.errors.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        pipeline=change.description.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+    )
+
+
+@_answers
+@require_POST
+def job_logs(request: HttpRequest, job_id: str) -> JsonResponse:
+    """Records of the log. Answered when the file and the results found in it are both stored."""
+    token = _token(request)
+    post = LogPost.from_form(request.read())
+    records = logs.parse_lines(post.lines)
+    try:
+        attempt = _attempt(job_id, token)
+    except Forgotten:
+        return JsonResponse({"line_count": len(records)})
+    _store(attempt, post.index, records, strict=_is_ours(request))
+    return JsonResponse({"line_count": len(records)})
+
+
+def _store(attempt: Attempt, index: int, records: list[logs.Record], *, strict: bool) -> None:
+    try:
+        logs.append(attempt.log_directory, index, records, strict=strict)
+    except logs.Hole as hole:
+        raise Refused(409, str(hole), expected=hole.expected) from hole
+    except OSError as error:
+        log.error("The log of %s cannot be written: %s", attempt, error)
+        raise Refused(503, f"The log cannot be written: {error}; send the records again later") from error
+    found = (
+        results.Found(index=position, record=record) for position, record in enumerate(records, start=index)
+    )
+    results.collect(attempt, found)
+
+
+def _is_ours(request: HttpRequest) -> bool:
+    return request.headers.get("User-Agent", "").startswith(USER_AGENT)
+
+
+def _token(request: HttpRequest) -> str:
+    token = request.headers.get("LAVA-Token", "")
+    if not token:
+        raise Refused(400, "Missing 'token'")
+    return token
+
+
+def _attempt(job_id: str, token: str) -> Attempt:
+    """The attempt that the token opens. Forgotten if it opened one of a job that is not here any more."""
+    if not (job_id.isdecimal() and job_id.isascii() and len(job_id) < 19):
+        raise Refused(404, f"Unknown job '{job_id}'")
+    number = int(job_id)
+    attempts = Attempt.objects.filter(job_id=number).select_related("job__device__device_type")
+    known = list(attempts.order_by("-number"))
+    for attempt in known:
+        if opens(token, number, attempt.number):
+            return attempt
+    if known or Job.objects.filter(pk=number).exists():
+        raise Refused(400, "Invalid 'token'")
+    if opened_once(token, number):
+        raise Forgotten
+    raise Refused(404, f"Unknown job '{job_id}'")
