@@ -1,0 +1,614 @@
+"""Job definitions: what may be submitted, and every fault of what may not. No ORM.
+
+What LAVA 2023.01 accepts is accepted: the top level is closed, the bodies of actions are open. Beyond LAVA's
+keys there is one, `lava_lite`, for what a job asks of this lab; workers never see it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, Literal
+
+from core import yaml
+from core.yaml import Key
+
+MAX_BYTES = 1_000_000
+MAX_FAULTS = 50
+MAX_NAME = 200
+MAX_NAMES = 32  # tags, or groups, of one job
+MAX_TIMEOUT = timedelta(days=36_500)
+PRIORITIES = MappingProxyType({"high": 100, "medium": 50, "low": 0})
+DEFAULT_PRIORITY = PRIORITIES["medium"]
+UNITS = ("days", "hours", "minutes", "seconds")
+ACTIONS = ("deploy", "boot", "test", "command")
+SOURCES = ("git", "url", "inline")
+TESTS = ("definitions", "interactive", "monitors")
+MULTINODE = "lava-multinode"
+SHELL = "shell"
+
+_DEFINITION_NAME = re.compile(r"[-_a-zA-Z0-9.]+")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN_KEY = re.compile(r"[A-Za-z_][-\w]*", re.ASCII)
+_STEP_OF_PATH = re.compile(r"\[(?P<index>\d+)\]|\[(?P<quoted>\"(?:[^\"\\]|\\.)*\")\]|\.?(?P<plain>[^.\[]+)")
+# A value of the context becomes text of a template that renders YAML, where these would begin a new line.
+_LINE_BREAK = re.compile("[\n\r\x85\u2028\u2029]")
+
+Path = tuple[Key, ...]
+Check = Callable[["_Faults", Path, Any], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    path: str  # `actions[2].deploy.timeout`; empty for the whole definition
+    message: str
+    line: int | None
+
+    def __str__(self) -> str:
+        place = f"{self.path}: " if self.path else ""
+        line = "" if self.line is None else f" (line {self.line})"
+        return f"{place}{self.message}{line}"
+
+
+class InvalidDefinition(Exception):
+    """Carries all faults of a definition; its text has one of them in each line."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visibility:
+    kind: Literal["public", "personal", "group"]
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    text: str  # as it was submitted
+    data: Mapping[str, Any]
+    name: str
+    device_type: str | None  # only a MultiNode job has none of its own
+    visibility: Visibility
+    priority: int
+    tags: tuple[str, ...]
+    job_timeout: timedelta
+    queue_timeout: timedelta | None
+    metadata: Mapping[str | int, Any]
+    lava_lite: Mapping[str, Any]
+    is_multinode: bool
+
+    def for_worker(self) -> str:
+        """The YAML that a worker gets, as LAVA 2023.01 writes it, without what only this lab understands."""
+        data = {key: value for key, value in self.data.items() if key != "lava_lite"}
+        return yaml.dump(data | {"compatibility": 0})
+
+    def line_of(self, path: str) -> int:
+        """The line of a path as faults write it, or of the nearest entry above it."""
+        return yaml.line_of(self.text, _read_path(path))
+
+
+def parse(text: str, *, max_bytes: int = MAX_BYTES) -> Definition:
+    """Raises InvalidDefinition with every fault, in the order of their lines."""
+    try:
+        document = yaml.parse(text, max_bytes=max_bytes)
+    except yaml.YAMLError as error:
+        message = f"not valid YAML: {error.message}, column {error.column}"
+        raise InvalidDefinition([Fault(path="", message=message, line=error.line)]) from None
+    faults = _Faults()
+    _check_job(faults, document.value)
+    if found := faults.placed(document):
+        raise InvalidDefinition(found)
+    return _definition(text, document.value)
+
+
+def faults_for_executor(definition: Definition, executor: str) -> list[Fault]:
+    """What a well-formed definition asks for and devices with this executor cannot do."""
+    if executor != SHELL:
+        return []
+    faults = _Faults()
+    if protocols := definition.data.get("protocols"):
+        named = ", ".join(str(name) for name in protocols)
+        faults.add(("protocols",), f"a local device speaks no protocols: leave out {_cut(named)}")
+    for index, action in enumerate(definition.data["actions"]):
+        for kind, body in action.items():
+            _check_for_shell(faults, ("actions", index, kind), kind, body)
+    return faults.placed(yaml.parse(definition.text)) if faults.found else []
+
+
+class _Faults:
+    """Collects faults: as many as help a person, so that a hostile text cannot make the answer endless."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[Path, str]] = []
+        self.more = False
+
+    def add(self, at: Path, message: str) -> None:
+        if self.is_full:
+            self.more = True
+        else:
+            self.found.append((at, message))
+
+    def expected(self, at: Path, what: str, value: Any) -> None:
+        self.add(at, f"expected {what}, got {_got(value)}")
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.found) >= MAX_FAULTS
+
+    def placed(self, document: yaml.Document) -> list[Fault]:
+        faults = [
+            Fault(path=_write_path(at), message=message, line=document.line_of(at))
+            for at, message in self.found
+        ]
+        faults.sort(key=lambda fault: fault.line or 0)
+        if self.more:
+            faults.append(Fault(path="", message="and more: mend these first", line=None))
+        return faults
+
+
+# The top level
+
+
+def _check_job(faults: _Faults, job: Any) -> None:
+    required = ", ".join(_REQUIRED)
+    if not isinstance(job, dict):
+        faults.expected((), f"a mapping with the keys {required}", job)
+        return
+    _refuse_unknown(faults, (), job, _CHECKS)
+    for key, example in _REQUIRED.items():
+        if key not in job and not (key == "device_type" and _is_multinode(job)):
+            faults.add((key,), f"is required, for example `{example}`")
+    for key, check in _CHECKS.items():
+        if key in job:
+            check(faults, (key,), job[key])
+    _check_lengths(faults, job)
+
+
+def _check_name(faults: _Faults, at: Path, value: Any) -> None:
+    if _is_text(faults, at, value) and len(value) > MAX_NAME:
+        faults.add(at, f"expected at most {MAX_NAME} characters, got {len(value)}")
+
+
+def _check_visibility(faults: _Faults, at: Path, value: Any) -> None:
+    if isinstance(value, str) and value in ("public", "personal"):
+        return
+    if not isinstance(value, dict) or list(value) != ["group"]:
+        faults.expected(at, "public, personal or {group: [names]}", value)
+    elif _check_names(faults, (*at, "group"), value["group"]) and not value["group"]:
+        faults.add((*at, "group"), "expected at least one group")
+
+
+def _check_tags(faults: _Faults, at: Path, value: Any) -> None:
+    _check_names(faults, at, value)
+
+
+def _check_names(faults: _Faults, at: Path, value: Any) -> bool:
+    if not isinstance(value, list):
+        faults.expected(at, "a list of names", value)
+        return False
+    if len(value) > MAX_NAMES:
+        faults.add(at, f"expected at most {MAX_NAMES} names, got {len(value)}")
+        return False
+    are_text = [_is_text(faults, (*at, index), name) for index, name in enumerate(value)]
+    return all(are_text)
+
+
+def _check_priority(faults: _Faults, at: Path, value: Any) -> None:
+    if isinstance(value, str) and value in PRIORITIES:
+        return
+    if not _is_integer(value) or not 0 <= value <= 100:
+        faults.expected(at, "high, medium, low or a whole number from 0 to 100", value)
+
+
+def _check_metadata(faults: _Faults, at: Path, value: Any) -> None:
+    for key in _entries(faults, at, value):
+        if not isinstance(key, str) and not _is_integer(key):
+            faults.expected((*at, key), "a key that is text or a whole number", key)
+
+
+def _check_context(faults: _Faults, at: Path, value: Any) -> None:
+    for key, item in _entries(faults, at, value).items():
+        _is_text(faults, (*at, key), key)
+        if not isinstance(item, list):
+            _check_context_value(faults, (*at, key), item)
+            continue
+        for index, part in enumerate(item):
+            _check_context_value(faults, (*at, key, index), part)
+
+
+def _check_context_value(faults: _Faults, at: Path, value: Any) -> None:
+    if isinstance(value, dict | list):
+        faults.expected(at, "text, a number, true or false, or a list of these", value)
+    elif isinstance(value, str) and _LINE_BREAK.search(value):
+        faults.add(at, "expected text without line breaks")
+
+
+def _check_environment(faults: _Faults, at: Path, value: Any) -> None:
+    _check_secrets(faults, at, value)
+    for key in _entries(_Faults(), at, value):
+        if isinstance(key, str) and not _VARIABLE.fullmatch(key):
+            faults.expected((*at, key), "the name of a variable (letters, digits and _)", key)
+
+
+def _check_secrets(faults: _Faults, at: Path, value: Any) -> None:
+    for key, item in _entries(faults, at, value).items():
+        if not isinstance(key, str):
+            faults.expected((*at, key), "text as the key", key)
+        if isinstance(item, dict | list):
+            faults.expected((*at, key), "text, a number, true or false", item)
+
+
+def _check_protocols(faults: _Faults, at: Path, value: Any) -> None:
+    if MULTINODE in _entries(faults, at, value):
+        faults.add((*at, MULTINODE), "MultiNode jobs are not supported yet")
+
+
+def _check_mapping(faults: _Faults, at: Path, value: Any) -> None:
+    _entries(faults, at, value)
+
+
+def _check_boolean(faults: _Faults, at: Path, value: Any) -> None:
+    if not isinstance(value, bool):
+        faults.expected(at, "true or false", value)
+
+
+# Timeouts
+
+
+def _check_timeouts(faults: _Faults, at: Path, value: Any) -> None:
+    timeouts = _entries(faults, at, value)
+    _refuse_unknown(faults, at, timeouts, _TIMEOUTS)
+    if isinstance(value, dict) and "job" not in timeouts:
+        faults.add((*at, "job"), "is required, for example `job: {minutes: 10}`")
+    for key, check in _TIMEOUTS.items():
+        if key in timeouts:
+            check(faults, (*at, key), timeouts[key])
+
+
+def _check_named_timeouts(faults: _Faults, at: Path, value: Any) -> None:
+    for name, timeout in _entries(faults, at, value).items():
+        if _is_text(faults, (*at, name), name):
+            _check_timeout(faults, (*at, name), timeout)
+
+
+def _check_timeout(faults: _Faults, at: Path, value: Any) -> None:
+    if not isinstance(value, dict):
+        faults.expected(at, "days, hours, minutes or seconds, for example {minutes: 5}", value)
+        return
+    _refuse_unknown(faults, at, value, (*UNITS, "skip"))
+    units = [unit for unit in UNITS if unit in value]
+    if len(units) != 1 and all(key in (*UNITS, "skip") for key in value):
+        said = " and ".join(units) or "none"
+        faults.add(at, f"expected exactly one of days, hours, minutes and seconds, got {said}")
+    for unit in units:
+        _check_amount(faults, (*at, unit), value[unit])
+    if "skip" in value:
+        _check_boolean(faults, (*at, "skip"), value["skip"])
+
+
+def _check_amount(faults: _Faults, at: Path, value: Any) -> None:
+    if not _is_integer(value) or value < 1:
+        faults.expected(at, "a whole number above 0", value)
+        return
+    most = MAX_TIMEOUT // timedelta(**{str(at[-1]): 1})
+    if value > most:
+        faults.add(at, f"expected at most {most:,}, got {_got(value)}")
+
+
+def _check_lengths(faults: _Faults, job: dict[Any, Any]) -> None:
+    """An action that may take longer than its job can only be a mistake; the dispatcher refuses it too."""
+    whole = _duration(_get(job, "timeouts", "job"))
+    actions = job.get("actions")
+    if whole is None or not isinstance(actions, list):
+        return
+    for index, action in enumerate(actions):
+        for kind in action if isinstance(action, dict) else ():
+            timeout = _get(action, kind, "timeout")
+            duration = _duration(timeout)
+            if duration is not None and duration > whole:
+                longer = f"{_spoken(timeout)} is longer than the whole job may take"
+                faults.add(
+                    ("actions", index, kind, "timeout"), f"{longer} ({_spoken(job['timeouts']['job'])})"
+                )
+
+
+def _duration(timeout: Any) -> timedelta | None:
+    """None for what is no valid timeout."""
+    found = _Faults()
+    _check_timeout(found, (), timeout)
+    if found.found:
+        return None
+    return _timedelta(timeout)
+
+
+def _timedelta(timeout: dict[str, Any]) -> timedelta:
+    unit = _unit(timeout)
+    return timedelta(**{unit: timeout[unit]})
+
+
+def _unit(timeout: dict[str, Any]) -> str:
+    return next(unit for unit in UNITS if unit in timeout)
+
+
+def _spoken(timeout: dict[str, Any]) -> str:
+    unit = _unit(timeout)
+    return f"{timeout[unit]} {unit if timeout[unit] != 1 else unit.removesuffix('s')}"
+
+
+# Actions
+
+
+def _check_actions(faults: _Faults, at: Path, value: Any) -> None:
+    if not isinstance(value, list) or not value:
+        faults.expected(at, "a list of at least one action", value)
+        return
+    for index, action in enumerate(value):
+        _check_action(faults, (*at, index), action)
+
+
+def _check_action(faults: _Faults, at: Path, action: Any) -> None:
+    kinds = "deploy, boot, test or command"
+    if not isinstance(action, dict):
+        faults.expected(at, f"a mapping with the key {kinds}", action)
+        return
+    if len(action) != 1:
+        faults.add(at, f"expected exactly one key ({kinds}), got {len(action)}; check the indentation")
+        return
+    _refuse_unknown(faults, at, action, ACTIONS)
+    for kind, body in action.items():
+        if kind in ACTIONS:
+            _check_body(faults, (*at, kind), kind, body)
+
+
+def _check_body(faults: _Faults, at: Path, kind: str, body: Any) -> None:
+    if not isinstance(body, dict):
+        faults.expected(at, "a mapping; check the indentation", body)
+        return
+    if "timeout" in body:
+        _check_timeout(faults, (*at, "timeout"), body["timeout"])
+    if "timeouts" in body:
+        _check_named_timeouts(faults, (*at, "timeouts"), body["timeouts"])
+    if kind == "test":
+        _check_test(faults, at, body)
+
+
+def _check_test(faults: _Faults, at: Path, body: dict[Any, Any]) -> None:
+    if not any(key in body for key in TESTS):
+        faults.add(at, "expected definitions, interactive or monitors in it")
+    if "definitions" not in body:
+        return
+    at = (*at, "definitions")
+    definitions = body["definitions"]
+    if not isinstance(definitions, list) or not definitions:
+        faults.expected(at, "a list of at least one test definition", definitions)
+        return
+    for index, definition in enumerate(definitions):
+        _check_test_definition(faults, (*at, index), definition)
+
+
+def _check_test_definition(faults: _Faults, at: Path, definition: Any) -> None:
+    if not isinstance(definition, dict):
+        faults.expected(at, "a mapping with the keys from, name, path and repository", definition)
+        return
+    for key in ("from", "name", "path", "repository"):
+        if key not in definition:
+            faults.add((*at, key), "is required in a test definition")
+    source = definition.get("from", "inline")
+    if not isinstance(source, str) or source not in SOURCES:
+        faults.expected((*at, "from"), "git, url or inline", source)
+    if "path" in definition:
+        _is_text(faults, (*at, "path"), definition["path"])
+    if "name" in definition:
+        _check_test_name(faults, (*at, "name"), definition["name"])
+    if "parameters" in definition:
+        _check_mapping(faults, (*at, "parameters"), definition["parameters"])
+    if "repository" in definition:
+        check = _check_inline if source == "inline" else _check_text
+        check(faults, (*at, "repository"), definition["repository"])
+
+
+def _check_test_name(faults: _Faults, at: Path, name: Any) -> None:
+    if _is_text(faults, at, name) and not _DEFINITION_NAME.fullmatch(name):
+        faults.expected(at, "only letters, digits and - _ .", name)
+
+
+def _check_text(faults: _Faults, at: Path, value: Any) -> None:
+    _is_text(faults, at, value)
+
+
+def _check_inline(faults: _Faults, at: Path, repository: Any) -> None:
+    if not isinstance(repository, dict):
+        faults.expected(at, "a mapping with metadata and run", repository)
+        return
+    if "install" in repository:
+        install = _entries(faults, (*at, "install"), repository["install"])
+        _check_steps(faults, (*at, "install", "steps"), install.get("steps", []))
+    _check_steps(faults, (*at, "run", "steps"), _get(repository, "run", "steps"))
+
+
+def _check_steps(faults: _Faults, at: Path, steps: Any) -> None:
+    if not isinstance(steps, list):
+        faults.expected(at, "a list of commands", steps)
+        return
+    for index, step in enumerate(steps):
+        if isinstance(step, str):
+            continue
+        hint = 'put a command that has ": " in it in quotes' if isinstance(step, dict) else "put it in quotes"
+        faults.expected((*at, index), f"a command as text ({hint})", step)
+
+
+def _check_for_shell(faults: _Faults, at: Path, kind: str, body: dict[str, Any]) -> None:
+    if kind != "test":
+        nothing = {"deploy": "nothing to deploy", "boot": "nothing to boot", "command": "no device commands"}
+        faults.add(at, f"a local device runs commands on this machine; it has {nothing[kind]}")
+        return
+    for key in ("interactive", "monitors", "docker"):
+        if key in body:
+            faults.add(
+                (*at, key), "not supported by the built-in worker; use definitions with `from: inline`"
+            )
+    for index, definition in enumerate(body.get("definitions", [])):
+        _check_definition_for_shell(faults, (*at, "definitions", index), definition)
+
+
+def _check_definition_for_shell(faults: _Faults, at: Path, definition: dict[str, Any]) -> None:
+    if definition["from"] != "inline":
+        message = f"{definition['from']} is not supported by the built-in worker yet; use inline"
+        faults.add((*at, "from"), message)
+        return
+    if "parse" in definition["repository"]:
+        message = "not supported by the built-in worker; report results with lava-test-case"
+        faults.add((*at, "repository", "parse"), message)
+
+
+_REQUIRED = {
+    "job_name": "job_name: my first job",
+    "device_type": "device_type: local",
+    "visibility": "visibility: public",
+    "timeouts": "timeouts: {job: {minutes: 10}}",
+    "actions": "actions: [...]",
+}
+_CHECKS: dict[str, Check] = {
+    "job_name": _check_name,
+    "device_type": _check_name,
+    "visibility": _check_visibility,
+    "priority": _check_priority,
+    "tags": _check_tags,
+    "timeouts": _check_timeouts,
+    "actions": _check_actions,
+    "context": _check_context,
+    "metadata": _check_metadata,
+    "environment": _check_environment,
+    "secrets": _check_secrets,
+    "protocols": _check_protocols,
+    "notify": _check_mapping,
+    "reboot_to_fastboot": _check_boolean,
+    "lava_lite": _check_mapping,
+}
+_TIMEOUTS: dict[str, Check] = {
+    "job": _check_timeout,
+    "action": _check_timeout,
+    "connection": _check_timeout,
+    "queue": _check_timeout,
+    "actions": _check_named_timeouts,
+    "connections": _check_named_timeouts,
+}
+
+
+# Words
+
+
+def _definition(text: str, data: dict[str, Any]) -> Definition:
+    """From data without a fault."""
+    timeouts = data["timeouts"]
+    priority = data.get("priority", DEFAULT_PRIORITY)
+    return Definition(
+        text=text,
+        data=data,
+        name=data["job_name"],
+        device_type=data.get("device_type"),
+        visibility=_visibility(data["visibility"]),
+        priority=PRIORITIES.get(priority, priority),
+        tags=tuple(dict.fromkeys(data.get("tags", ()))),
+        job_timeout=_timedelta(timeouts["job"]),
+        queue_timeout=_timedelta(timeouts["queue"]) if "queue" in timeouts else None,
+        metadata=data.get("metadata", {}),
+        lava_lite=data.get("lava_lite", {}),
+        is_multinode=_is_multinode(data),
+    )
+
+
+def _visibility(value: Any) -> Visibility:
+    if isinstance(value, dict):
+        return Visibility(kind="group", groups=tuple(dict.fromkeys(value["group"])))
+    return Visibility(kind=value)
+
+
+def _is_multinode(job: dict[Any, Any]) -> bool:
+    protocols = job.get("protocols")
+    return isinstance(protocols, dict) and MULTINODE in protocols
+
+
+def _entries(faults: _Faults, at: Path, value: Any) -> dict[Any, Any]:
+    """The mapping itself, or an empty one for what is none."""
+    if isinstance(value, dict):
+        return value
+    faults.expected(at, "a mapping", value)
+    return {}
+
+
+def _get(value: Any, *keys: Any) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _refuse_unknown(faults: _Faults, at: Path, mapping: Mapping[Any, Any], known: Iterable[str]) -> None:
+    names = list(known)
+    for key in mapping:
+        if key not in names and not faults.is_full:
+            faults.add((*at, key), f"unknown key; {_known(key, names)}")
+
+
+def _known(key: Any, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(str(key)[:MAX_NAME], names, n=1)
+    return f'did you mean "{near[0]}"?' if near else f"expected one of {', '.join(names)}"
+
+
+def _is_text(faults: _Faults, at: Path, value: Any) -> bool:
+    if isinstance(value, str) and value.strip():
+        return True
+    if value is None or isinstance(value, str | dict | list):
+        faults.expected(at, "text", value)
+    else:
+        faults.expected(at, "text (put it in quotes)", value)
+    return False
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _got(value: Any) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case dict():
+            return "a mapping" if value else "an empty mapping"
+        case list():
+            return "a list" if value else "an empty list"
+        case str():
+            return json.dumps(_cut(value), ensure_ascii=False)
+        case _:
+            return json.dumps(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _write_path(at: Path) -> str:
+    text = ""
+    for key in at:
+        if isinstance(key, str) and _PLAIN_KEY.fullmatch(key):
+            text += f".{_cut(key)}" if text else _cut(key)
+        else:
+            text += f"[{_got(key)}]"
+    return text
+
+
+def _read_path(path: str) -> Path:
+    keys: list[Key] = []
+    for step in _STEP_OF_PATH.finditer(path):
+        if step["index"] is not None:
+            keys.append(int(step["index"]))
+        else:
+            keys.append(step["plain"] or json.loads(step["quoted"]))
+    return tuple(keys)

@@ -1,0 +1,211 @@
+"""Which waiting job gets which idle device, and why the others wait. Pure: values in, values out.
+
+The most urgent job chooses first. It takes the fitting device with the fewest tags, so that special boards
+stay free for the jobs that need them, and of those the one that has rested longest.
+
+The idle devices of one type stand in that order, whoever asks, and each is one bit of an integer, the first
+device the lowest. What has a tag, what is free, what hangs on a full worker: each is such an integer, so a job
+finds its device by a few operations on them and not by a walk over the devices.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+Room = dict[str | None, int | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A job in the queue."""
+
+    id: int
+    device_type: str
+    tags: frozenset[str] = frozenset()
+    priority: int
+    submitted: datetime
+    device: str | None = None  # the only one that will do
+    allowed: frozenset[str] | None = (
+        None  # the devices its submitter may use; None: all. One set for many jobs
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idle:
+    """A device that could begin a job now."""
+
+    name: str
+    device_type: str
+    tags: frozenset[str] = frozenset()
+    worker: str | None
+    last_used: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    job: int
+    device: str
+
+
+def match(waiting: Iterable[Waiting], idle: Iterable[Idle], room: Mapping[str, int | None]) -> list[Pair]:
+    """Pairs in the order in which the jobs chose.
+
+    `room` says how many more jobs each usable worker takes (None: any number; never below 0); a device whose
+    worker is not in it gets none. The order of `waiting` and `idle` makes no difference.
+    """
+    shelves = _shelves(device for device in idle if device.worker in room)
+    left: Room = dict(room.items())
+    pairs: list[Pair] = []
+    for job in sorted((job for job in waiting if job.device_type in shelves), key=_urgency):
+        device = shelves[job.device_type].take(job, left)
+        if device is not None:
+            pairs.append(Pair(job=job.id, device=device))
+    return pairs
+
+
+def _urgency(job: Waiting) -> tuple[int, datetime, int]:
+    return -job.priority, job.submitted, job.id
+
+
+def _preference(device: Idle) -> tuple[int, float, str]:
+    rested_since = device.last_used.timestamp() if device.last_used else float("-inf")
+    return len(device.tags), rested_since, device.name
+
+
+def _shelves(idle: Iterable[Idle]) -> dict[str, _Shelf]:
+    by_type: defaultdict[str, list[Idle]] = defaultdict(list)
+    for device in idle:
+        by_type[device.device_type].append(device)
+    return {device_type: _Shelf(devices) for device_type, devices in by_type.items()}
+
+
+class _Shelf:
+    """The idle devices of one type."""
+
+    def __init__(self, devices: Sequence[Idle]) -> None:
+        self._devices = sorted(devices, key=_preference)
+        self._free = (1 << len(self._devices)) - 1
+        self._named = {device.name: 1 << place for place, device in enumerate(self._devices)}
+        self._tagged: defaultdict[str, int] = defaultdict(int)
+        self._of_worker: defaultdict[str | None, int] = defaultdict(int)
+        self._allowed: dict[frozenset[str], int] = {}
+        for place, device in enumerate(self._devices):
+            self._of_worker[device.worker] |= 1 << place
+            for tag in device.tags:
+                self._tagged[tag] |= 1 << place
+
+    def take(self, job: Waiting, left: Room) -> str | None:
+        """The best device that fits and is free, by name. It is free no more, and its worker has less left."""
+        while fitting := self._free and self._fitting(job):
+            lowest = fitting & -fitting
+            device = self._devices[lowest.bit_length() - 1]
+            room = left[device.worker]
+            if room == 0:
+                self._free &= ~self._of_worker[device.worker]
+                continue
+            if room is not None:
+                left[device.worker] = room - 1
+            self._free ^= lowest
+            return device.name
+        return None
+
+    def _fitting(self, job: Waiting) -> int:
+        fitting = self._free
+        for tag in job.tags:
+            fitting &= self._tagged.get(tag, 0)
+        if job.device is not None:
+            fitting &= self._named.get(job.device, 0)
+        if job.allowed is not None and fitting:
+            fitting &= self._allowed_bits(job.allowed)
+        return fitting
+
+    def _allowed_bits(self, names: frozenset[str]) -> int:
+        if names not in self._allowed:
+            self._allowed[names] = sum(self._named[name] for name in names & self._named.keys())
+        return self._allowed[names]
+
+
+# Why a job waits
+
+
+class Standing(StrEnum):
+    """What a device could do for a job; each is a word for the sentence that tells of it."""
+
+    IDLE = "free"
+    BUSY = "busy"
+    FULL = "on a worker that takes no more jobs now"
+    OFFLINE = "on a worker that is offline"
+    MAINTENANCE = "in maintenance"
+    BAD = "in bad health"
+    LOOPING = "looping health checks"
+
+
+class Cause(StrEnum):
+    """Why a job waits, for programs."""
+
+    NO_DEVICE = "no_device"
+    NO_TAG = "no_tag"
+    NOT_ALLOWED = "not_allowed"
+    UNAVAILABLE = "unavailable"
+    BUSY = "busy"
+    NEXT = "next"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A device of the lab that is not retired, whatever it does now."""
+
+    name: str
+    device_type: str
+    tags: frozenset[str] = frozenset()
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    cause: Cause
+    sentence: str
+
+
+def why(job: Waiting, candidates: Iterable[Candidate]) -> Reason:
+    """Why a job has no device yet. Candidates of other types are passed over."""
+    of_type = [device for device in candidates if device.device_type == job.device_type]
+    if not of_type:
+        return _reason(Cause.NO_DEVICE, f"There is no device of the type {job.device_type}.")
+    named = [device for device in of_type if job.device in (None, device.name)]
+    if not named:
+        return _reason(Cause.NO_DEVICE, f"There is no device {job.device} of the type {job.device_type}.")
+    tagged = [device for device in named if job.tags <= device.tags]
+    if not tagged:
+        return _reason(Cause.NO_TAG, _missing_tags(job, named))
+    allowed = [device for device in tagged if job.allowed is None or device.name in job.allowed]
+    if not allowed:
+        return _reason(Cause.NOT_ALLOWED, "Its submitter may not use any device that fits.")
+    return _standing_of(allowed)
+
+
+def _missing_tags(job: Waiting, devices: Sequence[Candidate]) -> str:
+    nowhere = job.tags.difference(*(device.tags for device in devices))
+    wanted = ", ".join(sorted(nowhere or job.tags))
+    plural = len(nowhere or job.tags) > 1
+    if nowhere:
+        return f"No device of the type {job.device_type} has the {'tags' if plural else 'tag'} {wanted}."
+    return f"No device of the type {job.device_type} has all of the tags {wanted}."
+
+
+def _standing_of(devices: Sequence[Candidate]) -> Reason:
+    count = Counter(device.standing for device in devices)
+    if count[Standing.IDLE]:
+        return _reason(Cause.NEXT, "A device that fits is free: it starts next, after the jobs before it.")
+    told = ", ".join(f"{count[standing]} {standing}" for standing in Standing if count[standing])
+    if count[Standing.BUSY] or count[Standing.FULL]:
+        return _reason(Cause.BUSY, f"It waits for a device that fits: {told}.")
+    return _reason(Cause.UNAVAILABLE, f"No device that fits is in service: {told}.")
+
+
+def _reason(cause: Cause, sentence: str) -> Reason:
+    return Reason(cause=cause, sentence=sentence)
