@@ -1,0 +1,49 @@
+"""What the lab says of itself."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from api.rest.base import Resource
+
+LAVA_LEVEL = "2023.01"  # the LAVA whose dialect this is; clients choose by it what they ask for
+NO_LIMIT = 1024 * 1024  # MiB: a log is shown however large it is
+COLLECTIONS = ("jobs", "devices", "devicetypes", "workers")
+
+
+class Root(Resource):
+    authentication_classes = []
+
+    def get(self, request: Request) -> Response:
+        return Response({name: reverse(f"api:{name}", request=request) for name in COLLECTIONS})
+
+
+class Version(Resource):
+    """Asks nothing of the database, and so is right for probes."""
+
+    authentication_classes = []
+
+    def get(self, request: Request) -> Response:
+        return Response({"version": LAVA_LEVEL})
+
+
+class WhoAmI(Resource):
+    def get(self, request: Request) -> Response:
+        return Response({"user": request.user.get_username()})
+
+
+class MasterConfig(Resource):
+    authentication_classes = []
+
+    def get(self, request: Request) -> Response:
+        return Response(
+            {
+                "EVENT_TOPIC": settings.EVENT_TOPIC,
+                "EVENT_SOCKET": settings.EVENT_SOCKET,
+                "EVENT_NOTIFICATION": settings.EVENT_NOTIFICATION,
+                "LOG_SIZE_LIMIT": NO_LIMIT,
+            }
+        )

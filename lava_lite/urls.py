@@ -1,0 +1,15 @@
+"""Every address of the lab."""
+
+from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("jobs.urls")),
+    path("", include("devices.urls")),
+    path("login/", LoginView.as_view(template_name="login.html"), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("admin/", admin.site.urls),
+    path("api/", include("api.urls")),
+    path("scheduler/internal/v1/", include("workers.urls")),
+]
