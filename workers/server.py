@@ -24,6 +24,7 @@ from devices.models import Worker, name_is_plain
 from jobs import definition as definitions
 from jobs import lifecycle, logs, results
 from jobs.lifecycle import Ending
+from jobs.logs.records import storable
 from jobs.models import Attempt, Job
 from jobs.states import InvalidMove, State
 from workers.messages import (
@@ -39,6 +40,7 @@ from workers.tokens import opened_once, opens, token_of
 
 log = logging.getLogger(__name__)
 
+LONGEST_NAME = 128  # of a worker
 LISTS = {State.SCHEDULED: "start", State.CANCELING: "cancel", State.RUNNING: "running"}
 
 View = Callable[..., JsonResponse]
@@ -78,8 +80,8 @@ def register(request: HttpRequest) -> JsonResponse:
     name = request.POST.get("name", "")
     if not name:
         raise Refused(400, "Missing 'name'")
-    if not name_is_plain.regex.match(name):  # type: ignore[union-attr]
-        raise Refused(400, f"Invalid name {name!r}: {name_is_plain.message}")
+    if not _is_name(name):
+        raise Refused(400, f"Invalid name {name[:200]!r}: {name_is_plain.message}")
     may_replace = _check_registrar(request)
     with transaction.atomic():
         worker = Worker.objects.select_for_update().filter(pk=name).first()
@@ -93,7 +95,7 @@ def register(request: HttpRequest) -> JsonResponse:
 
 def _check_registrar(request: HttpRequest) -> bool:
     """Whether who asks may replace a worker's token; Refused if they may not even register a new one."""
-    username, password = request.POST.get("username", ""), request.POST.get("password", "")
+    username, password = storable(request.POST.get("username", "")), request.POST.get("password", "")
     if username or password:
         user = authenticate(request, username=username, password=password)
         if user is None:
@@ -104,6 +106,10 @@ def _check_registrar(request: HttpRequest) -> bool:
     if not _is_trusted_address(request.META.get("REMOTE_ADDR", "")):
         raise Refused(403, "Auto registration is off for this address (WORKER_AUTO_REGISTER_NETMASK)")
     return False
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= LONGEST_NAME and bool(name_is_plain.regex.match(text))  # type: ignore[union-attr]
 
 
 def _is_trusted_address(text: str) -> bool:
@@ -120,7 +126,7 @@ def _is_trusted_address(text: str) -> bool:
 def ping(request: HttpRequest, name: str) -> JsonResponse:
     """A worker asks what to do. Any version is welcome."""
     token = _token(request)
-    worker = Worker.objects.filter(pk=name).first()
+    worker = Worker.objects.filter(pk=name).first() if _is_name(name) else None
     if worker is None:
         raise Refused(404, f"Unknown worker '{name}'")
     if not worker.has_token(token):
@@ -128,7 +134,7 @@ def ping(request: HttpRequest, name: str) -> JsonResponse:
     version = request.GET.get("version", "")
     if not version:
         raise Refused(400, "Missing 'version'")
-    devices.worker_seen(name, version=version[:64])
+    devices.worker_seen(name, version=storable(version)[:64])
     return JsonResponse(_orders(name).to_json())
 
 
@@ -162,7 +168,8 @@ def job(request: HttpRequest, job_id: str) -> JsonResponse:
 def _files(job: Job) -> JobFiles:
     device = job.device
     return JobFiles(
-        definition=definitions.parse(job.definition).for_worker(),
+        # Whatever was accepted goes out, also when the limit for new ones is another meanwhile.
+        definition=definitions.parse(job.definition, max_bytes=len(job.definition.encode())).for_worker(),
         device=device.configuration if device else "{}",
     )
 
@@ -185,9 +192,9 @@ def _apply(attempt: Attempt, change: StateChange) -> None:
 def _ending(change: StateChange) -> Ending:
     return Ending(
         passed=change.result == "pass",
-        error_type=change.error_type[:32],
-        errors=change.errors.replace("\0", "\N{REPLACEMENT CHARACTER}"),
-        pipeline=change.description.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        error_type=storable(change.error_type)[:32],
+        errors=storable(change.errors),
+        pipeline=storable(change.description),
     )
 
 

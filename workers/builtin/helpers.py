@@ -1,0 +1,141 @@
+"""The commands that a test finds on its PATH, for POSIX shells. They print LAVA's signals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+# A signal is words between angle brackets, so whatever else is in a name is written as %XX.
+_COMMON: Final = r"""
+LC_ALL=C
+export LC_ALL
+
+safe() {
+    case $1 in
+        '' | *[!A-Za-z0-9._/:@,+~-]*) ;;
+        *) printf '%s' "$1"; return ;;
+    esac
+    for byte in $(printf '%s' "$1" | od -An -v -tx1); do
+        case $byte in
+            2[b-f] | 3[0-9a] | 40 | 4[1-9a-f] | 5[0-9a] | 5f | 6[1-9a-f] | 7[0-9a] | 7e)
+                printf "\\$(printf '%03o' "0x$byte")" ;;
+            *) printf '%%%s' "$byte" ;;
+        esac
+    done
+}
+
+signal() {
+    printf '<LAVA_SIGNAL_%s>\n' "$*"
+}
+
+refuse() {
+    printf '%s: %s\n' "${0##*/}" "$1" >&2
+    printf 'Usage: %s\n' "$usage" >&2
+    exit 2
+}
+
+check_result() {
+    case $1 in
+        pass | fail | skip | unknown) ;;
+        *) refuse "a result is pass, fail, skip or unknown, not \"$1\"" ;;
+    esac
+}
+"""
+
+_TEST_CASE: Final = r"""
+usage='lava-test-case NAME --shell COMMAND...
+       lava-test-case NAME --result pass|fail|skip|unknown [--measurement NUMBER] [--units UNITS]'
+
+[ $# -ge 2 ] || refuse 'a name and what to do are needed'
+[ -n "$1" ] || refuse 'the name is empty'
+name=$(safe "$1")
+shift
+
+if [ "$1" = --shell ]; then
+    shift
+    [ $# -ge 1 ] || refuse '--shell needs a command'
+    signal STARTTC "$name"
+    # One argument is a command line; several are a command and its arguments, kept as they are.
+    unset LC_ALL
+    if [ $# -eq 1 ]; then /bin/sh -c "$1"; else ("$@"); fi
+    if [ $? -eq 0 ]; then result=pass; else result=fail; fi
+    signal ENDTC "$name"
+    signal TESTCASE "TEST_CASE_ID=$name RESULT=$result"
+    exit 0
+fi
+
+result= measurement= units=
+while [ $# -gt 0 ]; do
+    [ $# -ge 2 ] || refuse "$1 needs a value"
+    case $1 in
+        --result) result=$2 ;;
+        --measurement) measurement=$2 ;;
+        --units) units=$2 ;;
+        *) refuse "unknown option \"$1\"" ;;
+    esac
+    shift 2
+done
+check_result "$result"
+fields="TEST_CASE_ID=$name RESULT=$result"
+[ -z "$units" ] || fields="$fields UNITS=$(safe "$units")"
+[ -z "$measurement" ] || fields="$fields MEASUREMENT=$(safe "$measurement")"
+signal TESTCASE "$fields"
+"""
+
+_TEST_SET: Final = r"""
+usage='lava-test-set start NAME
+       lava-test-set stop'
+
+case $1 in
+    start)
+        [ -n "$2" ] || refuse 'the name is missing'
+        signal TESTSET "START $(safe "$2")" ;;
+    stop) signal TESTSET STOP ;;
+    *) refuse 'say start or stop' ;;
+esac
+"""
+
+_TEST_REFERENCE: Final = r"""
+usage='lava-test-reference NAME --result pass|fail|skip|unknown --reference ADDRESS'
+
+[ -n "$1" ] || refuse 'the name is missing'
+name=$(safe "$1")
+shift
+result= reference=
+while [ $# -gt 0 ]; do
+    [ $# -ge 2 ] || refuse "$1 needs a value"
+    case $1 in
+        --result) result=$2 ;;
+        --reference) reference=$2 ;;
+        *) refuse "unknown option \"$1\"" ;;
+    esac
+    shift 2
+done
+check_result "$result"
+[ -n "$reference" ] || refuse 'the reference is missing'
+signal TESTREFERENCE "$name $result $(safe "$reference")"
+"""
+
+# It fails, so that no further step runs while the signal is on its way.
+_TEST_RAISE: Final = r"""
+usage='lava-test-raise MESSAGE'
+
+[ $# -ge 1 ] || refuse 'the message is missing'
+signal TESTRAISE "$(safe "$*")"
+exit 1
+"""
+
+_SCRIPTS: Final = {
+    "lava-test-case": _TEST_CASE,
+    "lava-test-set": _TEST_SET,
+    "lava-test-reference": _TEST_REFERENCE,
+    "lava-test-raise": _TEST_RAISE,
+}
+
+
+def write_to(directory: Path) -> None:
+    directory.mkdir(exist_ok=True)
+    for name, script in _SCRIPTS.items():
+        path = directory / name
+        path.write_text(f"#!/bin/sh\n{_COMMON}{script}")
+        path.chmod(0o755)

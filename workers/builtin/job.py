@@ -1,0 +1,296 @@
+"""One job from its first record to its last, in the shape in which LAVA's dispatcher logs it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from workers.builtin import helpers
+from workers.builtin.console import Console
+from workers.builtin.directory import JobDirectory, Order, Outcome
+from workers.builtin.executors.shell import Shell
+from workers.builtin.journal import Journal
+from workers.builtin.plan import ACTION_NAME, InvalidPlan, Plan, TestAction, TestDefinition
+from workers.builtin.processes import MARK, JobProcesses
+from workers.builtin.signals import Signal
+from workers.builtin.test_run import NAMESPACE, TestRaised, TestRun
+from workers.messages import ErrorType
+
+TERM_GRACE: Final = 2.0  # seconds between the polite and the other way to end a process
+CANCELED: Final = "The job was canceled"
+
+_DRAIN_LIMIT: Final = 3.0  # seconds for the last output of a script that was ended
+_SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_ERROR_NAMES: Final = {
+    ErrorType.CANCELED: "JobCanceled",
+    ErrorType.LAVA_TIMEOUT: "LAVATimeoutError",
+}
+
+
+class JobEnd(Exception):
+    """The job cannot go on."""
+
+    def __init__(self, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+
+
+class ActionTimeout(JobEnd):
+    """An action ran longer than it may."""
+
+
+class Job:
+    """`cancel_reason` answers None until the job is to be ended; `wake` is readable when it is worth asking."""
+
+    def __init__(
+        self,
+        order: Order,
+        directory: JobDirectory,
+        journal: Journal,
+        *,
+        processes: JobProcesses,
+        cancel_reason: Callable[[], str | None],
+        wake: int,
+    ) -> None:
+        self._order = order
+        self._directory = directory
+        self._journal = journal
+        self._processes = processes
+        self._cancel_reason = cancel_reason
+        self._wake = wake
+
+    def run(self) -> Outcome:
+        """Raises OSError if the log cannot be written; whatever the job started may still run then."""
+        self._journal.say("info", f"lava-lite-worker, version: {self._order.version}")
+        try:
+            self._run_plan(self._validated_plan())
+        except JobEnd as end:
+            return self._failed(end)
+        self._journal.say("info", "Job finished correctly")
+        self._journal.result(definition="lava", case="job", result="pass")
+        self._journal.flush()
+        return Outcome(result="pass")
+
+    def _validated_plan(self) -> Plan:
+        self._journal.say("info", "start: 0 validate")
+        began = time.monotonic()
+        try:
+            plan = self._order.required_plan()
+        except InvalidPlan as fault:
+            self._journal.say("exception", str(fault))
+            self._journal.result(definition="lava", case="validate", result="fail")
+            raise JobEnd(fault.error_type, str(fault)) from None
+        for warning in plan.warnings:
+            self._journal.say("warning", warning)
+        self._journal.say("info", f"validate duration: {time.monotonic() - began:.2f}")
+        self._journal.result(definition="lava", case="validate", result="pass")
+        self._journal.flush()
+        return plan
+
+    def _run_plan(self, plan: Plan) -> None:
+        helpers.write_to(self._directory.bin)
+        for path in (self._directory.home, self._directory.tmp):
+            path.mkdir(exist_ok=True)
+        os.chdir(self._directory.home)
+        with Shell(environment=self._environment(plan), cgroup=self._processes.cgroup) as shell:
+            run = _PlanRun(
+                plan,
+                shell,
+                self._directory,
+                self._journal,
+                processes=self._processes,
+                cancel_reason=self._cancel_reason,
+                wake=self._wake,
+            )
+            run.run()
+
+    def _environment(self, plan: Plan) -> dict[str, str]:
+        """Made from nothing: what the server and the worker have in theirs is none of the job's business."""
+        directory = self._directory
+        path = plan.environment.get("PATH", _SYSTEM_PATH)
+        return {
+            "LANG": "C.UTF-8",
+            "TERM": "dumb",
+            "SHELL": "/bin/sh",
+            "LAVA_JOB_ID": str(self._order.job.id),
+            **plan.environment,
+            "PATH": f"{directory.bin}:{path}",
+            "HOME": str(directory.home),
+            "TMPDIR": str(directory.tmp),
+            MARK: self._order.mark,
+        }
+
+    def _failed(self, end: JobEnd) -> Outcome:
+        message = str(end)
+        tell_failure(self._journal, end.error_type, message)
+        # LAVA says nothing more about a job that a person canceled.
+        errors = "" if message == CANCELED else message
+        return Outcome(result="fail", error_type=end.error_type, errors=errors)
+
+
+class _PlanRun:
+    """The actions of a job, one after the other, and the end of all that they started."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        shell: Shell,
+        directory: JobDirectory,
+        journal: Journal,
+        *,
+        processes: JobProcesses,
+        cancel_reason: Callable[[], str | None],
+        wake: int,
+    ) -> None:
+        self._plan = plan
+        self._directory = directory
+        self._journal = journal
+        self._processes = processes
+        self._cancel_reason = cancel_reason
+        self._console = Console(shell, journal, wake=wake, on_signal=self._on_signal)
+        self._definition: TestRun | None = None
+        self._raised: str | None = None
+        self._job_end = time.monotonic() + plan.timeout
+        self._last_level = 0
+
+    def run(self) -> None:
+        """Raises JobEnd, after everything was ended."""
+        try:
+            for action in self._plan.actions:
+                self._run_action(action)
+        finally:
+            with self._block(self._last_level + 1, "finalize", TERM_GRACE + _DRAIN_LIMIT):
+                self._end_processes()
+
+    def _run_action(self, action: TestAction) -> None:
+        began = time.monotonic()
+        with self._block(action.level, ACTION_NAME, min(action.timeout, self._job_end - began)):
+            try:
+                for definition in action.definitions:
+                    self._run_definition(definition, action, began + action.timeout)
+            except JobEnd as end:
+                self._tell_failure(action, end, time.monotonic() - began)
+                if not (isinstance(end, ActionTimeout) and action.goes_on_after_timeout):
+                    raise
+                self._end_processes()
+            else:
+                self._journal.say("info", "ok: lava_test_shell seems to have completed")
+
+    def _tell_failure(self, action: TestAction, end: JobEnd, duration: float) -> None:
+        self._journal.say("exception", str(end))
+        self._journal.result(
+            definition="lava",
+            case=ACTION_NAME,
+            level=str(action.level),
+            namespace=NAMESPACE,
+            duration=f"{duration:.2f}",
+            extra={"fail": str(end)},
+            result="fail",
+        )
+
+    def _run_definition(self, definition: TestDefinition, action: TestAction, action_end: float) -> None:
+        script = self._directory.path / f"{definition.suite}.sh"
+        script.write_text(_script(definition), encoding="utf-8", errors="replace")
+        run = self._definition = TestRun(definition, self._journal)
+        exit_code = None
+        try:
+            self._console.start(script)
+            while self._console.is_busy:
+                self._check(action, action_end)
+                self._console.attend(min(self._job_end, action_end) - time.monotonic())
+            exit_code = self._console.exit_code
+        finally:
+            self._console.end_line()
+            self._definition = None
+            run.finish(exit_code)
+            self._journal.flush()
+        self._check_raised()
+
+    def _check(self, action: TestAction, action_end: float) -> None:
+        """Raises JobEnd if there is a reason not to go on."""
+        reason = self._cancel_reason()
+        if reason is not None:
+            raise JobEnd(ErrorType.CANCELED, reason or CANCELED)
+        self._check_raised()
+        now = time.monotonic()
+        if now >= self._job_end:
+            raise JobEnd(ErrorType.JOB, f"job timed out after {self._plan.timeout} seconds")
+        if now >= action_end:
+            raise ActionTimeout(
+                ErrorType.LAVA_TIMEOUT, f"{ACTION_NAME} timed out after {action.timeout} seconds"
+            )
+
+    def _check_raised(self) -> None:
+        if self._raised is not None:
+            raise JobEnd(ErrorType.TEST, self._raised)
+
+    def _on_signal(self, found: Signal, number: int) -> None:
+        if self._definition is None:  # something that was left running speaks
+            return
+        try:
+            self._definition.take(found, number)
+        except TestRaised as raised:
+            # The job ends when the lines that were read together with this one are in the log.
+            self._raised = str(raised)
+
+    def _end_processes(self) -> None:
+        """First the polite way; what they still print is read."""
+        deadline = time.monotonic() + TERM_GRACE
+        waiting = self._processes.signal(signal.SIGTERM)
+        while waiting and time.monotonic() < deadline:
+            self._console.attend(0.02)
+            waiting = self._processes.find()
+        if not self._processes.kill(between=lambda: self._console.attend(0.0)):
+            self._journal.say("warning", "Some processes of this job could not be ended")
+        deadline = time.monotonic() + _DRAIN_LIMIT
+        while self._console.is_busy and time.monotonic() < deadline:
+            self._console.attend(0.01)
+        self._console.attend(0.0)
+        self._console.end_line()
+        self._journal.flush()
+
+    @contextmanager
+    def _block(self, level: int, name: str, timeout: float) -> Iterator[None]:
+        self._last_level = level
+        began = time.monotonic()
+        self._journal.say("info", f"start: {level} {name} (timeout {_clock(timeout)}) [{NAMESPACE}]")
+        self._journal.flush()
+        try:
+            yield
+        finally:
+            duration = _clock(time.monotonic() - began)
+            self._journal.say("info", f"end: {level} {name} (duration {duration}) [{NAMESPACE}]")
+            self._journal.flush()
+
+
+def tell_failure(journal: Journal, error_type: str, message: str) -> None:
+    """The last records of a job that failed."""
+    journal.say("error", f"{_ERROR_NAMES.get(error_type, f'{error_type}Error')}: {message}")
+    journal.result(definition="lava", case="job", error_msg=message, error_type=error_type, result="fail")
+    journal.flush()
+
+
+def _script(definition: TestDefinition) -> str:
+    """All steps in one shell, as LAVA runs them: what one sets, the next ones see."""
+    names = f"{definition.suite} {definition.uuid}"
+    lines = [f"export TESTRUN_ID={shlex.quote(definition.suite)}"]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in definition.parameters.items()]
+    lines.append(_print(f"<LAVA_SIGNAL_STARTRUN {names}>"))
+    for step in definition.steps:
+        lines += [_print(f"+ {step.rstrip()}"), step]
+    lines.append(_print(f"<LAVA_SIGNAL_ENDRUN {names}>"))
+    return "\n".join(lines) + "\n"
+
+
+def _print(text: str) -> str:
+    return f"printf '%s\\n' {shlex.quote(text)}"
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}"

@@ -1,0 +1,49 @@
+"""LAVA's signals: what a test says to the lab by printing it. Pure.
+
+`<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=boot RESULT=pass>` may stand anywhere in a line. Our own helpers write a
+character that would break it as %XX, as in addresses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+MARKER: Final = "<LAVA_SIGNAL_"
+RESULTS: Final = frozenset({"pass", "fail", "skip", "unknown"})
+
+_SIGNAL: Final = re.compile(r"<LAVA_SIGNAL_([A-Z]+)(?: ([^<>\n]*))?>")
+_FIELD: Final = re.compile(r"([A-Z_]+)=(\S*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    name: str  # STARTTC, ENDTC, TESTCASE, …
+    text: str  # as it was printed
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return tuple(unquote(word) for word in self.text.split())
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        return {name: unquote(value) for name, value in _FIELD.findall(self.text)}
+
+
+def find(line: str) -> Iterator[Signal]:
+    if MARKER not in line:
+        return
+    for match in _SIGNAL.finditer(line):
+        yield Signal(match[1], (match[2] or "").strip())
+
+
+def measurement(text: str) -> float | None:
+    """None if it is no finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if abs(value) < float("inf") else None

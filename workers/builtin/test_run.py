@@ -1,0 +1,113 @@
+"""One test definition while it runs: its signals become results."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from workers.builtin.journal import Journal
+from workers.builtin.plan import TestDefinition
+from workers.builtin.signals import RESULTS, Signal, measurement
+
+NAMESPACE: Final = "common"
+
+
+class TestRaised(Exception):
+    """The test asked to end the job (lava-test-raise)."""
+
+    __test__ = False
+
+
+class TestRun:
+    __test__ = False
+
+    def __init__(self, definition: TestDefinition, journal: Journal) -> None:
+        self._definition = definition
+        self._journal = journal
+        self._began = time.monotonic()
+        self._starts: dict[str, int] = {}
+        self._ends: dict[str, int] = {}
+        self._set = ""
+        self._reached_its_end = False
+
+    def take(self, signal: Signal, number: int) -> None:
+        """`number` is the one of the record that tells of the signal. Raises TestRaised."""
+        match signal.name, signal.words:
+            case "STARTRUN", _:
+                suite, uuid = self._definition.suite, self._definition.uuid
+                self._journal.say("info", f"Starting test lava.{suite} ({uuid})")
+            case "ENDRUN", (suite, *_):
+                self._reached_its_end = suite == self._definition.suite
+            case "STARTTC", (name, *_):
+                self._starts[name] = number
+            case "ENDTC", (name, *_):
+                self._ends[name] = number
+            case "TESTCASE", _:
+                self._case(signal, number)
+            case "TESTSET", ("START", name, *_):
+                self._set = name
+                self._journal.say("info", f"Starting test_set {name}")
+            case "TESTSET", ("STOP", *_):
+                self._journal.say("info", f"Closing test_set {self._set}")
+                self._set = ""
+            case "TESTREFERENCE", (name, result, reference, *_):
+                self._add(name, result, {"reference": reference})
+            case "TESTRAISE", words:
+                raise TestRaised(" ".join(words))
+            case _:
+                self._journal.say("warning", f"Unknown signal: <{signal.name}> {signal.text}")
+
+    def finish(self, exit_code: int | None) -> None:
+        """`exit_code` is None if the definition was not let to its end."""
+        suite, uuid = self._definition.suite, self._definition.uuid
+        passed = self._reached_its_end and exit_code == 0
+        if not passed and exit_code is not None:
+            self._journal.say("error", f"{suite} {_how(exit_code)} before its last step was done")
+        if not passed:
+            self._journal.say("error", "Marking unfinished test run as failed")
+        duration = f"{time.monotonic() - self._began:.2f}"
+        self._journal.say("info", f"Ending test lava.{suite} ({uuid}), duration {duration}")
+        self._journal.result(
+            definition="lava",
+            case=suite,
+            uuid=uuid,
+            repository=self._definition.repository,
+            path=self._definition.path,
+            duration=duration,
+            result="pass" if passed else "fail",
+            revision="unspecified",
+            namespace=NAMESPACE,
+        )
+
+    def _case(self, signal: Signal, number: int) -> None:
+        fields = signal.fields
+        name = fields.get("TEST_CASE_ID", "")
+        extra: dict[str, Any] = {
+            "starttc": self._starts.pop(name, number),
+            "endtc": self._ends.pop(name, number),
+        }
+        if "MEASUREMENT" in fields:
+            value = measurement(fields["MEASUREMENT"])
+            if value is None:
+                self._journal.say("error", f"{name}: {fields['MEASUREMENT']!r} is no number to measure")
+            else:
+                extra["measurement"] = value
+        if "UNITS" in fields:
+            extra["units"] = fields["UNITS"]
+        self._add(name, fields.get("RESULT", ""), extra)
+
+    def _add(self, name: str, result: str, extra: dict[str, Any]) -> None:
+        if not name or result not in RESULTS:
+            self._journal.say(
+                "error", f"No result: {name!r} says {result!r}, expected pass, fail, skip or unknown"
+            )
+            return
+        if self._set:
+            extra["set"] = self._set
+        self._journal.result(definition=self._definition.suite, case=name, result=result, **extra)
+
+
+def _how(exit_code: int) -> str:
+    if exit_code < 0:
+        return f"was ended by signal {-exit_code}"
+    return f"ended with exit code {exit_code}"
