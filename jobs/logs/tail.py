@@ -1,0 +1,108 @@
+"""Reading a job's log from an offset: what `log-tail`, the pages and the downloads show.
+
+Only text that the index speaks of is shown: what lies beyond it is being written, or is the rest of a crash.
+The cost of a read depends on the bytes read, never on the size of the log.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.logs.index import TEXT_NAME, opened
+
+LIMIT = 1 << 20  # bytes of one read
+LONGEST_CHARACTER = 4  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tail:
+    content: str
+    new_size: int  # offset in bytes at which the next read goes on
+    at_end: bool  # nothing is left behind new_size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastPart:
+    start: int  # offset in bytes of the text
+    text: str
+    end: int  # offset in bytes at which a tail goes on
+
+
+def read(directory: Path, start: int, limit: int = LIMIT, *, finished: bool = False) -> Tail:
+    """The text from `start` on, at most `limit` bytes of it.
+
+    The text never ends inside a character: up to three bytes wait for the rest of theirs, unless the log is
+    finished. Invalid bytes are U+FFFD, as in `bytes.decode("utf-8", "replace")`. A start beyond the end, as after
+    a change to a newer attempt, gives no text and the real size; no log gives 0. ValueError: `start` is negative.
+    """
+    if start < 0:
+        raise ValueError(f"start: expected a number of bytes, 0 or more, got {start}")
+    end = size(directory)
+    if start >= end:
+        return Tail(content="", new_size=end, at_end=True)
+    data = _bytes(directory, start, min(start + max(limit, LONGEST_CHARACTER), end))
+    final = finished and start + len(data) == end
+    content, used = codecs.utf_8_decode(data, "replace", final)
+    return Tail(content=content, new_size=start + used, at_end=start + used == end)
+
+
+def last_part(directory: Path, max_bytes: int = 65_536) -> LastPart:
+    """The end of the log, from the beginning of a line on if one begins in the last `max_bytes`."""
+    end = size(directory)
+    start = max(0, end - max_bytes)
+    # The byte before shows whether the part begins with a line.
+    before = min(start, 1)
+    data = _bytes(directory, start - before, end)
+    if before:
+        begin = _line_start(data)
+        start += begin - before
+        data = data[begin:]
+    text, used = codecs.utf_8_decode(data, "replace", False)
+    return LastPart(start=start, text=text, end=start + used)
+
+
+def size(directory: Path) -> int:
+    """Bytes of the log's text; 0 where there is no log."""
+    with opened(directory) as index:
+        end = index.end
+    try:
+        return min(end, os.stat(directory / TEXT_NAME).st_size)
+    except FileNotFoundError:
+        return 0
+
+
+def next_index(directory: Path) -> int:
+    """The wire index of the record that comes next."""
+    with opened(directory) as index:
+        return index.cursor().index
+
+
+def record_count(directory: Path, *, finished: bool = False) -> int:
+    """Records as clients of LAVA count them; a line that has no end yet counts when the log is finished."""
+    with opened(directory) as index:
+        return index.record_count(finished=finished)
+
+
+def _bytes(directory: Path, start: int, end: int) -> bytes:
+    try:
+        descriptor = os.open(directory / TEXT_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b""
+    try:
+        return os.pread(descriptor, end - start, start)
+    finally:
+        os.close(descriptor)
+
+
+def _line_start(data: bytes) -> int:
+    """Where the first whole line begins behind the first byte; without one, the first whole character."""
+    newline = data.find(b"\n", 0, len(data) - 1)
+    if newline >= 0:
+        return newline + 1
+    first = 1
+    while first < min(LONGEST_CHARACTER, len(data)) and data[first] & 0xC0 == 0x80:
+        first += 1
+    return first
