@@ -39,7 +39,12 @@ def test_a_moment_keeps_its_exact_time_for_machines() -> None:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [("12.5000000000", "12.5"), ("1200.0000000000", "1200"), ("0E-10", "0"), ("-0.0000000001", "-0.0000000001")],
+    [
+        ("12.5000000000", "12.5"),
+        ("1200.0000000000", "1200"),
+        ("0E-10", "0"),
+        ("-0.0000000001", "-0.0000000001"),
+    ],
 )
 def test_a_measurement_has_neither_filling_zeros_nor_an_exponent(value: str, words: str) -> None:
     assert lab.measurement(Decimal(value)) == words

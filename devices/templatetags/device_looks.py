@@ -1,0 +1,13 @@
+"""`{% status device|health_look %}`: the looks of devices and workers for templates."""
+
+from __future__ import annotations
+
+from django import template
+
+from devices import looks
+
+register = template.Library()
+register.filter("health_look", looks.of_health)
+register.filter("state_look", looks.of_state)
+register.filter("worker_look", looks.of_worker)
+register.filter("ailment", looks.of_ailment)

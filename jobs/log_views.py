@@ -1,0 +1,172 @@
+"""What programs and browsers fetch of a job's log: its tail, its text, and LAVA's YAML of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.views.decorators.http import require_safe
+
+from accounts.models import digest
+from core.pages import whole_number
+from jobs import logs
+from jobs.logs import Tail, lava_yaml
+from jobs.logs.index import TEXT_NAME
+from jobs.models import Job, Visibility
+
+PIECE = 256 * 1024  # bytes
+PERMISSION_SECONDS = 5  # how long it is remembered that somebody may read a hidden log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a reader asks of a log; offsets are bytes."""
+
+    start: int = 0
+    end: int | None = None  # nothing behind it
+    attempt: int | None = None  # None: the latest
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> Self:
+        """ValueError says what is wrong, and what would be right."""
+        numbers = {
+            name: _number(request, name) for name in ("start", "end", "attempt") if name in request.GET
+        }
+        wanted = cls(**numbers)
+        if wanted.end is not None and wanted.end <= wanted.start:
+            raise ValueError(f"end: expected more than start, which is {wanted.start}, got {wanted.end}")
+        return wanted
+
+
+@require_safe
+def log_tail(request: HttpRequest, pk: int) -> HttpResponse:
+    """What comes after byte `start` of the log: exactly `content`, `new_size` and `is_finished`.
+
+    `attempt` asks for another than the latest one, and `end` for nothing behind that byte. The header Log-Attempt
+    says whose log it is, so that a follower notices when a new one begins.
+    """
+    try:
+        wanted = Wanted.of(request)
+    except ValueError as wrong:
+        return JsonResponse({"error": str(wrong)}, status=400)
+    job = _find(request, pk)
+    attempt = wanted.attempt or (job.attempt if job else 0)
+    if job is None or attempt > job.attempt:
+        return JsonResponse({"error": _missing(pk, job)}, status=404)
+    # The state was read before the log is, so what is called finished has no more to come.
+    is_finished = job.is_finished or attempt < job.attempt
+    tail = _read(job.log_directory(attempt), wanted, is_finished=is_finished)
+    answer = JsonResponse(
+        {
+            "content": tail.content,
+            "new_size": tail.new_size,
+            "is_finished": is_finished and tail.at_end,
+        }
+    )
+    answer["Cache-Control"] = "no-store"
+    answer["Log-Attempt"] = str(attempt)
+    return answer
+
+
+@require_safe
+def log(request: HttpRequest, pk: int) -> HttpResponse | FileResponse:
+    """The whole text as it is now."""
+    job = _find_or_404(request, pk)
+    directory = job.log_directory(attempt_in(request, job))
+    size = logs.size(directory)
+    if not size:
+        return HttpResponse(content_type="text/plain; charset=utf-8")
+    answer = FileResponse((directory / TEXT_NAME).open("rb"), content_type="text/plain; charset=utf-8")
+    answer["Content-Length"] = str(size)  # what is written meanwhile is not whole yet
+    answer["Content-Disposition"] = f'inline; filename="job_{pk}.log"'
+    return answer
+
+
+@require_safe
+def lava_log(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """The log as LAVA 2023.01 gives it: a line of YAML for each record."""
+    job = _find_or_404(request, pk)
+    lines = lava_yaml.stream(job.log_directory(), finished=job.is_finished)
+    answer = StreamingHttpResponse(_in_pieces(lines), content_type="application/yaml")
+    answer["Content-Disposition"] = f'attachment; filename="job_{pk}.log"'
+    return answer
+
+
+def attempt_in(request: HttpRequest, job: Job) -> int:
+    """The attempt that the address asks for, the latest one otherwise. Http404 if there is none of that number."""
+    if "attempt" not in request.GET:
+        return job.attempt
+    number = whole_number(request.GET["attempt"])
+    if not number or number > job.attempt:
+        raise Http404
+    return number
+
+
+def _number(request: HttpRequest, name: str) -> int:
+    number = whole_number(request.GET[name])
+    if number is None:
+        raise ValueError(f"{name}: expected a whole number, 0 or more, got {request.GET[name][:40]!r}")
+    return number
+
+
+def _missing(pk: int, job: Job | None) -> str:
+    if job is None:
+        return f"There is no job {pk}, or it is hidden from you."
+    return f"Job {pk} has had no other attempts than 1 to {job.attempt}."
+
+
+def _read(directory: Path, wanted: Wanted, *, is_finished: bool) -> Tail:
+    limit: int = settings.LOG_TAIL_LIMIT
+    if wanted.end is None:
+        return logs.read(directory, wanted.start, limit, finished=is_finished)
+    length = wanted.end - wanted.start
+    tail = logs.read(directory, wanted.start, min(limit, length), finished=is_finished)
+    if tail.new_size <= wanted.end or not tail.content:
+        return tail
+    # A read gives the whole of its first character, and more bytes than asked for if it asks for very few.
+    content = tail.content.encode()[:length].decode("utf-8", "replace")
+    return Tail(content=content, new_size=wanted.end, at_end=False)
+
+
+def _in_pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Each piece that is sent costs much more than a line does."""
+    piece = bytearray()
+    for line in lines:
+        piece += line
+        if len(piece) >= PIECE:
+            yield bytes(piece)
+            piece.clear()
+    yield bytes(piece)
+
+
+def _find_or_404(request: HttpRequest, pk: int) -> Job:
+    job = _find(request, pk)
+    if job is None:
+        raise Http404
+    return job
+
+
+def _find(request: HttpRequest, pk: int) -> Job | None:
+    """The job, if it is there and may be seen; a public one costs one query, whoever asks."""
+    fields = ("state", "attempt", "submit_time", "visibility")
+    job: Job | None = Job.objects.only(*fields).filter(pk=pk).first()
+    if job is None or job.visibility == Visibility.PUBLIC or _may_read(request, job):
+        return job
+    return None
+
+
+def _may_read(request: HttpRequest, job: Job) -> bool:
+    """Whether a hidden job may be seen, remembered for a while by what the reader shows for it."""
+    shown = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "") + request.headers.get("Authorization", "")
+    key = f"log-of-{job.pk}-{digest(shown)}"
+    if cache.get(key):
+        return True
+    may: bool = Job.objects.visible_to(request.user).filter(pk=job.pk).exists()
+    if may:
+        cache.set(key, True, PERMISSION_SECONDS)
+    return may

@@ -1,0 +1,26 @@
+"""The addresses of the pages about jobs, and those of LAVA that its clients print or fetch."""
+
+from django.urls import include, path
+
+from jobs import log_views, views
+
+job_urls = [
+    path("", views.detail, name="job"),
+    path("log-tail", log_views.log_tail, name="job-log-tail"),
+    path("log", log_views.log, name="job-log"),
+    path("definition", views.definition, name="job-definition"),
+    path("cancel/", views.cancel, name="job-cancel"),
+    path("resubmit/", views.resubmit, name="job-resubmit"),
+]
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("jobs/", views.index, name="jobs"),
+    path("submit/", views.submit, name="submit"),
+    path("job/<int:pk>/", include(job_urls)),
+    path("scheduler/job/<int:pk>", views.by_lava_address),
+    path("scheduler/job/<int:pk>/", views.by_lava_address),
+    path("scheduler/job/<int:pk>/log_file/plain", log_views.lava_log),
+    path("scheduler/job/<int:pk>/log_file/plain/", log_views.lava_log),
+    path("scheduler/job/<int:pk>/definition/plain", views.definition),
+]

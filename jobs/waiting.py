@@ -1,0 +1,50 @@
+"""Why a queued job waits, told from the lab as it is now. The deciding is `jobs.matching.why`."""
+
+from __future__ import annotations
+
+from devices.models import Device
+from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
+from jobs.matching import Candidate, Reason, Standing, Waiting, why
+from jobs.models import Job
+
+
+def reason(job: Job) -> Reason:
+    devices = Device.objects.in_service().filter(device_type=job.device_type_id)
+    candidates = [_candidate(device) for device in devices.select_related("worker").prefetch_related("tags")]
+    return why(_waiting(job), candidates)
+
+
+def _waiting(job: Job) -> Waiting:
+    return Waiting(
+        id=job.pk,
+        device_type=job.device_type_id,
+        tags=frozenset(tag.name for tag in job.tags.all()),
+        priority=job.priority,
+        submitted=job.submit_time,
+    )
+
+
+def _candidate(device: Device) -> Candidate:
+    return Candidate(
+        name=device.name,
+        device_type=device.device_type_id,
+        tags=frozenset(tag.name for tag in device.tags.all()),
+        standing=_standing(device),
+    )
+
+
+def _standing(device: Device) -> Standing:
+    """What keeps it longest comes first: its health, then its worker, then a job."""
+    worker = device.worker
+    match device.health:
+        case DeviceHealth.MAINTENANCE:
+            return Standing.MAINTENANCE
+        case DeviceHealth.BAD:
+            return Standing.BAD
+        case DeviceHealth.LOOPING:
+            return Standing.LOOPING
+    if worker is None or worker.state == WorkerState.OFFLINE:
+        return Standing.OFFLINE
+    if device.state != DeviceState.IDLE:
+        return Standing.BUSY
+    return Standing.IDLE if worker.health == WorkerHealth.ACTIVE else Standing.FULL

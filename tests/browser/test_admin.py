@@ -1,0 +1,99 @@
+"""The admin site of a running lab: under the strict policy for scripts and styles, and heard of outside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import zmq
+from playwright.sync_api import Page, expect
+
+from tests.lab import Lab, eventually
+
+PAGES = (
+    "/admin/",
+    "/admin/devices/device/",
+    "/admin/devices/device/add/",
+    "/admin/devices/device/local-01/change/",
+    "/admin/devices/worker/local/change/",
+    "/admin/jobs/job/",
+    "/admin/jobs/job/1/change/",
+    "/admin/events/event/",
+    "/admin/accounts/token/add/",
+)
+
+
+@pytest.fixture
+def site(page: Page, lab: Lab) -> Page:
+    """An administrator at the admin site."""
+    page.goto(f"{lab.url}/admin/")
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill(lab.password)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    return page
+
+
+@pytest.fixture
+def subscriber(lab: Lab) -> Iterator[zmq.Socket[bytes]]:
+    context = zmq.Context()
+    socket = context.socket(zmq.SUB)
+    socket.setsockopt(zmq.SUBSCRIBE, b"")
+    socket.connect(lab.zmq)
+    yield socket
+    context.destroy(linger=0)
+
+
+class Heard:
+    """What a subscriber has heard so far."""
+
+    def __init__(self, socket: zmq.Socket[bytes]) -> None:
+        self._socket = socket
+        self._payloads: list[dict[str, Any]] = []
+
+    def of_device(self, name: str) -> list[dict[str, Any]]:
+        while self._socket.poll(0):
+            self._payloads.append(json.loads(self._socket.recv_multipart()[4]))
+        return [each for each in self._payloads if each.get("device") == name and "job" not in each]
+
+
+def change_health(site: Page, lab: Lab, name: str, button: str, reason: str) -> None:
+    site.goto(f"{lab.url}/admin/devices/device/{name}/change/")
+    site.get_by_role("button", name=button).click()
+    site.get_by_label("Reason").fill(reason)
+    site.locator("input[type=submit]").click()
+    expect(site.locator(".messagelist .success")).to_contain_text(name)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_asks_for_a_script_or_style_that_the_policy_forbids(
+    site: Page, lab: Lab, scheme: Any
+) -> None:
+    site.emulate_media(color_scheme=scheme)
+    missing: list[str] = []
+    site.on("response", lambda response: missing.append(response.url) if response.status >= 400 else None)
+
+    for address in PAGES:
+        site.goto(f"{lab.url}{address}", wait_until="networkidle")
+
+    assert missing == []
+
+
+def test_a_device_put_into_maintenance_in_the_admin_site_is_heard_on_zmq(
+    site: Page, lab: Lab, subscriber: zmq.Socket[bytes]
+) -> None:
+    heard = Heard(subscriber)
+    # A SUB socket hears nothing before it is connected, so another device is moved until it is heard of.
+    for number in range(10):
+        change_health(site, lab, "local-02", "Bring back as good", f"try {number}")
+        if eventually(lambda: heard.of_device("local-02"), seconds=1.0):
+            break
+
+    change_health(site, lab, "local-03", "Take out for maintenance", "new power supply")
+    change_health(site, lab, "local-03", "Bring back as good", "has it")
+
+    assert eventually(lambda: len(heard.of_device("local-03")) == 2)
+    told = [(each["health"], each["reason"]) for each in heard.of_device("local-03")]
+    assert told == [("Maintenance", "new power supply"), ("Good", "has it")]

@@ -1,0 +1,212 @@
+"""The pages of a running lab, as people use them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Response, expect
+
+from tests import build
+from tests.lab import Lab, eventually
+
+LAB_SECONDS = 30.0  # to start a job on a busy machine, and to see its end
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+pytestmark = pytest.mark.lab
+
+
+def local_job(name: str, *steps: str) -> str:
+    return build.definition(name, device_type="local", steps=steps)
+
+
+def log_in(page: Page, lab: Lab, to: str = "/") -> None:
+    page.goto(f"{lab.url}/login/?next={to}")
+    page.get_by_label("User name").fill("admin")
+    page.get_by_label("Password").fill(lab.password)
+    page.locator("main").get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{lab.url}{to}")
+
+
+def submit(page: Page, lab: Lab, definition: str) -> int:
+    """By the form, as a person does; the number of the job."""
+    log_in(page, lab, "/submit/")
+    page.get_by_label("Definition").fill(definition)
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile(r"/job/\d+/$"))
+    return int(page.url.split("/")[-2])
+
+
+def text_of(page: Page) -> str:
+    text: str = page.evaluate("document.querySelector('[data-log-lines]').textContent")
+    return text
+
+
+def wait_for_end(page: Page, word: str = "Complete") -> None:
+    expect(page.locator("#job-head .status.pill")).to_have_text(word, timeout=90_000)
+
+
+def log_file(lab: Lab, job: int) -> Path:
+    (found,) = lab.data.glob(f"logs/*/*/*/{job}/1/output.log")
+    return found
+
+
+def test_the_one_minute_job_is_submitted_watched_and_complete_to_the_byte(page: Page, lab: Lab) -> None:
+    job = submit(page, lab, (EXAMPLES / "one-minute.yaml").read_text())
+
+    sizes = set()
+    assert eventually(lambda: "step   3 of 120" in text_of(page), LAB_SECONDS)
+    expect(page.locator("#job-head .status.pill")).to_have_text("Running")
+    while "step 120 of 120" not in text_of(page):
+        sizes.add(len(text_of(page)))
+        page.wait_for_timeout(200)
+    wait_for_end(page)
+    expect(page.get_by_text("Complete log")).to_be_visible()
+
+    assert len(sizes) > 60
+    assert text_of(page).encode() == log_file(lab, job).read_bytes()
+    expect(page.locator("#job-aside")).to_contain_text("120 steps")
+
+
+def test_a_prompt_is_visible_while_its_line_has_no_end(page: Page, lab: Lab) -> None:
+    submit(page, lab, local_job("prompt", "printf 'login: '; sleep 4; echo root"))
+
+    assert eventually(lambda: text_of(page).endswith("login: "), LAB_SECONDS)
+    wait_for_end(page)
+    assert "login: root\n" in text_of(page)
+
+
+def test_a_lab_that_is_cut_off_and_comes_back_leaves_no_gap(page: Page, lab: Lab) -> None:
+    steps = "for i in $(seq 1 60); do echo line $i; sleep 0.2; done"
+    job = submit(page, lab, local_job("cut", steps))
+    assert eventually(lambda: "\nline 5\n" in text_of(page), LAB_SECONDS)
+
+    page.context.set_offline(True)
+    expect(page.locator("[data-log-state]")).to_contain_text("Connection lost", timeout=2_000)
+    expect(page.locator("[data-lost]")).to_be_visible(timeout=5_000)
+    page.wait_for_timeout(1_000)
+    page.context.set_offline(False)
+
+    wait_for_end(page)
+    expect(page.get_by_text("Complete log")).to_be_visible()
+    assert text_of(page).encode() == log_file(lab, job).read_bytes()
+
+
+def test_the_lists_are_live_and_right_again_within_five_seconds_after_a_cut(
+    page: Page, chromium: Browser, lab: Lab
+) -> None:
+    page.goto(f"{lab.url}/jobs/")
+    page.context.set_offline(True)
+    expect(page.locator("[data-lost]")).to_be_visible()
+    other = chromium.new_context()
+    submit(other.new_page(), lab, local_job("made meanwhile", "true"))
+    other.close()
+
+    page.context.set_offline(False)
+
+    expect(page.get_by_role("link", name="made meanwhile")).to_be_visible(timeout=5_000)
+    expect(page.locator("[data-lost]")).to_be_hidden()
+
+
+def test_a_fault_is_shown_with_its_line_and_mended_in_place(page: Page, lab: Lab) -> None:
+    log_in(page, lab, "/submit/")
+    wrong = local_job("mended", "true").replace("minutes: 5", "minutes: soon")
+    page.get_by_label("Definition").fill(wrong)
+
+    page.get_by_role("button", name="Submit").click()
+
+    expect(page.locator("#faults")).to_contain_text("timeouts.job.minutes")
+    expect(page.locator("#faults")).to_contain_text(re.compile(r"Line \d+"))
+    assert page.get_by_label("Definition").input_value() == wrong
+    page.get_by_label("Definition").fill(wrong.replace("soon", "5"))
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile(r"/job/\d+/$"))
+
+
+def test_a_running_job_is_canceled_from_its_page(page: Page, lab: Lab) -> None:
+    submit(page, lab, local_job("to be canceled", "echo begun", "sleep 60"))
+    assert eventually(lambda: "begun" in text_of(page), LAB_SECONDS)
+
+    page.get_by_role("button", name="Cancel").click()
+
+    wait_for_end(page, "Canceled")
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+
+
+def test_a_job_is_run_again_from_its_page(page: Page, lab: Lab) -> None:
+    first = submit(page, lab, local_job("again", "true"))
+
+    page.get_by_role("button", name="Run again").click()
+    page.wait_for_url(lambda address: not address.endswith(f"/{first}/"))
+
+    expect(page.locator("#job-head")).to_contain_text(f"again after #{first}")
+
+
+def test_a_device_is_taken_out_with_a_reason_and_brought_back(page: Page, lab: Lab) -> None:
+    log_in(page, lab, "/device/local-03/")
+
+    page.get_by_label("Maintenance").check()
+    page.get_by_label("Reason").fill("new fan on Tuesday")
+    page.get_by_role("button", name="Change").click()
+
+    expect(page.locator("#device-head")).to_contain_text("new fan on Tuesday")
+    page.goto(f"{lab.url}/")
+    expect(page.locator("#lab")).to_contain_text("new fan on Tuesday")
+    page.goto(f"{lab.url}/device/local-03/")
+    page.get_by_label("Good").check()
+    page.get_by_label("Reason").fill("")
+    page.get_by_role("button", name="Change").click()
+    expect(page.locator("#device-head .status.pill").first).to_have_text("Good")
+
+
+def test_a_person_on_a_button_stays_there_when_the_page_renews_itself(page: Page, lab: Lab) -> None:
+    submit(page, lab, local_job("focus", "sleep 3"))
+    page.get_by_role("button", name="Run again").focus()
+
+    wait_for_end(page)
+
+    expect(page.get_by_role("button", name="Run again")).to_be_focused()
+
+
+def test_without_scripts_the_end_of_the_log_is_read_and_a_job_is_canceled(
+    chromium: Browser, page: Page, lab: Lab
+) -> None:
+    job = submit(page, lab, local_job("plain", "seq 1 20000", "sleep 60"))
+    assert eventually(lambda: "\n20000\n" in text_of(page), LAB_SECONDS)
+    context = chromium.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    log_in(plain, lab, f"/job/{job}/")
+
+    text = plain.locator("[data-log-lines]").inner_text()
+    plain.get_by_role("button", name="Cancel").click()
+
+    expect(plain.locator("#job-head")).to_contain_text(re.compile("Canceling|Canceled"))
+    assert "\n20000\n" in text
+    assert "\n1\n" not in text
+    plain.get_by_role("link", name="Earlier output").click()
+    assert "\n1\n2\n3\n" in plain.locator("[data-log-lines]").inner_text()
+    context.close()
+
+
+@pytest.mark.parametrize("address", ["/", "/jobs/", "/job/1/", "/devices/", "/device/local-01/", "/submit/"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_is_wider_than_a_phone(chromium: Browser, lab: Lab, address: str, scheme: str) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
+    phone = context.new_page()
+    log_in(phone, lab, address)
+
+    overflow = phone.evaluate("document.documentElement.scrollWidth - innerWidth")
+
+    context.close()
+    assert overflow <= 0
+
+
+def test_a_page_loads_nothing_from_elsewhere(page: Page, lab: Lab) -> None:
+    loaded: list[Response] = []
+    page.on("response", lambda response: loaded.append(response))
+
+    page.goto(f"{lab.url}/job/1/", wait_until="networkidle")
+
+    assert {response.url.split("/")[2] for response in loaded} == {lab.url.split("/")[2]}
+    assert all(response.status == 200 for response in loaded)
