@@ -1,0 +1,60 @@
+"""The events in the admin site: to be read there, never to be written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from accounts.admin import ReadOnlyAdmin
+from events.catalogue import CATALOGUE
+from events.models import Event
+
+
+class TypeFilter(admin.SimpleListFilter):
+    """From the catalogue, as the table would have to be read from end to end for the types in it."""
+
+    title = "type"
+    parameter_name = "type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in CATALOGUE]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
+        return queryset.filter(type=self.value()) if self.value() else queryset
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    list_display = ["sequence", "time", "type", "subject", "actor", "cause"]
+    list_display_links = ["sequence", "type"]
+    list_filter = [TypeFilter, "cause"]
+    search_fields = ["=subject", "=actor"]
+    ordering = ["-id"]
+    show_full_result_count = False
+    fields = [
+        "sequence",
+        "uid",
+        "type",
+        "time",
+        "actor",
+        "cause",
+        "subject",
+        "job_id",
+        "job_sequence",
+        "attempt",
+        "payload",
+    ]
+    readonly_fields = ["payload"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="data")
+    def payload(self, event: Event) -> SafeString:
+        return format_html('<pre class="text">{}</pre>', json.dumps(event.data, indent=2, ensure_ascii=False))

@@ -1,0 +1,400 @@
+"""Devices, types, workers and tags in the admin site."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from devices.admin import MOST_AT_ONCE
+from devices.models import Device, DeviceType, Tag, Worker
+from devices.states import DeviceHealth, WorkerHealth
+from events.models import Event
+from jobs.states import State
+from tests import build
+from tests.build import events_of
+
+LIST = reverse("admin:devices_device_changelist")
+WORKERS = reverse("admin:devices_worker_changelist")
+
+# What a form of a device holds when nothing was changed in it.
+FORM = {"device_type": "qemu", "worker": "worker01", "description": "", "dictionary": ""}
+
+
+@pytest.fixture
+def site(client: Client, admin: User) -> Client:
+    client.force_login(admin)
+    return client
+
+
+def act(site: Client, action: str, *names: str, address: str = LIST, **fields: Any) -> Any:
+    """As the page that asks sends it when somebody has confirmed."""
+    form = {"action": action, "_selected_action": names, "confirmed": "yes", **fields}
+    return site.post(address, form, follow=True)
+
+
+def delete(site: Client, model: str, *names: str) -> Any:
+    form = {"action": "delete_selected", "_selected_action": names, "post": "yes"}
+    return site.post(reverse(f"admin:devices_{model}_changelist"), form, follow=True)
+
+
+def said(answer: Any) -> list[str]:
+    return [str(message) for message in answer.context["messages"]]
+
+
+def change(model: str, name: str) -> str:
+    return reverse(f"admin:devices_{model}_change", args=[name])
+
+
+def test_an_action_asks_for_a_reason_before_it_changes_anything(site: Client) -> None:
+    device = build.device("qemu01")
+
+    answer = site.post(LIST, {"action": "maintenance", "_selected_action": ["qemu01"]})
+
+    page = answer.content.decode()
+    assert 'name="reason"' in page
+    assert "Take out for maintenance?" in page
+    device.refresh_from_db()
+    assert device.health == DeviceHealth.GOOD
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "after"),
+    [
+        ("maintenance", DeviceHealth.GOOD, DeviceHealth.MAINTENANCE),
+        ("good", DeviceHealth.MAINTENANCE, DeviceHealth.GOOD),
+        ("retire", DeviceHealth.GOOD, DeviceHealth.RETIRED),
+    ],
+)
+def test_an_action_changes_the_health_with_reason_name_and_event(
+    site: Client, action: str, before: DeviceHealth, after: DeviceHealth
+) -> None:
+    device = build.device("qemu01", health=before)
+
+    act(site, action, "qemu01", reason="new power supply")
+
+    device.refresh_from_db()
+    assert (device.health, device.health_reason, device.health_by) == (after, "new power supply", "admin")
+    event = Event.objects.get(type="device.changed")
+    assert (event.actor, event.data["reason"], event.data["health"]) == (
+        "admin",
+        "new power supply",
+        after.label,
+    )
+
+
+def test_an_action_on_several_devices_changes_each_once(site: Client) -> None:
+    devices = [build.device(f"qemu0{number}") for number in range(3)]
+
+    answer = act(site, "maintenance", "qemu00", "qemu01", "qemu02", reason="move of the rack")
+
+    assert said(answer) == ["Maintenance now: qemu00, qemu01, qemu02"]
+    assert set(Device.objects.values_list("health", flat=True)) == {DeviceHealth.MAINTENANCE}
+    assert [events_of(device) for device in devices] == [["device.added", "device.changed"]] * 3
+
+
+def test_an_action_that_fails_for_one_device_changes_none(
+    site: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build.device("qemu01")
+    build.device("qemu02")
+    save = Device.save
+
+    def break_at_the_second(device: Device, *args: Any, **kwargs: Any) -> None:
+        if device.name == "qemu02":
+            raise RuntimeError("the disk is full")
+        save(device, *args, **kwargs)
+
+    monkeypatch.setattr(Device, "save", break_at_the_second)
+
+    with pytest.raises(RuntimeError, match="the disk is full"):
+        act(site, "maintenance", "qemu01", "qemu02", reason="x")
+
+    assert set(Device.objects.values_list("health", flat=True)) == {DeviceHealth.GOOD}
+    assert not Event.objects.filter(type="device.changed").exists()
+
+
+def test_a_change_of_health_is_in_the_history_of_the_device(site: Client) -> None:
+    build.device("qemu01")
+
+    act(site, "maintenance", "qemu01", reason="smells of smoke")
+
+    entry = LogEntry.objects.get()
+    assert (entry.object_id, entry.user.get_username()) == ("qemu01", "admin")
+    assert "smells of smoke" in entry.get_change_message()
+
+
+def test_retiring_a_busy_device_cancels_its_job(site: Client) -> None:
+    job = build.job(state=State.RUNNING)
+
+    act(site, "retire", "qemu01", reason="broken")
+
+    job.refresh_from_db()
+    assert job.state == State.CANCELING
+    assert Device.objects.get().health == DeviceHealth.RETIRED
+
+
+def test_maintenance_lets_the_job_on_the_device_go_on(site: Client) -> None:
+    job = build.job(state=State.RUNNING)
+
+    act(site, "maintenance", "qemu01")
+
+    job.refresh_from_db()
+    assert job.state == State.RUNNING
+
+
+def test_more_devices_than_a_form_can_carry_are_refused_with_the_limit(
+    site: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devices.admin.MOST_AT_ONCE", 2)
+    for number in range(3):
+        build.device(f"qemu0{number}")
+
+    answer = site.post(
+        LIST, {"action": "maintenance", "_selected_action": ["qemu00", "qemu01", "qemu02"]}, follow=True
+    )
+
+    assert said(answer) == ["Nothing was changed: 3 were chosen; choose at most 2 at once."]
+    assert MOST_AT_ONCE < 1000, "Django takes no more fields in one form"
+
+
+def test_who_may_only_look_is_offered_no_action(client: Client, mallory: User) -> None:
+    build.device("qemu01")
+    mallory.is_staff = True
+    mallory.save()
+    mallory.user_permissions.add(Permission.objects.get(codename="view_device"))
+    client.force_login(mallory)
+
+    act(client, "maintenance", "qemu01")
+
+    assert Device.objects.get().health == DeviceHealth.GOOD
+    assert "Take out for maintenance" not in client.get(change("device", "qemu01")).content.decode()
+
+
+def test_a_new_device_is_in_maintenance_unless_something_else_is_said(site: Client) -> None:
+    build.device_type()
+    build.worker()
+
+    form = site.get(reverse("admin:devices_device_add")).context["adminform"].form
+    site.post(
+        reverse("admin:devices_device_add"), {**FORM, "name": "qemu01", "health": form["health"].value()}
+    )
+
+    device = Device.objects.get()
+    assert (device.health, device.health_by) == (DeviceHealth.MAINTENANCE, "admin")
+    event = Event.objects.get(type="device.added")
+    assert (event.subject, event.actor) == ("qemu01", "admin")
+
+
+def test_a_new_device_cannot_be_made_looping(site: Client) -> None:
+    build.device_type()
+
+    answer = site.post(
+        reverse("admin:devices_device_add"),
+        {**FORM, "worker": "", "name": "qemu01", "health": DeviceHealth.LOOPING.value},
+    )
+
+    assert "is not one of the available choices" in answer.content.decode()
+    assert not Device.objects.exists()
+
+
+def test_the_form_of_a_device_changes_neither_its_state_nor_its_health_nor_its_name(site: Client) -> None:
+    build.job(state=State.RUNNING)
+    posted = {
+        **FORM,
+        "name": "other",
+        "health": "5",
+        "state": "0",
+        "health_by": "x",
+        "description": "shelf 3",
+    }
+
+    site.post(change("device", "qemu01"), posted)
+
+    device = Device.objects.get()
+    assert (device.name, device.description) == ("qemu01", "shelf 3")
+    assert (device.state, device.health) == (2, DeviceHealth.GOOD)
+    assert events_of(device) == ["device.added", "device.changed", "device.changed"]
+
+
+@pytest.mark.parametrize(("field", "value"), [("worker", "worker02"), ("device_type", "panda")])
+def test_a_busy_device_keeps_its_worker_and_its_type(site: Client, field: str, value: str) -> None:
+    build.worker("worker02")
+    build.device_type("panda")
+    build.job(state=State.RUNNING)
+
+    answer = site.post(change("device", "qemu01"), {**FORM, field: value})
+
+    assert "this can be changed when it is idle" in answer.content.decode()
+    device = Device.objects.get()
+    assert (device.worker_id, device.device_type_id) == ("worker01", "qemu")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"), [("a: [", "Not valid YAML"), ("- shell", "Expected a mapping")], ids=["broken", "list"]
+)
+def test_a_dictionary_that_no_worker_could_read_is_refused(site: Client, text: str, fault: str) -> None:
+    build.device("qemu01")
+
+    answer = site.post(change("device", "qemu01"), {**FORM, "dictionary": text})
+
+    assert fault in answer.content.decode()
+    assert Device.objects.get().dictionary == ""
+
+
+def test_a_busy_device_is_not_deleted_and_the_answer_names_its_job(site: Client) -> None:
+    job = build.job(state=State.RUNNING)
+
+    answer = site.post(reverse("admin:devices_device_delete", args=["qemu01"]), {"post": "yes"}, follow=True)
+
+    assert said(answer) == [
+        f"Nothing was changed: qemu01 runs job {job.pk}; cancel the job first, then delete the device"
+    ]
+    assert Device.objects.filter(pk="qemu01").exists()
+
+
+def test_deleting_many_devices_deletes_none_if_one_is_busy(site: Client) -> None:
+    build.device("aaa")
+    build.job(state=State.RUNNING)
+
+    answer = delete(site, "device", "aaa", "qemu01")
+
+    assert "cancel the job first" in said(answer)[0]
+    assert Device.objects.count() == 2
+    assert not Event.objects.filter(type="device.deleted").exists()
+
+
+def test_an_idle_device_is_deleted_with_an_event_that_names_the_administrator(site: Client) -> None:
+    build.device("qemu01")
+
+    delete(site, "device", "qemu01")
+
+    assert not Device.objects.exists()
+    assert Event.objects.get(type="device.deleted").actor == "admin"
+
+
+def test_a_device_type_in_use_is_not_deleted(site: Client) -> None:
+    build.job()
+
+    answer = delete(site, "devicetype", "qemu")
+
+    assert "has 1 devices and 1 jobs. Retire the devices instead" in said(answer)[0]
+    assert DeviceType.objects.exists()
+
+
+def test_an_unused_device_type_is_deleted(site: Client) -> None:
+    build.device_type("panda")
+
+    delete(site, "devicetype", "panda")
+
+    assert not DeviceType.objects.exists()
+
+
+def test_a_tag_that_waiting_jobs_ask_for_is_not_deleted(site: Client) -> None:
+    tag = build.tag("usb")
+    build.device("qemu01", tags=("usb",))
+    build.job(tags=["usb"])
+
+    answer = delete(site, "tag", str(tag.pk))
+
+    assert "1 waiting jobs ask for usb" in said(answer)[0]
+    assert Tag.objects.exists()
+
+
+def test_a_tag_that_nobody_waits_for_is_deleted(site: Client) -> None:
+    tag = build.tag("usb")
+    build.device("qemu01", tags=("usb",))
+
+    delete(site, "tag", str(tag.pk))
+
+    assert not Tag.objects.exists()
+    assert Device.objects.exists()
+
+
+def test_a_new_worker_comes_with_a_token_that_is_shown_once(site: Client) -> None:
+    answer = site.post(
+        reverse("admin:devices_worker_add"), {"name": "rack1", "health": "0", "job_limit": "0"}
+    )
+
+    found = re.search(r'id="secret">(\w+)<', answer.content.decode())
+    assert found
+    assert Worker.objects.get().has_token(found[1])
+    assert Event.objects.get(type="worker.added").actor == "admin"
+
+
+def test_a_new_token_of_a_worker_ends_its_old_one(site: Client) -> None:
+    old = build.worker_token("worker01")
+
+    answer = act(site, "new_token", "worker01", address=WORKERS)
+
+    found = re.search(r'id="secret">(\w+)<', answer.content.decode())
+    assert found
+    worker = Worker.objects.get()
+    assert worker.has_token(found[1])
+    assert not worker.has_token(old)
+
+
+def test_looking_at_the_page_that_asks_leaves_the_old_token(site: Client) -> None:
+    old = build.worker_token("worker01")
+
+    site.post(WORKERS, {"action": "new_token", "_selected_action": ["worker01"]})
+
+    assert Worker.objects.get().has_token(old)
+
+
+def test_tokens_are_made_for_one_worker_at_a_time(site: Client) -> None:
+    build.worker("worker01")
+    build.worker("worker02")
+
+    answer = act(site, "new_token", "worker01", "worker02", address=WORKERS)
+
+    assert "choose one worker" in said(answer)[0]
+
+
+def test_taking_a_worker_out_is_an_event_that_names_the_administrator(site: Client) -> None:
+    worker = build.worker("worker01")
+
+    site.post(change("worker", "worker01"), {"description": "", "health": "1", "job_limit": "0"})
+
+    worker.refresh_from_db()
+    assert worker.health == WorkerHealth.MAINTENANCE
+    event = Event.objects.get(type="worker.changed")
+    assert (event.actor, event.data["health"]) == ("admin", "Maintenance")
+
+
+def test_a_worker_saved_without_a_change_of_health_is_no_event(site: Client) -> None:
+    worker = build.worker("worker01")
+
+    site.post(change("worker", "worker01"), {"description": "rack 1", "health": "0", "job_limit": "2"})
+
+    worker.refresh_from_db()
+    assert (worker.description, worker.job_limit) == ("rack 1", 2)
+    assert events_of(worker) == ["worker.added"]
+
+
+def test_states_are_words_with_an_icon_and_a_colour(site: Client) -> None:
+    build.device("qemu01", health=DeviceHealth.BAD)
+
+    page = site.get(LIST).content.decode()
+
+    assert re.search(r'<span class="status bad "><svg class="icon".*?</svg>Bad</span>', page)
+
+
+@pytest.mark.parametrize("kind", ["device", "devicetype", "worker", "tag"])
+def test_every_list_takes_as_many_queries_for_twenty_as_it_may_for_one(
+    site: Client, django_assert_max_num_queries: DjangoAssertNumQueries, kind: str
+) -> None:
+    for number in range(20):
+        name = f"x{number:02}"
+        build.device(name, device_type=name, worker=name, tags=(name,))
+
+    with django_assert_max_num_queries(8):
+        answer = site.get(reverse(f"admin:devices_{kind}_changelist"))
+
+    assert len(answer.context["cl"].result_list) == 20

@@ -1,0 +1,146 @@
+"""The tables of the documentation that are made from the code. `python -m tests.docs.tables` writes them anew."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.words import Word
+from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
+from events.catalogue import CATALOGUE
+from jobs.states import MOVES, Health, Move, State
+from lava_lite.options import OPTIONS
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PLACE = re.compile(r"(<!-- table: (?P<name>[^>]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+# By the kind and not by the word alone: words of different kinds are equal if their numbers are.
+MEANINGS: dict[type[Word], tuple[str, ...]] = {
+    State: (
+        "waits in the queue",
+        "has a device, and waits for the other jobs of its group",
+        "has a device; its worker has not confirmed the start yet",
+        "runs",
+        "was asked to stop; its worker has not confirmed yet",
+        "is over",
+    ),
+    DeviceState: ("nobody uses it", "a job has it, and has not begun yet", "a job runs on it"),
+    DeviceHealth: (
+        "in order",
+        "something went wrong here that was not the job's fault; still used",
+        "runs its health check again and again",
+        "failed its health check",
+        "taken out by a person",
+        "gone for good, kept for its history",
+    ),
+    WorkerState: ("asks for work", "has not asked for work for a minute"),
+    WorkerHealth: ("gets jobs", "gets no new jobs", "gone for good"),
+}
+
+
+def settings() -> str:
+    rows = [(_code(option.name), _code(_written(option.default)), option.help) for option in OPTIONS]
+    return _table(("setting", "default", "meaning"), rows)
+
+
+def events() -> str:
+    rows = [
+        (
+            _code(entry.name),
+            entry.fires,
+            _code(entry.lava),
+            *map(_code, (entry.core4, entry.pulp, entry.lambdacd)),
+        )
+        for entry in CATALOGUE.values()
+    ]
+    return _table(("type", "fires when", "LAVA", "core4", "Pulp", "LambdaCD"), rows)
+
+
+def words(kind: type[Word]) -> str:
+    rows = [
+        (str(word.value), word.label, meaning) for word, meaning in zip(kind, MEANINGS[kind], strict=True)
+    ]
+    return _table(("number", "word", "meaning"), rows)
+
+
+def moves() -> str:
+    rows = [
+        (_start(move), move.verb, _end(move), ", ".join(map(_code, move.events)), _device(move))
+        for move in MOVES
+    ]
+    return _table(("from", "by", "to", "events", "its device becomes"), rows)
+
+
+def drawing() -> str:
+    lines = [f"    {_node(move.source)} --> {_node(move.target)}: {_label(move)}" for move in MOVES]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *dict.fromkeys(lines), "```"]) + "\n"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "events": events,
+    "moves": moves,
+    "drawing": drawing,
+    "job states": lambda: words(State),
+    "device states": lambda: words(DeviceState),
+    "device healths": lambda: words(DeviceHealth),
+    "worker states": lambda: words(WorkerState),
+    "worker healths": lambda: words(WorkerHealth),
+}
+
+
+def places(text: str) -> list[str]:
+    """The names of the tables that a document has room for."""
+    return [found["name"] for found in PLACE.finditer(text)]
+
+
+def filled(text: str) -> str:
+    """The document with its tables as they are to be."""
+    return PLACE.sub(lambda found: f"{found[1]}\n{TABLES[found['name']]()}\n{found[3]}", text)
+
+
+def write_all() -> None:
+    for path in DOCS.glob("*.md"):
+        path.write_text(filled(path.read_text()))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _code(text: str | None) -> str:
+    return f"`{text}`" if text else ""
+
+
+def _written(value: Any) -> str:
+    """As it is written in the environment."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+def _start(move: Move) -> str:
+    return "nothing" if move.source is None else move.source.label
+
+
+def _end(move: Move) -> str:
+    return move.target.label if move.health is Health.UNKNOWN else f"{move.target.label}, {move.health.label}"
+
+
+def _device(move: Move) -> str:
+    return "" if move.device is None else move.device.label
+
+
+def _node(state: State | None) -> str:
+    return "[*]" if state is None else state.label
+
+
+def _label(move: Move) -> str:
+    return move.verb if move.health is Health.UNKNOWN else f"{move.verb} ({move.health.label})"
+
+
+if __name__ == "__main__":
+    write_all()

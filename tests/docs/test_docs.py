@@ -1,0 +1,107 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from devices.states import DeviceHealth, WorkerState
+from events import lava
+from events.models import Event
+from jobs import definition as definitions
+from jobs.states import State
+from tests import build
+from tests.docs import tables
+
+ROOT = tables.DOCS.parent
+PAGES = sorted([*tables.DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+
+
+def first_column(page: str) -> set[str]:
+    """The names in the first column of a page's tables."""
+    return {
+        name
+        for cell in re.findall(r"^\| (.*?) \|", page, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", cell)
+    }
+
+
+def test_every_table_is_as_the_code_says() -> None:
+    stale = [page.name for page in PAGES if page.read_text() != tables.filled(page.read_text())]
+
+    assert stale == [], "write them anew with: .venv/bin/python -m tests.docs.tables"
+
+
+def test_a_table_explains_the_words_of_its_own_kind() -> None:
+    assert "| 4 | Maintenance | taken out by a person |" in tables.words(DeviceHealth)
+    assert "| 1 | Offline | has not asked for work for a minute |" in tables.words(WorkerState)
+
+
+def test_every_table_has_a_place() -> None:
+    found = [name for page in PAGES for name in tables.places(page.read_text())]
+
+    assert sorted(found) == sorted(tables.TABLES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    lost = [target for target in LINK.findall(page.read_text()) if not (page.parent / target).exists()]
+
+    assert lost == []
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    linked = set(LINK.findall((ROOT / "README.md").read_text()))
+
+    assert {f"docs/{page.name}" for page in tables.DOCS.glob("*.md")} <= linked
+
+
+def test_the_readme_fits_on_a_screen() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 70
+
+
+def test_every_key_of_a_payload_is_explained(db: None) -> None:
+    keys = first_column((tables.DOCS / "events.md").read_text().split("## Payloads")[1])
+    build.job(state=State.FINISHED)
+    build.job(state=State.CANCELING)
+
+    told = {key for event in Event.objects.all() for key in event.data}
+
+    assert told | {"event", "sequence", "job_sequence", "reason"} == keys
+
+
+def test_a_message_has_the_five_frames_that_are_explained(db: None) -> None:
+    build.job()
+
+    frames = lava.frames(Event.objects.get(type="job.submitted"))
+
+    assert frames is not None
+    topic, _, time, user, payload = frames
+    assert topic == "org.lavasoftware.testjob"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}", time)
+    assert user == "alice"
+    assert '"event": "job.submitted"' in payload
+
+
+def test_the_definition_that_is_shown_can_be_submitted_to_a_local_device() -> None:
+    page = (tables.DOCS / "job-definitions.md").read_text()
+    shown = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+
+    definition = definitions.parse(shown[0])
+
+    assert definitions.faults_for_executor(definition, definitions.SHELL) == []
+
+
+def test_every_key_of_a_definition_is_explained() -> None:
+    page = (
+        (tables.DOCS / "job-definitions.md").read_text().split("## The top level")[1].split("## Actions")[0]
+    )
+    explained = first_column(page)
+    with pytest.raises(definitions.InvalidDefinition) as refused:
+        definitions.parse("zzzzzzzzzz: 1")
+    known = next(fault.message for fault in refused.value.faults if "expected one of" in fault.message)
+
+    assert explained == set(known.partition("expected one of ")[2].split(", "))
