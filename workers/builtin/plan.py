@@ -35,7 +35,6 @@ class TestDefinition:
     suite: str  # LAVA's name for it: its number in the job, `_`, its own name
     uuid: str
     path: str
-    repository: Mapping[str, Any]
     steps: tuple[str, ...]
     parameters: Mapping[str, str]
 
@@ -208,7 +207,6 @@ class _Reader:
             suite=suite,
             uuid=f"{self._job_id}_{level}",
             path=str(item.get("path", "")),
-            repository=repository,
             steps=self._steps(repository, f"{where}.repository"),
             parameters=_parameters(item, repository, where),
         )

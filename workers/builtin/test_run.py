@@ -71,7 +71,6 @@ class TestRun:
             definition="lava",
             case=suite,
             uuid=uuid,
-            repository=self._definition.repository,
             path=self._definition.path,
             duration=duration,
             result="pass" if passed else "fail",

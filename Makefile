@@ -1,0 +1,56 @@
+# make run    start the lab (PORT=8001 make run: on another port)
+# make test   run the tests
+# make check  what is checked before a change is accepted, without the tests
+#
+# Each installs what it needs into .venv, once.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# --no-compile: what is never imported is never compiled.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-compile
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+.PHONY: run test check
+
+run: $(VENV)/.runtime
+	@exec $(BIN)/lava-lite up
+
+test: $(VENV)/.test
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python manage.py check
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+
+# A stamp is written last, so an installation that was interrupted is taken up again.
+$(VENV)/.runtime: pyproject.toml | $(BIN)/pip
+	@echo "Installing lava_lite into $(VENV) (once; about half a minute) ..."
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/pip
+	@echo "Installing what the tests need into $(VENV) (once; about a minute) ..."
+	@$(PIP) --editable '.[test]'
+	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/pip
+	@echo "Installing what the checks need into $(VENV) (once; about a minute) ..."
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.runtime $(VENV)/.test
+
+$(BIN)/pip:
+	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+		$$python -c '$(NEW_ENOUGH)' 2>/dev/null || continue; \
+		$$python -c 'import ensurepip, venv' 2>/dev/null || { lacking=$$python; continue; }; \
+		exec $$python -m venv $(VENV); \
+	done; \
+	if [ -n "$$lacking" ]; then \
+		echo "$$lacking cannot make a virtual environment. On Debian and Ubuntu: apt install $$lacking-venv" >&2; \
+	else \
+		echo "lava_lite needs Python 3.11 or newer, and found none." >&2; \
+	fi; \
+	exit 1

@@ -1,0 +1,68 @@
+"""System checks: mistakes in the settings that would hurt later are told before."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+
+@register()
+def data_directory_is_ours(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.DATA.exists() or os.access(settings.DATA, os.R_OK | os.W_OK | os.X_OK):
+        return []
+    return [
+        Error(
+            f"The data directory {settings.DATA} cannot be written.",
+            hint="Change its owner, or name another one in LAVA_LITE_DATA.",
+            id="lava_lite.E001",
+        )
+    ]
+
+
+@register()
+def event_socket_is_an_address(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.EVENT_NOTIFICATION or _is_zmq_address(settings.EVENT_SOCKET):
+        return []
+    return [
+        Error(
+            f"EVENT_SOCKET is {settings.EVENT_SOCKET!r}, which ZMQ cannot bind.",
+            hint="Write tcp://127.0.0.1:5500, tcp://*:5500 or ipc:///a/path.",
+            id="lava_lite.E002",
+        )
+    ]
+
+
+@register()
+def open_to_others_only_with_https(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    if settings.SERVED or _is_loopback(settings.HOST):
+        return []
+    return [
+        Warning(
+            f"The lab listens on {settings.HOST} without HTTPS: passwords and tokens cross the network in clear.",
+            hint="Listen on 127.0.0.1, or put a proxy with HTTPS before it and set SERVED=true.",
+            id="lava_lite.W001",
+        )
+    ]
+
+
+def _is_zmq_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        if parts.scheme == "tcp":
+            return bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        return False
+    return parts.scheme == "ipc" and bool(parts.netloc + parts.path)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

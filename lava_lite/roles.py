@@ -1,0 +1,157 @@
+"""The roles of a lab. Each is a function that is a whole process: it returns when SIGTERM or SIGINT has come.
+
+`web` and `engine` are called after `set_up_django`; `worker` needs no Django.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from lava_lite import options
+
+if TYPE_CHECKING:
+    from workers.builtin.config import WorkerConfig
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[threading.Event], None]
+
+OUR_WORKER = "local"
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+LAST_ANSWERS = 3  # seconds that answers under way have when the web role ends
+
+
+class RoleFailed(Exception):
+    """A part of a role ended although nobody had told it to."""
+
+
+def set_up_django() -> None:
+    """Load settings and models. BadSetting for a setting that cannot be used."""
+    options.load(options.data_directory())
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lava_lite.settings")
+    import django
+
+    django.setup()
+
+
+def load() -> None:
+    """Import now what the roles need, so that processes forked afterwards start at once and share it."""
+    from django.urls import get_resolver
+
+    for module in ("lava_lite.asgi", "jobs.scheduler", "events.publisher", "workers.builtin.worker"):
+        importlib.import_module(module)
+    for module in ("httptools_impl", "flow_control"):
+        importlib.import_module(f"uvicorn.protocols.http.{module}")
+    importlib.import_module("uvicorn.protocols.websockets.websockets_sansio_impl")
+    importlib.import_module("uvicorn.lifespan.on")
+    get_resolver().url_patterns  # noqa: B018  (reading it imports every view)
+
+
+def web(listener: socket.socket) -> None:
+    """Pages, APIs, worker endpoints and sockets."""
+    import uvicorn
+    from django.conf import settings
+
+    from lava_lite.asgi import application
+
+    class Server(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            # uvicorn's own way raises the signal once more when all has ended, which would look like a crash.
+            for number in STOPPING:
+                signal.signal(number, self.handle_exit)
+            yield
+
+    config = uvicorn.Config(
+        application,
+        loop="asyncio",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,  # its buffers would be most of what a quiet socket costs
+        lifespan="on",
+        log_config=None,
+        log_level=logging.WARNING,
+        access_log=False,
+        server_header=False,
+        proxy_headers=settings.SERVED,
+        timeout_graceful_shutdown=LAST_ANSWERS,
+    )
+    Server(config).run(sockets=[listener])
+
+
+def engine() -> None:
+    """The scheduler and the publisher."""
+    from events import publisher
+    from jobs import scheduler
+
+    _work_until_told({"scheduler": scheduler.run, "publisher": publisher.run})
+
+
+def worker(config: WorkerConfig) -> None:
+    """The built-in worker."""
+    from workers.builtin.worker import Worker
+
+    _work_until_told({"worker": Worker(config).run})
+
+
+def own_worker(data: Path, host: str, port: int, *, end_jobs_on_stop: bool) -> WorkerConfig:
+    """The configuration of the worker that a lab has from its first start."""
+    from workers.builtin.config import WorkerConfig
+
+    return WorkerConfig(
+        url=f"http://{_reachable(host)}:{port}",
+        name=OUR_WORKER,
+        directory=data / "worker",
+        end_jobs_on_stop=end_jobs_on_stop,
+    )
+
+
+def address(host: str, port: int) -> str:
+    """Where people find the lab."""
+    return f"http://{_reachable(host)}:{port}/"
+
+
+def _reachable(host: str) -> str:
+    """The address by which this machine reaches a server that listens on `host`."""
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
+
+
+def _work_until_told(works: Mapping[str, Work]) -> None:
+    """Run each in a thread of its own until SIGTERM or SIGINT. RoleFailed if one ends before."""
+    stop = threading.Event()
+    # A handler may run in the middle of anything in this thread; of all queues only this kind allows a put then.
+    ended: SimpleQueue[str | None] = SimpleQueue()
+    for number in STOPPING:
+        signal.signal(number, lambda *_: ended.put(None))
+    threads = [
+        threading.Thread(target=_work, args=(name, work, stop, ended), name=name)
+        for name, work in works.items()
+    ]
+    for thread in threads:
+        thread.start()
+    failed = ended.get()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise RoleFailed(f"the {failed} ended by itself")
+
+
+def _work(name: str, work: Work, stop: threading.Event, ended: SimpleQueue[str | None]) -> None:
+    try:
+        work(stop)
+    except Exception:
+        log.exception("The %s failed", name)
+    if not stop.is_set():
+        ended.put(name)
