@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,8 @@ WSGIApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 MEBIBYTE = 1024 * 1024
 FILE_PIECE = MEBIBYTE // 4
+
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([^\s;\"']+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,7 +308,19 @@ def _header_variables(headers: Iterable[tuple[bytes, bytes]]) -> Environ:
             continue
         name = raw_name.decode("latin-1").upper().replace("-", "_")
         value = raw_value.decode("latin-1")
+        if name == "CONTENT_TYPE" and not _has_known_charset(value):
+            value = value.partition(";")[0]
         key = name if name == "CONTENT_TYPE" else f"HTTP_{name}"
         joint = "; " if name == "COOKIE" else ","
         variables[key] = f"{variables[key]}{joint}{value}" if key in variables else value
     return variables
+
+
+def _has_known_charset(content_type: str) -> bool:
+    """Whether text can be read by the charset that a content type names; Django takes any codec for one, zlib too."""
+    charset = _CHARSET.search(content_type)
+    try:
+        "".encode(charset[1] if charset else "utf-8")
+    except (LookupError, ValueError):
+        return False
+    return True

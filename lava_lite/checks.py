@@ -40,11 +40,11 @@ def event_socket_is_an_address(app_configs: Sequence[Any] | None, **kwargs: Any)
 
 @register()
 def open_to_others_only_with_https(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    if settings.SERVED or _is_loopback(settings.HOST):
+    if settings.SERVED or _is_loopback(settings.LISTEN):
         return []
     return [
         Warning(
-            f"The lab listens on {settings.HOST} without HTTPS: passwords and tokens cross the network in clear.",
+            f"The lab listens on {settings.LISTEN} without HTTPS: passwords and tokens cross the network in clear.",
             hint="Listen on 127.0.0.1, or put a proxy with HTTPS before it and set SERVED=true.",
             id="lava_lite.W001",
         )

@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--data", metavar="DIRECTORY", help="where the lab keeps everything (LAVA_LITE_DATA)")
     place = argparse.ArgumentParser(add_help=False)
     place.add_argument(
-        "--host", metavar="ADDRESS", help="listen on this address; 127.0.0.1 by default (HOST)"
+        "--host", metavar="ADDRESS", help="listen on this address; 127.0.0.1 by default (LISTEN)"
     )
     place.add_argument("--port", metavar="NUMBER", help="listen on this port; 8000 by default (PORT)")
 
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _choose(arguments: Arguments) -> None:
     """What the command line says is said in the environment, where the settings look for it."""
-    for option, name in (("data", "LAVA_LITE_DATA"), ("host", "HOST"), ("port", "PORT")):
+    for option, name in (("data", "LAVA_LITE_DATA"), ("host", "LISTEN"), ("port", "PORT")):
         if value := getattr(arguments, option, None):
             os.environ[name] = value
 
@@ -89,7 +89,7 @@ def _web(arguments: Arguments) -> int:
     from lava_lite import claims, roles
 
     chosen = options.load(options.data_directory())
-    listener = claims.listen(chosen["HOST"], chosen["PORT"])
+    listener = claims.listen(chosen["LISTEN"], chosen["PORT"])
     roles.set_up_django()
     roles.web(listener)
     return 0
@@ -109,7 +109,7 @@ def _worker(arguments: Arguments) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     data = options.data_directory()
     chosen = options.load(data)
-    roles.worker(roles.own_worker(data, chosen["HOST"], chosen["PORT"], end_jobs_on_stop=False))
+    roles.worker(roles.own_worker(data, chosen["LISTEN"], chosen["PORT"], end_jobs_on_stop=False))
     return 0
 
 

@@ -21,7 +21,7 @@ def up() -> None:
     """Run the lab until it is told to end. NotStarted and options.BadSetting say why it cannot be."""
     data = options.data_directory()
     chosen = options.load(data)
-    host, port = chosen["HOST"], chosen["PORT"]
+    host, port = chosen["LISTEN"], chosen["PORT"]
     lock = claims.claim_directory(data, roles.address(host, port))
     listener = claims.listen(host, port)
     if chosen["EVENT_NOTIFICATION"]:
@@ -68,7 +68,7 @@ def _bad_database(error: Exception) -> str:
 
 
 def _welcome(data: Path, chosen: dict[str, Any], unseen: Secrets | None) -> None:
-    address = roles.address(chosen["HOST"], chosen["PORT"])
+    address = roles.address(chosen["LISTEN"], chosen["PORT"])
     lines = [("Lab", address)]
     if unseen:
         lines += [

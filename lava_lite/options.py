@@ -56,7 +56,7 @@ def count(text: str) -> int:
 
 
 OPTIONS = (
-    Option(name="HOST", default="127.0.0.1", read=str, help="Address on which the pages and APIs listen."),
+    Option(name="LISTEN", default="127.0.0.1", read=str, help="Address on which the pages and APIs listen."),
     Option(name="PORT", default=8000, read=port, help="Port on which the pages and APIs listen."),
     Option(
         name="ALLOWED_HOSTS",

@@ -30,7 +30,7 @@ def _shipped(name: str) -> Path:
 
 TESTING = "pytest" in sys.modules
 
-HOST: str = _option["HOST"]
+LISTEN: str = _option["LISTEN"]
 PORT: int = _option["PORT"]
 EVENT_NOTIFICATION: bool = _option["EVENT_NOTIFICATION"]
 EVENT_TOPIC: str = _option["EVENT_TOPIC"]
@@ -53,7 +53,7 @@ SECRET_KEY = (
 )
 DEBUG: bool = _option["DEBUG"]
 SERVED: bool = _option["SERVED"]
-ALLOWED_HOSTS: list[str] = _option["ALLOWED_HOSTS"]
+ALLOWED_HOSTS: list[str] = [*_option["ALLOWED_HOSTS"], LISTEN]  # the built-in worker calls the latter
 CSRF_TRUSTED_ORIGINS: list[str] = _option["CSRF_TRUSTED_ORIGINS"]
 
 INSTALLED_APPS = [
@@ -74,6 +74,9 @@ INSTALLED_APPS = [
     "api",
     "lava_lite",
 ]
+
+# As large as the bridge lets a body be, which has limits of its own for each path.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -185,6 +188,8 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 if SERVED:
     SECURE_SSL_REDIRECT = True
+    # Workers beside the server call it directly; a redirect would turn their POST into a GET.
+    SECURE_REDIRECT_EXEMPT = ["^scheduler/internal/"]
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True

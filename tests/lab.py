@@ -21,7 +21,7 @@ COMMAND = Path(sys.executable).with_name("lava-lite")
 SUPERVISOR = "supervisor"
 ROLES = ("web", "engine", "worker")
 LAST_LINE = "Ctrl-C ends it."
-FOREIGN = ("DJANGO_", "LAVA_", "DATABASE_", "EVENT_", "PORT", "HOST", "SERVED", "DEBUG")
+FOREIGN = ("DJANGO_", "LAVA_", "DATABASE_", "EVENT_", "PORT", "LISTEN", "SERVED", "DEBUG")
 
 
 def eventually(condition: Callable[[], object], seconds: float = 15.0) -> bool:

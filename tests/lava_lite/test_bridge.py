@@ -161,6 +161,19 @@ def test_the_environment_is_what_wsgi_asks_for(server: Server) -> None:
     assert "HTTP_X_TWO" not in environ
 
 
+@pytest.mark.parametrize("charset", ["zlib", "hex", "no-such-thing", '"undefined"'])
+def test_a_charset_that_is_none_is_left_out(server: Server, charset: str) -> None:
+    server.request("/echo", b"1", {"Content-Type": f"text/x; charset={charset}"})
+
+    assert server.site.environs[-1]["CONTENT_TYPE"] == "text/x"
+
+
+def test_a_charset_is_handed_on(server: Server) -> None:
+    server.request("/echo", b"1", {"Content-Type": "text/x; charset=latin-1"})
+
+    assert server.site.environs[-1]["CONTENT_TYPE"] == "text/x; charset=latin-1"
+
+
 def test_runs_of_slashes_are_one_slash(server: Server) -> None:
     server.request("//api///v0.2//jobs/")
 

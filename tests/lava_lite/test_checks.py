@@ -53,19 +53,19 @@ def test_an_event_socket_that_is_not_used_may_be_anything(settings: Settings) ->
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_loopback_needs_no_https(settings: Settings, host: str) -> None:
-    settings.HOST, settings.SERVED = host, False
+    settings.LISTEN, settings.SERVED = host, False
 
     assert checks.open_to_others_only_with_https(None) == []
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "lab.example.org", ""])
 def test_a_lab_that_others_reach_without_https_is_warned_of(settings: Settings, host: str) -> None:
-    settings.HOST, settings.SERVED = host, False
+    settings.LISTEN, settings.SERVED = host, False
 
     assert ids(checks.open_to_others_only_with_https(None)) == ["lava_lite.W001"]
 
 
 def test_a_served_lab_may_listen_anywhere(settings: Settings) -> None:
-    settings.HOST, settings.SERVED = "0.0.0.0", True
+    settings.LISTEN, settings.SERVED = "0.0.0.0", True
 
     assert checks.open_to_others_only_with_https(None) == []
