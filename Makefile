@@ -16,7 +16,8 @@ run: $(VENV)/.runtime
 	@exec $(BIN)/lava-lite up
 
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest
+	@env -u DATABASE_URL $(BIN)/python -m pytest
+	@$(BIN)/python -m tests.on_postgresql
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
