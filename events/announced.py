@@ -77,11 +77,14 @@ class AnnouncedModel(models.Model):
         with transaction.atomic():
             if self._state.adding:
                 self.before = None
+                kwargs["force_insert"] = True  # a row that has this name already is not written over
             else:
                 update_fields = self._fields_to_write(update_fields)
-            super().save(*args, update_fields=update_fields, **kwargs)
-            self._happening = None
-            self._remember()
+            try:
+                super().save(*args, update_fields=update_fields, **kwargs)
+            finally:
+                self._happening = None
+            self._remember(update_fields)
 
     @classmethod
     def from_db(
@@ -91,9 +94,15 @@ class AnnouncedModel(models.Model):
         instance._remember()
         return instance
 
-    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
-        super().refresh_from_db(*args, **kwargs)
-        self._remember()
+    def refresh_from_db(
+        self,
+        using: str | None = None,
+        fields: Iterable[str] | None = None,
+        from_queryset: models.QuerySet[Any, Any] | None = None,
+    ) -> None:
+        names = None if fields is None else list(fields)
+        super().refresh_from_db(using=using, fields=names, from_queryset=from_queryset)
+        self._remember(names)
 
     def tell(self, *events: str, cause: Cause) -> None:
         """Say what the next save is about. Only a verb that holds the row's lock may say so."""
@@ -109,21 +118,37 @@ class AnnouncedModel(models.Model):
         return self._happening.cause if self._happening else SHELL
 
     def changed_fields(self) -> list[str]:
-        """The fields that differ from what was loaded."""
-        return [name for name, value in self._loaded.items() if self.__dict__.get(name) != value]
+        """The fields that differ from what was loaded, or were set without having been loaded."""
+        unknown = object()
+        return [
+            name
+            for name in self._value_names()
+            if name in self.__dict__ and self._loaded.get(name, unknown) != self.__dict__[name]
+        ]
 
     def _fields_to_write(self, update_fields: Iterable[str] | None) -> list[str]:
         """Find out what was there before; the fields to write."""
+        asked = self.changed_fields() if update_fields is None else list(update_fields)
         if self._happening:
             self.before = {name: self._loaded[name] for name in self.GUARDED}
-        elif self.GUARDED & set(self.changed_fields() if update_fields is None else update_fields):
-            self.lock_neighbours()
-            rows = type(self)._base_manager.select_for_update().filter(pk=self.pk)
-            self.before = rows.values(*self.GUARDED).get()
-            self.follow_rule()
-        else:
+            return asked
+        if not self.GUARDED & set(asked):
             self.before = {name: getattr(self, name) for name in self.GUARDED}
-        return self.changed_fields() if update_fields is None else list(update_fields)
+            return asked
+        self.lock_neighbours()
+        self._catch_up(kept={*asked, *self.changed_fields()})
+        by_hand = set(self.changed_fields())
+        self.follow_rule()
+        return [*asked, *sorted(set(self.changed_fields()) - by_hand)]
+
+    def _catch_up(self, *, kept: set[str]) -> None:
+        """Lock the row and take from it what is not `kept`, so that a stale instance tells no old tale."""
+        rows = type(self)._base_manager.select_for_update().filter(pk=self.pk)
+        row = rows.values(*self._value_names()).get()
+        self.before = {name: row[name] for name in self.GUARDED}
+        for name in row.keys() - kept:
+            setattr(self, name, row[name])
+        self._remember(row.keys() - kept)
 
     @property
     def has_moved(self) -> bool:
@@ -137,10 +162,16 @@ class AnnouncedModel(models.Model):
     def follow_rule(self) -> None:
         """Check a bare change of state against the table, knowing `before`, and set what belongs to it."""
 
-    def _remember(self) -> None:
-        deferred = self.get_deferred_fields()
-        self._loaded = {
-            field.attname: self.__dict__[field.attname]
-            for field in self._meta.concrete_fields
-            if not field.primary_key and field.attname not in deferred
-        }
+    @classmethod
+    def _value_names(cls) -> list[str]:
+        """The attributes that hold the columns, the key left out."""
+        return [field.attname for field in cls._meta.concrete_fields if not field.primary_key]
+
+    def _remember(self, names: Iterable[str] | None = None) -> None:
+        """What is in the row now: all values, or those of the fields of these names."""
+        wanted = None if names is None else set(names)
+        for field in self._meta.concrete_fields:
+            if field.primary_key or field.attname not in self.__dict__:
+                continue
+            if wanted is None or wanted & {field.name, field.attname}:
+                self._loaded[field.attname] = self.__dict__[field.attname]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
+from core import doorbell
 from core.daemon import Daemon
 from core.doorbell import Doorbell
 from events import feed, numbering
@@ -40,8 +41,11 @@ def configured() -> list[Transport]:
 
 
 def run_once(transports: Sequence[Transport]) -> None:
-    while numbering.number_committed() == numbering.BATCH:
-        pass
+    while numbered := numbering.number_committed():
+        # Whoever follows `sequence` has been rung at the commit, too early to find a number.
+        doorbell.ring(settings.RUN, "web")
+        if numbered < numbering.BATCH:
+            break
     if not settings.EVENT_NOTIFICATION:
         _silence()
     for transport in transports:

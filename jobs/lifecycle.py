@@ -103,9 +103,7 @@ def schedule(job_id: int, device_name: str) -> Job:
     job.device = device
     devices.reserve(device, job=job.pk, cause=cause)
     _move(job, move, cause)
-    Attempt.objects.create(
-        job=job, number=job.attempt, device_name=device.name, worker_name=device.worker_id or ""
-    )
+    _begin_attempt(job, device)
     return job
 
 
@@ -149,23 +147,29 @@ def finish(job_id: int, ending: Ending, *, worker: str) -> Job:
 
 
 @_whole
-def cancel(job_id: int, *, by: str, cause: str = "user", reason: str = "") -> Job:
+def cancel(job_id: int, *, by: str, reason: str = "") -> Job:
     """Take a waiting job out of the queue, or ask the worker of a started one to stop it.
 
     A job that is finished, or asked to stop already, is left as it is.
     """
     held = _hold(job_id)
     job = held.job
-    why = Cause(kind=cause, actor=by, reason=reason)
+    why = Cause(kind="user", actor=by, reason=reason)
     if job.state == State.SUBMITTED:
-        job.end_time = timezone.now()
-        job.failure_comment = reason
-        job.error_type = "Canceled"
-        _carry_over(held, find_move(State.SUBMITTED, State.FINISHED, Health.CANCELED), why)
+        _take_out_of_queue(held, why)
     elif job.state in (State.SCHEDULED, State.RUNNING):
         job.failure_comment = reason
         _carry_over(held, find_move(State(job.state), State.CANCELING, Health.UNKNOWN), why)
     return job
+
+
+@_whole
+def expire(job_id: int) -> Job:
+    """End a job that has waited longer than it may; one that got a device meanwhile goes on."""
+    held = _hold(job_id)
+    if held.job.state == State.SUBMITTED:
+        _take_out_of_queue(held, Cause(kind="timer", reason="It waited in the queue longer than it may."))
+    return held.job
 
 
 @transaction.atomic
@@ -182,7 +186,10 @@ def carry_over_to_device(job: Job, move: Move, cause: Cause) -> None:
     """What a bare save of a job's state means for its device, whose lock is held."""
     if move.device is None or job.device_id is None:
         return
-    _apply(Device.objects.lock(job.device_id), move.device, job=job.pk, broken=False, cause=cause)
+    device: Device = Device.objects.lock(job.device_id)
+    _apply(device, move.device, job=job.pk, broken=False, cause=cause)
+    if move.target == State.SCHEDULED:
+        _begin_attempt(job, device)
 
 
 def _hold(job_id: int) -> _Held:
@@ -201,6 +208,19 @@ def _carry_over(held: _Held, move: Move, cause: Cause, *, broken: bool = False) 
         if move.device is not None:
             _apply(held.device, move.device, job=held.job.pk, broken=broken, cause=cause)
     _move(held.job, move, cause)
+
+
+def _take_out_of_queue(held: _Held, cause: Cause) -> None:
+    held.job.end_time = timezone.now()
+    held.job.failure_comment = cause.reason
+    held.job.error_type = "Canceled"
+    _carry_over(held, find_move(State.SUBMITTED, State.FINISHED, Health.CANCELED), cause)
+
+
+def _begin_attempt(job: Job, device: Device) -> None:
+    Attempt.objects.create(
+        job=job, number=job.attempt, device_name=device.name, worker_name=device.worker_id or ""
+    )
 
 
 def _apply(device: Device, state: DeviceState, *, job: int, broken: bool, cause: Cause) -> None:

@@ -48,8 +48,10 @@ class JobQuerySet(AnnouncedQuerySet):
         public = Q(visibility=Visibility.PUBLIC)
         if not user.is_authenticated:
             return self.filter(public)
-        missing = Group.objects.filter(viewing_jobs=models.OuterRef("pk")).exclude(user=user)
-        shared = Q(visibility=Visibility.GROUP) & ~models.Exists(missing)
+        groups = Group.objects.filter(viewing_jobs=models.OuterRef("pk"))
+        # A group that is deleted must not open the job to everybody.
+        shared = models.Exists(groups) & ~models.Exists(groups.exclude(user=user))
+        shared &= Q(visibility=Visibility.GROUP)
         return self.filter(public | shared | Q(submitter=user))
 
     def unfinished(self) -> JobQuerySet:
@@ -162,8 +164,9 @@ class Job(AnnouncedModel):
         return user.pk == self.submitter_id or user.has_perm("jobs.change_job")
 
     def lock_neighbours(self) -> None:
-        if self.device_id is not None:
-            Device.objects.select_for_update().filter(pk=self.device_id).first()
+        in_row = Job.objects.filter(pk=self.pk).values_list("device_id", flat=True).first()
+        names = {name for name in (in_row, self.device_id) if name is not None}
+        list(Device.objects.select_for_update().filter(pk__in=names).order_by("pk"))
 
     def follow_rule(self) -> None:
         if not self.has_moved:
@@ -230,7 +233,7 @@ class TestCase(models.Model):
         UNKNOWN = "unknown"
 
     attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="cases")
-    index = models.PositiveIntegerField()  # of the record on the wire
+    index = models.PositiveBigIntegerField()  # of the record on the wire
     suite = models.ForeignKey(TestSuite, on_delete=models.CASCADE, related_name="cases")
     test_set = models.CharField(max_length=200, blank=True)
     name = models.CharField(max_length=1024)

@@ -6,9 +6,10 @@ and stored once: a crash may have come between the file and the database.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 from django.db import transaction
@@ -16,7 +17,10 @@ from django.db import transaction
 from jobs.logs import Record
 from jobs.models import Attempt, TestCase, TestSuite
 
-LARGEST = Decimal(10) ** 20
+LARGEST = Decimal(10) ** 19  # SQLite keeps floats, which may round up to a digit more; the column has 20
+SMALLEST = Decimal(10) ** -10
+PRECISE = Context(prec=40)
+LONGEST_NAME = {"definition": 200, "set": 200, "case": 1024}
 NOT_METADATA = ("starttc", "endtc")  # numbers of log lines; stored in columns of their own
 
 
@@ -65,11 +69,11 @@ def _case(attempt: Attempt, suites: Mapping[str, TestSuite], entry: Found) -> Te
         index=entry.index,
         suite=suite,
         test_set=_text(entry, "set"),
-        name=_text(entry, "case")[:1024],
+        name=_text(entry, "case"),
         result=message["result"],
         measurement=measurement,
         units=str(measured[1] or "")[:64] if measurement is not None else "",
-        metadata={key: value for key, value in message.items() if key not in NOT_METADATA},
+        metadata={key: _storable(value) for key, value in message.items() if key not in NOT_METADATA},
         log_start=_line(message.get("starttc")),
         log_end=_line(message.get("endtc")),
     )
@@ -77,7 +81,7 @@ def _case(attempt: Attempt, suites: Mapping[str, TestSuite], entry: Found) -> Te
 
 def _text(entry: Found, key: str) -> str:
     value = entry.record.message.get(key)
-    return "" if value is None else str(value).strip()[:200]
+    return "" if value is None else str(value).strip()[: LONGEST_NAME[key]]
 
 
 def _decimal(value: Any) -> Decimal | None:
@@ -87,7 +91,20 @@ def _decimal(value: Any) -> Decimal | None:
         number = Decimal(str(value))
     except InvalidOperation:
         return None
-    return number if number.is_finite() and abs(number) < LARGEST else None
+    if not number.is_finite() or number.copy_abs() >= LARGEST:
+        return None
+    return number.quantize(SMALLEST, context=PRECISE)
+
+
+def _storable(value: Any) -> Any:
+    """Floats that JSON does not have (NaN, infinity) as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return value
 
 
 def _line(value: Any) -> int | None:

@@ -45,7 +45,7 @@ def _mark_silent_workers() -> None:
 
 def _end_expired_jobs() -> None:
     for job_id in list(expired(timezone.now()).values_list("pk", flat=True)):
-        lifecycle.cancel(job_id, by="", cause="timer", reason="It waited in the queue longer than it may.")
+        lifecycle.expire(job_id)
 
 
 def _assign() -> int:

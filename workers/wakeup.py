@@ -45,8 +45,9 @@ class WakeUpConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             # Whoever else listens here gets events as soon as rights can be checked on this socket.
             await self.close(code=4403)
             return
+        # From before the worker knows that it is connected, so that nothing falls in between.
+        await watcher.add(self)
         await self.accept()
-        watcher.add(self)
 
     async def disconnect(self, code: int) -> None:
         watcher.remove(self)
@@ -62,10 +63,16 @@ class Watcher:
         self._connections: set[WakeUpConsumer] = set()
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, connection: WakeUpConsumer) -> None:
+    async def add(self, connection: WakeUpConsumer) -> None:
         self._connections.add(connection)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._follow())
+        if self._rests:
+            cursor = await _ask(numbering.last_number)
+            if self._rests:  # another connection may have come meanwhile
+                self._task = asyncio.create_task(self._follow(cursor))
+
+    @property
+    def _rests(self) -> bool:
+        return self._task is None or self._task.done()
 
     def remove(self, connection: WakeUpConsumer) -> None:
         self._connections.discard(connection)
@@ -73,14 +80,13 @@ class Watcher:
             self._task.cancel()
             self._task = None
 
-    async def _follow(self) -> None:
+    async def _follow(self, cursor: int) -> None:
         with Doorbell(settings.RUN, "web") as bell, _event_of(bell) as rung:
-            cursor = await _ask(numbering.last_number)
             while True:
+                cursor = await self._pass(cursor)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(rung.wait(), POLL_SECONDS)
                 rung.clear()
-                cursor = await self._pass(cursor)
 
     async def _pass(self, cursor: int) -> int:
         try:

@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
             name='TestCase',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('index', models.PositiveIntegerField()),
+                ('index', models.PositiveBigIntegerField()),
                 ('test_set', models.CharField(blank=True, max_length=200)),
                 ('name', models.CharField(max_length=1024)),
                 ('result', models.CharField(choices=[('pass', 'Pass'), ('fail', 'Fail'), ('skip', 'Skip'), ('unknown', 'Unknown')], max_length=7)),

@@ -1,0 +1,168 @@
+"""Everything a test needs, with what it needs in turn: `build.job(submitter=alice)` has a type, a device, a worker.
+
+Whatever exists already by its name is taken as it is. Jobs come to their state by the verbs, as in the lab.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import yaml
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+
+from devices.models import Device, DeviceType, Tag, Worker
+from devices.states import DeviceHealth, WorkerState
+from events.models import Event
+from events.outbox import Cause
+from jobs import lifecycle
+from jobs.lifecycle import Ending
+from jobs.models import Attempt, Job
+from jobs.states import State
+
+PASSWORD = "correct horse battery"
+CAUSE = Cause(kind="user", actor="alice", reason="a test")
+PASSED = Ending(passed=True)
+FAILED = Ending(passed=False, error_type="Job", errors="the kernel did not boot")
+BROKEN = Ending(passed=False, error_type="Infrastructure", errors="the power switch is gone")
+
+
+def group(name: str = "kernel") -> Group:
+    return Group.objects.get_or_create(name=name)[0]
+
+
+def user(name: str, *groups: Group) -> User:
+    """Somebody who logs in with PASSWORD."""
+    found = User.objects.filter(username=name).first()
+    found = found or User.objects.create_user(name, password=PASSWORD)
+    found.groups.add(*groups)
+    return found
+
+
+def admin(name: str = "admin") -> User:
+    found = User.objects.filter(username=name).first()
+    return found or User.objects.create_superuser(name, password=PASSWORD)
+
+
+def tag(name: str) -> Tag:
+    return Tag.objects.get_or_create(name=name)[0]
+
+
+def device_type(name: str = "qemu", **fields: Any) -> DeviceType:
+    return DeviceType.objects.get_or_create(name=name, defaults=fields)[0]
+
+
+def worker(name: str = "worker01", *, state: WorkerState = WorkerState.ONLINE, **fields: Any) -> Worker:
+    """A worker that is there; it was seen just now if it was ever seen."""
+    found: Worker | None = Worker.objects.filter(pk=name).first()
+    if found is None:
+        found = Worker(name=name, state=state, **fields)
+        found.save()
+    return found
+
+
+def worker_token(name: str = "worker01") -> str:
+    """A new token for the worker, as registering gives it."""
+    found = worker(name)
+    token = found.new_token()
+    found.save()
+    return token
+
+
+def device(
+    name: str = "qemu01",
+    *,
+    device_type: str = "qemu",
+    worker: str | None = "worker01",
+    health: DeviceHealth = DeviceHealth.GOOD,
+    tags: tuple[str, ...] = (),
+    **fields: Any,
+) -> Device:
+    """A device in service."""
+    found: Device | None = Device.objects.filter(pk=name).first()
+    if found is not None:
+        return found
+    host = None if worker is None else _worker(worker)
+    found = Device(name=name, device_type=_type(device_type), worker=host, health=health, **fields)
+    found.save()
+    found.tags.set([tag(each) for each in tags])
+    return found
+
+
+def definition(
+    name: str = "hello", *, device_type: str = "qemu", steps: tuple[str, ...] = ("true",), **top: Any
+) -> str:
+    """The YAML of a job with one inline test; `top` are further keys of the top level, which replace these."""
+    test = {
+        "from": "inline",
+        "name": "hello",
+        "path": "inline/hello.yaml",
+        "repository": {
+            "metadata": {"format": "Lava-Test Test Definition 1.0", "name": "hello"},
+            "run": {"steps": list(steps)},
+        },
+    }
+    job = {
+        "job_name": name,
+        "device_type": device_type,
+        "visibility": "public",
+        "timeouts": {"job": {"minutes": 5}, "action": {"minutes": 2}, "connection": {"minutes": 1}},
+        "actions": [{"test": {"definitions": [test]}}],
+    }
+    return str(yaml.safe_dump(job | top, sort_keys=False))
+
+
+def job(
+    *,
+    submitter: User | None = None,
+    state: State = State.SUBMITTED,
+    device: str = "qemu01",
+    ending: Ending = PASSED,
+    **of_definition: Any,
+) -> Job:
+    """A job in this state. `device`: of the type that the job asks for, and idle if the job is to leave the queue.
+
+    `ending`: of a FINISHED one. The other keywords are those of `definition`.
+    """
+    kind = of_definition.get("device_type", "qemu")
+    _device(device, device_type=kind)
+    submitted = lifecycle.submit(definition(**of_definition), by=submitter or user("alice"))
+    pk = submitted.pk
+    if state != State.SUBMITTED:
+        lifecycle.schedule(pk, device)
+    if state in (State.RUNNING, State.CANCELING, State.FINISHED):
+        lifecycle.start(pk, worker="worker01")
+    if state == State.CANCELING:
+        lifecycle.cancel(pk, by=submitted.submitter.username)
+    if state == State.FINISHED:
+        lifecycle.finish(pk, ending, worker="worker01")
+    found: Job = Job.objects.get(pk=pk)
+    return found
+
+
+def attempt(of: Job) -> Attempt:
+    """The latest one of a job that has left the queue."""
+    return of.attempts.get(number=of.attempt)
+
+
+def events_of(subject: Job | Device | Worker) -> list[str]:
+    """The types of all events of a job, device or worker, in the order in which they were recorded."""
+    kind = type(subject).__name__.lower()
+    events = Event.objects.filter(subject=str(subject.pk), type__startswith=f"{kind}.")
+    return list(events.order_by("id").values_list("type", flat=True))
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """A transaction that comes to nothing."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+# The names that parameters of `device` and `job` take.
+_type = device_type
+_worker = worker
+_device = device

@@ -1,0 +1,66 @@
+"""The cast and the stage of every test.
+
+alice owns it, bob is in her group, mallory is a stranger, admin may do everything. SQLite is used by default, in a
+real file as in a real lab; PostgreSQL where DATABASE_URL names one. Each test has a data directory of its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from pytest_django import Settings
+
+from tests import build
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A file and not SQLite's memory: other threads and processes open it, and its locks are the real ones."""
+    database = django_settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, settings: Settings) -> Path:
+    """The data directory of this test alone."""
+    settings.DATA = tmp_path
+    settings.LOGS = tmp_path / "logs"
+    settings.RUN = tmp_path / "run"
+    return tmp_path
+
+
+@pytest.fixture
+def group(db: None) -> Group:
+    return build.group("kernel")
+
+
+@pytest.fixture
+def alice(group: Group) -> User:
+    return build.user("alice", group)
+
+
+@pytest.fixture
+def bob(group: Group) -> User:
+    return build.user("bob", group)
+
+
+@pytest.fixture
+def mallory(db: None) -> User:
+    return build.user("mallory")
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return build.admin()
+
+
+@pytest.fixture
+def on_postgresql(db: None) -> None:
+    """For what only PostgreSQL can show: several writers at once."""
+    if connection.vendor != "postgresql":
+        pytest.skip("needs PostgreSQL: set DATABASE_URL=postgres://user@host:5432/name")

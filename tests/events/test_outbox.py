@@ -1,0 +1,106 @@
+"""An event is written with its change, or neither is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import models, transaction
+from django.db.transaction import TransactionManagementError
+
+from core.doorbell import Doorbell
+from devices.models import Worker
+from events import outbox, publisher
+from events.models import Event
+from events.transports.memory import Memory
+from jobs.models import Job
+from jobs.states import Health, State
+from tests import build
+
+
+def record(type: str = "worker.added") -> Event:
+    return outbox.record(type, subject="worker01", data={}, cause=build.CAUSE)
+
+
+@pytest.mark.django_db
+def test_an_event_keeps_who_did_it_and_why(alice: User) -> None:
+    event = record()
+
+    assert (event.type, event.subject, event.actor, event.cause) == (
+        "worker.added",
+        "worker01",
+        "alice",
+        "user",
+    )
+    assert event.uid.version == 1
+
+
+@pytest.mark.django_db
+def test_a_type_that_is_not_in_the_catalogue_cannot_be_recorded() -> None:
+    with pytest.raises(LookupError, match=r"'worker\.exploded' is not in events\.catalogue"):
+        record("worker.exploded")
+
+
+@pytest.mark.django_db
+def test_the_events_of_a_job_are_counted_one_by_one(alice: User) -> None:
+    first = build.job(submitter=alice, state=State.FINISHED)
+    second = build.job(submitter=alice)
+
+    def numbers(job: Job) -> list[int | None]:
+        return list(Event.objects.filter(job_id=job.pk).order_by("id").values_list("job_sequence", flat=True))
+
+    assert numbers(first) == [1, 2, 3, 4]
+    assert numbers(second) == [1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_outside_a_transaction_is_an_error() -> None:
+    with pytest.raises(TransactionManagementError, match=r"worker\.added of worker01 was told outside"):
+        record()
+
+    assert not Event.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_save_that_goes_round_the_model_s_own_is_an_error() -> None:
+    with pytest.raises(TransactionManagementError, match="outside a transaction"):
+        models.Model.save(Worker(name="worker01"))
+
+    assert not Event.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rollback_leaves_neither_the_change_nor_its_event_on_any_transport(alice: User) -> None:
+    transport = Memory()
+    job = build.job(submitter=alice, state=State.RUNNING)
+    publisher.run_once([transport])
+
+    with build.rolled_back():
+        job.state, job.health = State.FINISHED, Health.COMPLETE
+        job.save()
+    publisher.run_once([transport])
+
+    assert Job.objects.get(pk=job.pk).state == State.RUNNING
+    assert build.events_of(job)[-1] == "job.started"
+    assert transport.sent == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_doorbells_ring_at_the_commit_and_not_before(data: Path) -> None:
+    with Doorbell(data / "run", "engine") as engine, Doorbell(data / "run", "web") as web:
+        with transaction.atomic():
+            record()
+            assert not engine.wait(0)
+
+        assert engine.wait(0)
+        assert web.wait(0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_doorbells_are_silent_after_a_rollback(data: Path) -> None:
+    with Doorbell(data / "run", "engine") as engine:
+        with build.rolled_back():
+            record()
+
+        assert not engine.wait(0)

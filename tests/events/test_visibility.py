@@ -1,0 +1,99 @@
+"""Who may hear of an event: what REST would refuse, no transport tells."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, Group, User
+
+from events import visibility
+from events.catalogue import CATALOGUE
+from events.models import Event
+from jobs import lifecycle
+from jobs.models import Job
+from jobs.states import State
+from tests import build
+
+pytestmark = pytest.mark.django_db
+
+CAST = ("alice", "bob", "mallory", "admin", "anonymous")
+
+
+@pytest.fixture
+def cast(alice: User, bob: User, mallory: User, admin: User) -> dict[str, object]:
+    return dict(zip(CAST, (alice, bob, mallory, admin, AnonymousUser()), strict=True))
+
+
+def life_of(job: Job) -> list[Event]:
+    return list(Event.objects.filter(job_id=job.pk).order_by("id"))
+
+
+@pytest.mark.parametrize(
+    ("shown_to", "hears"),
+    [
+        ("public", set(CAST)),
+        ("personal", {"alice", "admin"}),
+        ({"group": ["kernel"]}, {"alice", "bob", "admin"}),
+    ],
+    ids=["public", "personal", "group"],
+)
+def test_every_event_of_a_job_is_for_those_who_see_the_job(
+    shown_to: object, hears: set[str], cast: dict[str, object], alice: User
+) -> None:
+    job = build.job(submitter=alice, state=State.FINISHED, visibility=shown_to)
+    lifecycle.resubmit(job, by=alice)
+
+    for event in life_of(job):
+        assert {name for name in CAST if visibility.may_see(event, cast[name])} == hears, event.type
+
+
+@pytest.mark.parametrize(
+    ("shown_to", "hears"),
+    [("public", set(CAST)), ("personal", {"admin"}), ({"group": ["kernel"]}, {"admin"})],
+    ids=["public", "personal", "group"],
+)
+def test_the_last_word_of_a_deleted_job_betrays_no_private_one(
+    shown_to: object, hears: set[str], cast: dict[str, object], alice: User
+) -> None:
+    job = build.job(submitter=alice, state=State.FINISHED, visibility=shown_to)
+    job.delete()
+
+    event = Event.objects.get(type="job.deleted")
+
+    assert {name for name in CAST if visibility.may_see(event, cast[name])} == hears
+
+
+def test_deleting_a_group_does_not_open_its_jobs(cast: dict[str, object], alice: User) -> None:
+    job = build.job(submitter=alice, visibility={"group": ["kernel"]})
+    Group.objects.get(name="kernel").delete()
+
+    (event,) = life_of(job)
+
+    assert {name for name in CAST if visibility.may_see(event, cast[name])} == {"alice", "admin"}
+
+
+@pytest.mark.parametrize("kind", ["device", "worker"])
+def test_the_inventory_is_public(kind: str, cast: dict[str, object]) -> None:
+    build.device()
+
+    event = Event.objects.filter(type=f"{kind}.added").get()
+
+    assert all(visibility.may_see(event, user) for user in cast.values())
+
+
+def test_an_unknown_type_is_for_nobody(cast: dict[str, object]) -> None:
+    event = Event(type="job.teleported", subject="1", job_id=1, data={})
+
+    assert not any(visibility.may_see(event, user) for user in cast.values())
+
+
+def test_a_subject_without_a_rule_is_for_nobody(
+    cast: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(visibility._rules, "worker")
+    event = Event(type="worker.added", subject="worker01", data={})
+
+    assert not any(visibility.may_see(event, user) for user in cast.values())
+
+
+def test_every_subject_of_the_catalogue_has_a_rule() -> None:
+    assert {entry.subject for entry in CATALOGUE.values()} <= visibility._rules.keys()

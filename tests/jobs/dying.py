@@ -1,0 +1,181 @@
+"""A process that runs every verb again and again, killed at one statement after the other; test_crashes judges.
+
+It prints one line of JSON for each deed: how many kills it died, after which of them anything had changed, and
+what is there when the kill comes straight after the commit.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests import children
+
+children.join_the_lab()
+
+from django.db import connection  # noqa: E402
+
+from core import doorbell  # noqa: E402
+from devices import lifecycle as devices  # noqa: E402
+from devices.models import Device, Worker  # noqa: E402
+from devices.states import WorkerState  # noqa: E402
+from events.models import Event  # noqa: E402
+from jobs import lifecycle  # noqa: E402
+from jobs.models import Attempt, Job  # noqa: E402
+from jobs.states import Health, State  # noqa: E402
+from tests import build  # noqa: E402
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    name: str
+    state: State | None  # of the job that it is done to; None: there is none yet
+    do: Callable[[int], object]  # gets the job's id, 0 if there is none
+
+
+def _bare_save(job_id: int) -> None:
+    job = Job.objects.get(pk=job_id)
+    job.state, job.health = State.FINISHED, Health.INCOMPLETE
+    job.save()
+
+
+DEEDS = [
+    Deed(
+        name="submit", state=None, do=lambda _: lifecycle.submit(build.definition(), by=build.user("alice"))
+    ),
+    Deed(name="schedule", state=State.SUBMITTED, do=lambda job: lifecycle.schedule(job, "qemu01")),
+    Deed(name="start", state=State.SCHEDULED, do=lambda job: lifecycle.start(job, worker="worker01")),
+    Deed(
+        name="finish",
+        state=State.RUNNING,
+        do=lambda job: lifecycle.finish(job, build.BROKEN, worker="worker01"),
+    ),
+    Deed(name="cancel queued", state=State.SUBMITTED, do=lambda job: lifecycle.cancel(job, by="alice")),
+    Deed(name="cancel running", state=State.RUNNING, do=lambda job: lifecycle.cancel(job, by="alice")),
+    Deed(
+        name="end canceled",
+        state=State.CANCELING,
+        do=lambda job: lifecycle.finish(job, build.FAILED, worker="worker01"),
+    ),
+    Deed(
+        name="resubmit",
+        state=State.FINISHED,
+        do=lambda job: lifecycle.resubmit(Job.objects.get(pk=job), by=build.user("alice")),
+    ),
+    Deed(name="bare save", state=State.RUNNING, do=_bare_save),
+    Deed(
+        name="update",
+        state=State.RUNNING,
+        do=lambda job: Job.objects.filter(pk=job).update(state=State.CANCELING),
+    ),
+    Deed(name="delete", state=State.FINISHED, do=lambda job: Job.objects.get(pk=job).delete()),
+    Deed(
+        name="maintenance", state=None, do=lambda _: devices.maintenance("qemu01", by="admin", reason="fan")
+    ),
+    Deed(name="worker seen", state=None, do=lambda _: devices.worker_seen("worker02", version="2023.01")),
+]
+
+
+def main() -> None:
+    for deed in DEEDS:
+        sys.stdout.write(json.dumps(_report(deed)) + "\n")
+        sys.stdout.flush()
+
+
+def _report(deed: Deed) -> dict[str, Any]:
+    job_id = _prepare(deed)
+    before = _facts()
+    changed: list[int] = []
+    for point in itertools.count(1):
+        if not _dies(lambda point=point: _at_statement(point, deed, job_id)):  # type: ignore[misc]
+            break
+        if _facts() != before:
+            changed.append(point)
+    _clear()
+    job_id = _prepare(deed)
+    last = _last_event()
+    died = _dies(lambda: _after_commit(deed, job_id))
+    events = list(Event.objects.filter(pk__gt=last).order_by("id").values_list("type", flat=True))
+    job = Job.objects.filter(pk=job_id).first()
+    state = f"{State(job.state).label} {Health(job.health).label}" if job else ""
+    _clear()
+    return {
+        "deed": deed.name,
+        "kills": point - 1,
+        "changed": changed,
+        "died": died,
+        "events": events,
+        "state": state,
+    }
+
+
+def _prepare(deed: Deed) -> int:
+    build.device()
+    build.worker("worker02", state=WorkerState.OFFLINE)
+    build.user("alice")
+    return build.job(state=deed.state).pk if deed.state is not None else 0
+
+
+def _clear() -> None:
+    Job._base_manager.update(state=State.FINISHED, health=Health.COMPLETE, end_time="2026-11-22T03:00:00Z")
+    Job.objects.all().delete()
+    Device.objects.all().delete()
+    Worker.objects.all().delete()
+
+
+def _facts() -> str:
+    rows = [list(model.objects.order_by("pk").values()) for model in (Job, Device, Worker, Attempt, Event)]
+    return json.dumps(rows, default=str)
+
+
+def _last_event() -> int:
+    last = Event.objects.order_by("id").last()
+    return last.pk if last else 0
+
+
+def _dies(deed: Callable[[], object]) -> bool:
+    """Whether a child that does it was killed; else it came to its end."""
+    connection.close()
+    child = os.fork()
+    if child == 0:
+        try:
+            deed()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+def _at_statement(point: int, deed: Deed, job_id: int) -> None:
+    """Killed when so many statements were executed; the first of them, or the first after it, begins a transaction."""
+    executed = 0
+
+    def step(execute: Callable[..., Any], *call: Any) -> Any:
+        nonlocal executed
+        result = execute(*call)
+        executed += 1
+        _kill_if(executed == point)
+        return result
+
+    with connection.execute_wrapper(step):
+        deed.do(job_id)
+
+
+def _after_commit(deed: Deed, job_id: int) -> None:
+    doorbell.ring = lambda directory, role: _kill_if(True)
+    deed.do(job_id)
+
+
+def _kill_if(it_is_time: bool) -> None:
+    if it_is_time:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

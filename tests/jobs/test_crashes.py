@@ -1,0 +1,41 @@
+"""kill -9 between any two statements leaves both the change and its events, or neither."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests import children
+
+Report = dict[str, Any]
+
+EXPECTED = {
+    "submit": ("", ["job.submitted"]),
+    "schedule": ("Scheduled Unknown", ["device.changed", "job.scheduled"]),
+    "start": ("Running Unknown", ["device.changed", "job.started"]),
+    "finish": ("Finished Incomplete", ["device.changed", "job.failed"]),
+    "cancel queued": ("Finished Canceled", ["job.removal_requested", "job.removed"]),
+    "cancel running": ("Canceling Unknown", ["job.cancel_requested"]),
+    "end canceled": ("Finished Canceled", ["device.changed", "job.canceled"]),
+    "resubmit": ("Finished Complete", ["job.submitted", "job.resubmitted"]),
+    "bare save": ("Finished Incomplete", ["device.changed", "job.failed"]),
+    "update": ("Canceling Unknown", ["job.cancel_requested"]),
+    "delete": ("", ["job.deleted"]),
+    "maintenance": ("", ["device.changed"]),
+    "worker seen": ("", ["worker.changed"]),
+}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_killed_at_any_statement_of_any_verb_leaves_all_or_nothing() -> None:
+    reports = [json.loads(line) for line in children.run("tests.jobs.dying").splitlines()]
+
+    assert [report["deed"] for report in reports] == list(EXPECTED)
+    for report in reports:
+        state, events = EXPECTED[report["deed"]]
+        assert report["kills"] >= 4, report
+        assert report["changed"] == [], report
+        assert report["died"], report
+        assert (report["state"], report["events"]) == (state, events), report

@@ -1,0 +1,158 @@
+"""What jobs answer about themselves, who sees them, and what the database itself refuses."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, Group, Permission, User
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from pytest_django import Settings
+
+from devices.states import WorkerState
+from jobs import logs
+from jobs.models import Attempt, Job, expired
+from jobs.states import Health, State
+from tests import build
+
+pytestmark = pytest.mark.django_db
+
+
+def sees(user: Any, job: Job) -> bool:
+    return Job.objects.visible_to(user).filter(pk=job.pk).exists()
+
+
+def test_a_public_job_is_seen_by_everybody(alice: User, mallory: User) -> None:
+    job = build.job(submitter=alice)
+
+    assert sees(AnonymousUser(), job)
+    assert sees(mallory, job)
+
+
+def test_a_personal_job_is_seen_by_its_submitter_and_administrators(
+    alice: User, bob: User, admin: User
+) -> None:
+    job = build.job(submitter=alice, visibility="personal")
+
+    assert sees(alice, job)
+    assert sees(admin, job)
+    assert not sees(bob, job)
+    assert not sees(AnonymousUser(), job)
+
+
+def test_a_job_for_groups_is_seen_by_who_is_in_all_of_them(alice: User, bob: User, mallory: User) -> None:
+    build.group("boards").user_set.add(mallory)
+    mallory.groups.add(build.group("kernel"))
+    job = build.job(submitter=alice, visibility={"group": ["kernel", "boards"]})
+
+    assert sees(alice, job)
+    assert sees(mallory, job)
+    assert not sees(bob, job)
+    assert not sees(AnonymousUser(), job)
+
+
+def test_a_job_whose_groups_are_gone_is_seen_by_its_submitter_alone(alice: User, mallory: User) -> None:
+    job = build.job(submitter=alice, visibility={"group": ["kernel"]})
+    Group.objects.all().delete()
+
+    assert sees(alice, job)
+    assert not sees(mallory, job)
+
+
+def test_nobody_sees_a_job_twice_in_a_list(alice: User) -> None:
+    build.group("boards").user_set.add(alice)
+    build.job(submitter=alice, visibility={"group": ["kernel", "boards"]})
+
+    assert Job.objects.visible_to(alice).count() == 1
+
+
+def test_a_job_is_changed_by_its_submitter_or_with_the_permission(
+    alice: User, bob: User, mallory: User, admin: User
+) -> None:
+    job = build.job(submitter=alice)
+    bob.user_permissions.add(Permission.objects.get(codename="change_job"))
+
+    assert [job.may_be_changed_by(user) for user in (alice, bob, admin)] == [True, True, True]
+    assert [job.may_be_changed_by(user) for user in (mallory, AnonymousUser())] == [False, False]
+
+
+def test_the_queue_is_ordered_by_priority_then_age(alice: User) -> None:
+    low, medium, older, high = (
+        build.job(submitter=alice, priority=priority) for priority in ("low", "medium", "medium", "high")
+    )
+    Job.objects.filter(pk=older.pk).update(submit_time=timezone.now() - timedelta(hours=1))
+    build.job(submitter=alice, state=State.RUNNING)
+
+    assert list(Job.objects.queued()) == [high, older, medium, low]
+
+
+def test_the_jobs_of_a_worker_are_those_on_its_devices(alice: User) -> None:
+    build.worker("worker02", state=WorkerState.ONLINE)
+    running = build.job(submitter=alice, state=State.RUNNING)
+    build.job(submitter=alice)
+
+    assert list(Job.objects.of_worker("worker01")) == [running]
+    assert list(Job.objects.of_worker("worker02")) == []
+
+
+def test_a_job_has_expired_when_it_waited_longer_than_its_queue_timeout(alice: User) -> None:
+    timeouts = {"job": {"minutes": 5}, "queue": {"minutes": 10}}
+    job = build.job(submitter=alice, timeouts=timeouts)
+    build.job(submitter=alice)
+    build.job(submitter=alice, timeouts=timeouts, state=State.RUNNING)
+
+    assert list(expired(job.submit_time + timedelta(minutes=9))) == []
+    assert list(expired(job.submit_time + timedelta(minutes=11))) == [job]
+
+
+def test_a_log_lies_by_the_day_of_submission_the_job_and_the_attempt(alice: User, settings: Settings) -> None:
+    job = build.job(submitter=alice)
+    job.submit_time = datetime(2026, 11, 22, 23, 59, tzinfo=UTC)
+
+    assert job.log_directory() == settings.LOGS / "2026/11/22" / str(job.pk) / "1"
+    assert job.log_directory(3).name == "3"
+    assert logs.size(job.log_directory()) == 0
+
+
+def test_times_of_a_job_are_counted_from_where_they_began(alice: User) -> None:
+    job = build.job(submitter=alice)
+    now = timezone.now()
+    job.submit_time = now - timedelta(minutes=3)
+    assert job.duration is None
+    job.start_time = now - timedelta(minutes=2)
+    job.end_time = now
+
+    assert (job.waited, job.duration) == (timedelta(minutes=1), timedelta(minutes=2))
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"state": State.FINISHED, "health": Health.COMPLETE},
+        {"end_time": timezone.now()},
+        {"state": State.FINISHED, "end_time": timezone.now()},
+        {"health": Health.COMPLETE},
+        {"state": State.RUNNING},
+    ],
+    ids=[
+        "end without a time",
+        "time without an end",
+        "end without a health",
+        "health too early",
+        "no device",
+    ],
+)
+def test_the_database_refuses_a_job_that_contradicts_itself(broken: dict[str, Any], alice: User) -> None:
+    job = build.job(submitter=alice)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Job._base_manager.filter(pk=job.pk).update(**broken)
+
+
+def test_the_database_refuses_a_second_attempt_of_the_same_number(alice: User) -> None:
+    job = build.job(submitter=alice, state=State.SCHEDULED)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Attempt.objects.create(job=job, number=1, device_name="qemu01")

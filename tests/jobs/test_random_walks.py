@@ -1,0 +1,150 @@
+"""Random verbs, worker's words, changes by hand and stale instances: the lab stays consistent, its events tell it all."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from devices import lifecycle as devices
+from devices.lifecycle import DeviceBusy
+from devices.models import Device
+from devices.states import DeviceHealth, DeviceState
+from events.models import Event
+from jobs import lifecycle, scheduler
+from jobs.definition import InvalidDefinition
+from jobs.lifecycle import Ending
+from jobs.models import Job
+from jobs.states import MOVES, ON_A_DEVICE, Health, InvalidMove, State
+from tests import build
+
+DEVICES = ("qemu01", "qemu02")
+REFUSALS = (DeviceBusy, InvalidMove, InvalidDefinition, IntegrityError)
+ENDS = {
+    (None if move.source is None else move.source.label, move.target.label, move.health.label)
+    for move in MOVES
+}
+# What a device does while a job in this state has it.
+IN_USE = {
+    State.SCHEDULED: {DeviceState.RESERVED},
+    State.RUNNING: {DeviceState.RUNNING},
+    State.CANCELING: {DeviceState.RESERVED, DeviceState.RUNNING},
+}
+
+which = st.integers(0, 5)
+device = st.sampled_from(DEVICES)
+ending = st.builds(
+    Ending, passed=st.booleans(), error_type=st.sampled_from(["", "Job", "Infrastructure", "Canceled"])
+)
+STEPS = st.one_of(
+    st.tuples(st.just("submit")),
+    st.tuples(st.just("schedule"), which, device),
+    st.tuples(st.just("start"), which),
+    st.tuples(st.just("finish"), which, ending),
+    st.tuples(st.just("cancel"), which),
+    st.tuples(st.just("expire"), which),
+    st.tuples(st.just("resubmit"), which),
+    st.tuples(st.just("run_scheduler")),
+    st.tuples(st.just("by_hand"), which, st.sampled_from(State), st.sampled_from(Health), device),
+    st.tuples(st.just("stale_save"), which),
+    st.tuples(st.just("health"), device, st.sampled_from(DeviceHealth)),
+    st.tuples(st.just("retire"), device),
+)
+
+
+class Walk:
+    """A lab with two devices; it keeps the first instance of each job, which grows stale."""
+
+    def __init__(self, alice: User) -> None:
+        self.alice = alice
+        self.jobs: list[Job] = []
+        for name in DEVICES:
+            build.device(name)
+        self.submit()
+
+    def _id(self, which: int) -> int:
+        return int(self.jobs[which % len(self.jobs)].pk)
+
+    def submit(self) -> None:
+        self.jobs.append(lifecycle.submit(build.definition(), by=self.alice))
+
+    def schedule(self, which: int, device: str) -> None:
+        lifecycle.schedule(self._id(which), device)
+
+    def start(self, which: int) -> None:
+        lifecycle.start(self._id(which), worker="worker01")
+
+    def finish(self, which: int, ending: Ending) -> None:
+        lifecycle.finish(self._id(which), ending, worker="worker01")
+
+    def cancel(self, which: int) -> None:
+        lifecycle.cancel(self._id(which), by="alice")
+
+    def expire(self, which: int) -> None:
+        lifecycle.expire(self._id(which))
+
+    def resubmit(self, which: int) -> None:
+        self.jobs.append(lifecycle.resubmit(Job.objects.get(pk=self._id(which)), by=self.alice))
+
+    def run_scheduler(self) -> None:
+        scheduler.run_once()
+
+    def by_hand(self, which: int, state: State, health: Health, device: str) -> None:
+        job = Job.objects.get(pk=self._id(which))
+        job.state, job.health = state, health
+        job.device_id = job.device_id or device
+        job.save()
+
+    def stale_save(self, which: int) -> None:
+        stale = self.jobs[which % len(self.jobs)]
+        stale.priority += 1
+        stale.save()
+
+    def health(self, device: str, health: DeviceHealth) -> None:
+        devices.set_health(device, health, by="admin")
+
+    def retire(self, device: str) -> None:
+        devices.retire(device, by="admin")
+
+
+@pytest.mark.django_db
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+)
+@given(steps=st.lists(STEPS, max_size=25))
+def test_whatever_is_done_in_whatever_order(steps: list[tuple[object, ...]], alice: User) -> None:
+    with build.rolled_back():
+        before = Event.objects.count()
+        walk = Walk(alice)
+        for verb, *arguments in steps:
+            with suppress(*REFUSALS), transaction.atomic():
+                getattr(walk, str(verb))(*arguments)
+            check_devices()
+        check_events(before)
+
+
+def check_devices() -> None:
+    for device in Device.objects.all():
+        jobs = list(Job.objects.filter(device=device, state__in=ON_A_DEVICE))
+        assert len(jobs) <= 1
+        expected = IN_USE[State(jobs[0].state)] if jobs else {DeviceState.IDLE}
+        assert device.state in expected, (device, jobs)
+
+
+def check_events(before: int) -> None:
+    """Whoever had heard the events alone would know every state, by legal moves only."""
+    states: dict[str, tuple[str, str]] = {}
+    for event in Event.objects.order_by("id")[before:]:
+        told = (event.data["state"], event.data["health"])
+        if event.type.startswith("job.") and event.type != "job.resubmitted":
+            source = states.get(event.subject, (None, ""))[0]
+            assert (source, *told) in ENDS or states[event.subject] == told, event
+        states[event.subject] = told
+    for job in Job.objects.all():
+        assert states[str(job.pk)] == (State(job.state).label, Health(job.health).label)
+    for device in Device.objects.all():
+        assert states[device.name] == (DeviceState(device.state).label, DeviceHealth(device.health).label)

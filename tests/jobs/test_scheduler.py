@@ -1,0 +1,238 @@
+"""The scheduler's passes: who gets a device, who does not, and that nobody gets one twice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connections
+from django.utils import timezone
+
+from devices import lifecycle as devices
+from devices.models import Device, Worker
+from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
+from jobs import lifecycle, scheduler
+from jobs.models import Job
+from jobs.states import Health, State
+from tests import build, children
+from tests.parallel import together
+
+
+def state_of(job: Job) -> State:
+    return State(Job.objects.get(pk=job.pk).state)
+
+
+@pytest.mark.django_db
+def test_a_waiting_job_gets_an_idle_device(alice: User) -> None:
+    job = build.job(submitter=alice)
+
+    assert scheduler.run_once() == 1
+
+    assert state_of(job) == State.SCHEDULED
+    assert Device.objects.get(pk="qemu01").state == DeviceState.RESERVED
+
+
+@pytest.mark.django_db
+def test_a_pass_with_nothing_to_do_does_nothing() -> None:
+    assert scheduler.run_once() == 0
+
+
+@pytest.mark.django_db
+def test_the_urgent_job_goes_first_then_the_older_one(alice: User) -> None:
+    later = build.job(submitter=alice)
+    first = build.job(submitter=alice, priority="high")
+
+    scheduler.run_once()
+
+    assert (state_of(first), state_of(later)) == (State.SCHEDULED, State.SUBMITTED)
+
+
+@pytest.mark.django_db
+def test_a_job_waits_for_a_device_with_its_tags(alice: User) -> None:
+    build.device("usb01", tags=("usb",))
+    job = build.job(submitter=alice, tags=["usb"])
+
+    scheduler.run_once()
+
+    assert Job.objects.get(pk=job.pk).device_id == "usb01"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("health", "scheduled"),
+    [
+        (DeviceHealth.GOOD, 1),
+        (DeviceHealth.UNKNOWN, 1),
+        (DeviceHealth.LOOPING, 0),
+        (DeviceHealth.BAD, 0),
+        (DeviceHealth.MAINTENANCE, 0),
+        (DeviceHealth.RETIRED, 0),
+    ],
+)
+def test_only_a_usable_device_gets_a_job(health: DeviceHealth, scheduled: int, alice: User) -> None:
+    build.job(submitter=alice)
+    devices.set_health("qemu01", health, by="admin")
+
+    assert scheduler.run_once() == scheduled
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("changes", "scheduled"),
+    [
+        ({}, 1),
+        ({"state": WorkerState.OFFLINE}, 0),
+        ({"health": WorkerHealth.MAINTENANCE}, 0),
+        ({"health": WorkerHealth.RETIRED}, 0),
+    ],
+    ids=str,
+)
+def test_only_a_worker_that_is_there_and_active_gets_jobs(
+    changes: dict[str, int], scheduled: int, alice: User
+) -> None:
+    build.job(submitter=alice)
+    Worker.objects.filter(pk="worker01").update(**changes)
+
+    assert scheduler.run_once() == scheduled
+
+
+@pytest.mark.django_db
+def test_a_device_without_a_worker_gets_no_job(alice: User) -> None:
+    build.device(worker=None)
+    build.job(submitter=alice)
+
+    assert scheduler.run_once() == 0
+
+
+@pytest.mark.django_db
+def test_a_worker_takes_no_more_jobs_than_its_limit(alice: User) -> None:
+    build.worker(job_limit=2)
+    for name in ("qemu01", "qemu02", "qemu03"):
+        build.device(name)
+        build.job(submitter=alice)
+
+    assert (scheduler.run_once(), scheduler.run_once()) == (2, 0)
+
+    job = Job.objects.filter(state=State.SCHEDULED)[0]
+    lifecycle.finish(job.pk, build.PASSED, worker="worker01")
+    assert scheduler.run_once() == 1
+
+
+@pytest.mark.django_db
+def test_a_device_that_was_taken_between_look_and_lock_is_passed_over(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = build.job(submitter=alice)
+    idle = scheduler._idle_devices()
+    monkeypatch.setattr(scheduler, "_idle_devices", lambda: idle)
+    devices.maintenance("qemu01", by="admin")
+
+    assert scheduler.run_once() == 0
+
+    assert state_of(job) == State.SUBMITTED
+
+
+@pytest.mark.django_db
+def test_a_job_that_waited_longer_than_it_may_is_taken_out_of_the_queue(alice: User) -> None:
+    timeouts = {"job": {"minutes": 5}, "queue": {"minutes": 10}}
+    patient = build.job(submitter=alice)
+    impatient = build.job(submitter=alice, timeouts=timeouts)
+    recent = build.job(submitter=alice, timeouts=timeouts)
+    devices.maintenance("qemu01", by="admin")
+    for job in (patient, impatient):
+        Job.objects.filter(pk=job.pk).update(submit_time=timezone.now() - timedelta(minutes=11))
+
+    scheduler.run_once()
+
+    assert state_of(patient) == state_of(recent) == State.SUBMITTED
+    ended = Job.objects.get(pk=impatient.pk)
+    assert (ended.state, ended.health) == (State.FINISHED, Health.CANCELED)
+    assert ended.failure_comment == "It waited in the queue longer than it may."
+
+
+@pytest.mark.django_db
+def test_a_worker_that_is_silent_goes_offline_and_gets_no_job_in_the_same_pass(alice: User) -> None:
+    job = build.job(submitter=alice)
+    Worker.objects.filter(pk="worker01").update(last_ping=timezone.now() - timedelta(seconds=61))
+
+    assert scheduler.run_once() == 0
+
+    worker = Worker.objects.get(pk="worker01")
+    assert worker.state == WorkerState.OFFLINE
+    assert build.events_of(worker) == ["worker.added", "worker.changed"]
+    assert state_of(job) == State.SUBMITTED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_schedulers_at_once_never_give_a_device_twice(alice: User) -> None:
+    for number in range(6):
+        build.device(f"qemu{number}")
+    jobs = [build.job(submitter=alice, device="qemu0") for _ in range(9)]
+
+    counts = together(*[scheduler.run_once] * 3)
+
+    assert sum(counts) == 6
+    _check_that_nothing_is_given_twice(jobs, given=6)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_schedulers_in_two_processes_never_give_a_device_twice(alice: User) -> None:
+    for number in range(6):
+        build.device(f"qemu{number}")
+    jobs = [build.job(submitter=alice, device="qemu0") for _ in range(9)]
+    processes = [children.start("tests.jobs.scheduling") for _ in range(2)]
+
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    outputs = [process.communicate("go\n", timeout=60)[0] for process in processes]
+
+    assert sum(int(output) for output in outputs) == 6
+    _check_that_nothing_is_given_twice(jobs, given=6)
+
+
+def _check_that_nothing_is_given_twice(jobs: list[Job], *, given: int) -> None:
+    scheduled = Job.objects.filter(state=State.SCHEDULED)
+    assert scheduled.count() == given
+    assert len(set(scheduled.values_list("device_id", flat=True))) == given
+    for job in jobs:
+        expected = ["job.submitted", "job.scheduled"] if job in scheduled else ["job.submitted"]
+        assert build.events_of(job) == expected
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_running_scheduler_is_woken_by_a_submission_and_ends_when_told(
+    alice: User, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build.device()
+    monkeypatch.setattr(scheduler, "POLL_SECONDS", 60.0)  # only the bell can wake it in time
+    stop = threading.Event()
+    thread = threading.Thread(target=_schedule, args=(stop,))
+    thread.start()
+    _wait_until(lambda: bool(list((data / "run").glob("engine.*"))))
+
+    job = build.job(submitter=alice)
+
+    _wait_until(lambda: state_of(job) == State.SCHEDULED)
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def _schedule(stop: threading.Event) -> None:
+    try:
+        scheduler.run(stop)
+    finally:
+        connections.close_all()
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.01)

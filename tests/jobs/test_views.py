@@ -1,0 +1,590 @@
+from __future__ import annotations
+
+import re
+import shutil
+from datetime import datetime
+from html import unescape
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import OperationalError, connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
+
+from devices import lifecycle as devices
+from jobs import lifecycle, logs, models
+from jobs.logs import Record
+from jobs.models import Job
+from jobs.states import Health, State
+from tests import build
+
+pytestmark = pytest.mark.django_db
+
+
+def page(client: Client, address: str, status: int = 200) -> str:
+    response = client.get(address)
+    assert response.status_code == status
+    return response.content.decode()
+
+
+def main_of(html: str) -> str:
+    return html.partition("<main")[2]
+
+
+def hidden_job(submitter: User, state: State = State.SUBMITTED) -> Job:
+    return build.job(submitter=submitter, state=state, name="hush", visibility="personal")
+
+
+def write(job: Job, *lines: str) -> None:
+    records = [Record(time=datetime(2026, 3, 1), level="target", message=line) for line in lines]
+    logs.append(job.log_directory(), logs.next_index(job.log_directory()), records)
+
+
+# The lab at a glance
+
+
+def test_an_empty_lab_says_how_to_begin(client: Client) -> None:
+    html = page(client, "/")
+
+    assert "No job yet." in html
+    assert "No device yet." in html
+
+
+def test_the_lab_shows_what_runs_and_what_needs_a_person(client: Client) -> None:
+    build.job(state=State.RUNNING, name="boot the kernel")
+    build.device("qemu02")
+    devices.maintenance("qemu02", by="admin", reason="fan is loud")
+
+    html = page(client, "/")
+
+    assert "boot the kernel" in html
+    assert "fan is loud" in html
+
+
+def test_the_lab_hides_jobs_and_their_number_from_those_who_may_not_see_them(
+    client: Client, alice: User
+) -> None:
+    hidden_job(alice)
+
+    html = page(client, "/")
+
+    assert "hush" not in html
+    assert "<strong>0</strong>" in html
+
+
+# Lists
+
+
+def test_the_list_has_the_newest_job_first(client: Client) -> None:
+    for name in ("first", "second", "third"):
+        build.job(name=name)
+
+    html = page(client, "/jobs/")
+
+    assert re.findall("first|second|third", main_of(html)) == ["third", "second", "first"]
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [
+        ("queued", "waits"),
+        ("running", "runs"),
+        ("complete", "went well"),
+        ("incomplete", "broke"),
+        ("canceled", "was stopped"),
+    ],
+)
+def test_the_address_says_which_jobs_are_listed(client: Client, status: str, name: str) -> None:
+    build.job(name="waits", device="qemu02")
+    build.job(name="went well", state=State.FINISHED)
+    build.job(name="broke", state=State.FINISHED, ending=build.FAILED)
+    lifecycle.cancel(build.job(name="was stopped").pk, by="alice")
+    build.job(name="runs", state=State.RUNNING)
+
+    html = main_of(page(client, f"/jobs/?status={status}"))
+
+    names = ("waits", "went well", "broke", "was stopped", "runs")
+    assert [each for each in names if each in html] == [name]
+
+
+def test_an_unknown_status_is_not_found(client: Client) -> None:
+    page(client, "/jobs/?status=asleep", 404)
+
+
+def test_older_and_newer_pages_lead_to_each_other(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.views.JOBS_OF_PAGE", 2)
+    jobs = [build.job(name=f"job {number}") for number in range(3)]
+
+    newest = page(client, "/jobs/?status=queued")
+    oldest = page(client, f"/jobs/?status=queued&before={jobs[1].pk}")
+
+    assert f"?status=queued&amp;before={jobs[1].pk}" in newest
+    assert 'rel="prev"' not in newest
+    assert f"?status=queued&amp;after={jobs[0].pk}" in oldest
+    assert 'rel="next"' not in oldest
+
+
+def test_a_list_asks_the_database_as_often_for_many_jobs_as_for_one(client: Client) -> None:
+    build.job()
+    with CaptureQueriesContext(connection) as for_one:
+        page(client, "/jobs/")
+    for _ in range(10):
+        build.job()
+    with CaptureQueriesContext(connection) as for_many:
+        page(client, "/jobs/")
+
+    assert len(for_many) == len(for_one)
+
+
+# One job
+
+
+def test_the_page_of_a_job_shows_state_device_and_log(client: Client) -> None:
+    job = build.job(state=State.RUNNING, name="boot the kernel")
+    write(job, "Linux version 6.12")
+
+    html = page(client, f"/job/{job.pk}/")
+
+    assert "boot the kernel" in html
+    assert "Running" in html
+    assert '<a href="/device/qemu01/">qemu01</a>' in html
+    assert "<pre>\nLinux version 6.12\n</pre>" in html
+
+
+def test_the_page_leads_the_poller_on_from_the_end_of_what_it_shows(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+    write(job, "äöü")
+
+    html = page(client, f"/job/{job.pk}/")
+
+    assert f'data-url="/job/{job.pk}/log-tail?start=" data-start="7" data-state="live"' in html
+
+
+def test_a_finished_job_tells_the_poller_that_nothing_will_come(client: Client) -> None:
+    job = build.job(state=State.FINISHED)
+
+    assert 'data-state="finished"' in page(client, f"/job/{job.pk}/")
+
+
+def test_a_failed_job_says_why(client: Client) -> None:
+    job = build.job(state=State.FINISHED, ending=build.FAILED)
+
+    html = page(client, f"/job/{job.pk}/")
+
+    assert "<strong>Job error.</strong> the kernel did not boot" in html
+
+
+def test_a_queued_job_says_why_it_waits(client: Client) -> None:
+    build.job(state=State.RUNNING)
+    job = build.job()
+
+    assert "1 busy" in page(client, f"/job/{job.pk}/")
+
+
+def test_output_that_looks_like_markup_stays_text(client: Client) -> None:
+    job = build.job(state=State.RUNNING, name="<img src=x onerror=alert(1)>")
+    write(job, "</pre><script>alert(1)</script>")
+
+    html = page(client, f"/job/{job.pk}/")
+
+    assert "<script>alert" not in html
+    assert "<img" not in html
+
+
+def test_a_long_log_offers_its_beginning_in_the_page(client: Client) -> None:
+    job = build.job(state=State.FINISHED)
+    write(job, *[f"line {number:06}" for number in range(10_000)])
+
+    last = page(client, f"/job/{job.pk}/")
+    whole = page(client, f"/job/{job.pk}/?full=1")
+
+    assert 'href="?full=1"' in last
+    assert "line 000000" not in last
+    assert "line 000000" in whole
+    assert "data-log-earlier" not in whole
+
+
+def test_a_log_too_long_for_a_page_is_offered_as_a_file(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.page_parts.WHOLE_IN_PAGE", 100_000)
+    job = build.job(state=State.FINISHED)
+    write(job, *[f"line {number:06}" for number in range(10_000)])
+
+    html = page(client, f"/job/{job.pk}/?full=1")
+
+    assert f'class="earlier"  href="/job/{job.pk}/log"' in html
+
+
+def test_a_job_whose_log_file_is_gone_says_so(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+    write(job, "hello")
+    lifecycle.finish(job.pk, build.PASSED, worker="worker01")
+    shutil.rmtree(job.log_directory())
+
+    assert "There is no file with the output of this job any more." in page(client, f"/job/{job.pk}/")
+
+
+def test_results_are_shown_with_measurement_and_unit(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+    attempt = build.attempt(job)
+    suite = models.TestSuite.objects.create(attempt=attempt, name="0_net")
+    models.TestCase.objects.create(
+        attempt=attempt,
+        index=1,
+        suite=suite,
+        name="iperf",
+        result="pass",
+        measurement="941.25",
+        units="Mbit/s",
+    )
+
+    for address in (f"/job/{job.pk}/", f"/job/{job.pk}/?tab=results"):
+        html = page(client, address)
+        assert "0_net" in html
+        assert "941.25 Mbit/s" in html
+
+
+def test_the_definition_is_shown_as_it_was_submitted(client: Client) -> None:
+    job = build.job(name="boot & run")
+
+    assert "boot &amp; run" in page(client, f"/job/{job.pk}/?tab=definition")
+    assert page(client, f"/job/{job.pk}/definition") == job.definition
+
+
+@pytest.mark.parametrize("query", ["tab=secrets", "attempt=2", "attempt=0", "attempt=x"])
+def test_a_part_that_a_job_does_not_have_is_not_found(client: Client, query: str) -> None:
+    page(client, f"/job/{build.job().pk}/?{query}", 404)
+
+
+def test_a_hidden_job_is_shown_to_its_submitter_only(client: Client, alice: User, mallory: User) -> None:
+    job = hidden_job(alice)
+    addresses = [f"/job/{job.pk}/", f"/job/{job.pk}/definition"]
+
+    assert [client.get(address).status_code for address in addresses] == [404, 404]
+    client.force_login(mallory)
+    assert [client.get(address).status_code for address in addresses] == [404, 404]
+    client.force_login(alice)
+    assert [client.get(address).status_code for address in addresses] == [200, 200]
+
+
+def test_the_parts_that_change_come_without_the_page_around_them(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+
+    html = page(client, f"/job/{job.pk}/?fragment=live")
+
+    assert 'id="job-head" data-live' in html
+    assert 'id="job-aside" data-live' in html
+    assert "<html" not in html
+    assert "data-log-lines" not in html
+
+
+def test_the_parts_that_change_are_the_same_until_something_changes(client: Client, alice: User) -> None:
+    job = build.job(submitter=alice)
+    client.force_login(alice)
+    address = f"/job/{job.pk}/?fragment=live"
+    without_times = re.compile(r"waits for .*?</span>")
+
+    first, second = (without_times.sub("", page(client, address)) for _ in range(2))
+
+    assert first == second
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_lavas_address_of_a_job_leads_to_its_page(client: Client, slash: str) -> None:
+    response = client.get(f"/scheduler/job/12{slash}")
+
+    assert (response.status_code, response.headers["Location"]) == (302, "/job/12/")
+
+
+# Changing a job
+
+
+def test_the_submitter_cancels_a_job(client: Client, alice: User) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING)
+    client.force_login(alice)
+
+    response = client.post(f"/job/{job.pk}/cancel/")
+
+    job.refresh_from_db()
+    assert response.headers["Location"] == f"/job/{job.pk}/"
+    assert job.state == State.CANCELING
+
+
+def test_a_stranger_cancels_nothing_and_reads_why(client: Client, alice: User, mallory: User) -> None:
+    job = build.job(submitter=alice)
+    client.force_login(mallory)
+
+    response = client.post(f"/job/{job.pk}/cancel/")
+
+    job.refresh_from_db()
+    assert response.status_code == 403
+    assert "only its submitter or an administrator" in response.content.decode()
+    assert job.state == State.SUBMITTED
+
+
+def test_who_is_not_logged_in_is_led_back_to_the_job_after_logging_in(client: Client) -> None:
+    job = build.job()
+
+    for verb in ("cancel", "resubmit"):
+        response = client.post(f"/job/{job.pk}/{verb}/")
+        assert response.headers["Location"] == f"/login/?next=/job/{job.pk}/"
+    job.refresh_from_db()
+    assert job.state == State.SUBMITTED
+
+
+def test_canceling_a_job_that_ended_meanwhile_changes_nothing_and_says_so(
+    client: Client, alice: User
+) -> None:
+    job = build.job(submitter=alice, state=State.FINISHED)
+    client.force_login(alice)
+
+    response = client.post(f"/job/{job.pk}/cancel/", follow=True)
+
+    job.refresh_from_db()
+    assert "was finished already" in response.content.decode()
+    assert job.health == Health.COMPLETE
+
+
+def test_a_job_is_only_changed_by_post_and_with_a_token_of_the_form(alice: User) -> None:
+    job = build.job(submitter=alice)
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+
+    assert client.get(f"/job/{job.pk}/cancel/").status_code == 405
+    refused = client.post(f"/job/{job.pk}/cancel/")
+    assert refused.status_code == 403
+    assert "Nothing was changed." in refused.content.decode()
+
+
+def test_running_a_job_again_makes_a_new_one_that_knows_the_old(
+    client: Client, alice: User, bob: User
+) -> None:
+    job = build.job(submitter=alice, state=State.FINISHED)
+    client.force_login(bob)
+
+    response = client.post(f"/job/{job.pk}/resubmit/")
+
+    new = Job.objects.get(resubmitted_from=job)
+    assert response.headers["Location"] == f"/job/{new.pk}/"
+    assert new.submitter == bob
+
+
+def test_a_job_whose_devices_are_gone_is_not_run_again_and_its_text_is_kept(
+    client: Client, alice: User
+) -> None:
+    job = build.job(submitter=alice, state=State.FINISHED)
+    devices.retire("qemu01", by="admin")
+    client.force_login(alice)
+
+    response = client.post(f"/job/{job.pk}/resubmit/")
+
+    html = response.content.decode()
+    assert response.status_code == 400
+    assert "no device of type qemu is in service" in html
+    assert "job_name: hello" in html
+
+
+def test_buttons_are_shown_to_those_who_may_press_them(client: Client, alice: User, mallory: User) -> None:
+    job = build.job(submitter=alice)
+
+    def buttons() -> list[str]:
+        return re.findall(r'form="(\w+)"', page(client, f"/job/{job.pk}/"))
+
+    assert buttons() == []
+    client.force_login(mallory)
+    assert buttons() == ["resubmit"]
+    client.force_login(alice)
+    assert buttons() == ["cancel", "resubmit"]
+
+
+# Submitting
+
+
+def test_a_submitted_definition_becomes_a_job(client: Client, alice: User) -> None:
+    build.device()
+    client.force_login(alice)
+
+    response = client.post("/submit/", {"definition": build.definition("by form")})
+
+    job = Job.objects.get()
+    assert response.headers["Location"] == f"/job/{job.pk}/"
+    assert (job.description, job.submitter) == ("by form", alice)
+
+
+def test_line_ends_of_a_browser_are_not_kept(client: Client, alice: User) -> None:
+    build.device()
+    client.force_login(alice)
+    text = build.definition()
+
+    client.post("/submit/", {"definition": text.replace("\n", "\r\n")})
+
+    assert Job.objects.get().definition == text
+
+
+def test_faults_are_listed_with_their_line_and_the_text_is_kept(client: Client, alice: User) -> None:
+    build.device()
+    client.force_login(alice)
+    text = build.definition().replace("minutes: 5", "minutes: soon") + "priorty: high\n"
+
+    response = client.post("/submit/", {"definition": text})
+
+    html = response.content.decode()
+    assert response.status_code == 400
+    assert not Job.objects.exists()
+    assert "2 things keep this job out of the queue" in html
+    assert "timeouts.job.minutes</code>" in html
+    assert re.search(r"<strong>Line \d+\.</strong> <code>priorty</code>", html)
+    assert "priorty: high" in html.partition("<textarea")[2]
+
+
+def test_checking_only_makes_no_job(client: Client, alice: User) -> None:
+    build.device()
+    client.force_login(alice)
+
+    response = client.post("/submit/", {"definition": build.definition(), "check": "1"})
+
+    assert "Nothing keeps this job out of the queue." in response.content.decode()
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("text", ["", "   ", "nul \0 byte"])
+def test_a_text_that_is_no_definition_is_refused(client: Client, alice: User, text: str) -> None:
+    client.force_login(alice)
+
+    response = client.post("/submit/", {"definition": text})
+
+    assert response.status_code == 400
+    assert "keeps this job out of the queue" in response.content.decode()
+
+
+def test_a_definition_beyond_the_limit_is_refused(client: Client, alice: User, settings: Settings) -> None:
+    settings.DEFINITION_LIMIT = 1000
+    client.force_login(alice)
+
+    response = client.post("/submit/", {"definition": build.definition() + "#" * 1000})
+
+    assert response.status_code == 400
+    assert "larger than 1,000 bytes" in response.content.decode()
+
+
+def test_the_form_begins_with_an_example(client: Client, alice: User, settings: Settings) -> None:
+    client.force_login(alice)
+    hello = (settings.EXAMPLES / "hello.yaml").read_text()
+
+    html = page(client, "/submit/?example=hello")
+
+    assert hello.strip() in unescape(html)
+    assert 'href="?example=hello" aria-current="true"' in html
+
+
+@pytest.mark.parametrize("name", ["nothing", "../pyproject", "/etc/passwd", ""])
+def test_no_file_but_an_example_is_shown(client: Client, alice: User, name: str) -> None:
+    client.force_login(alice)
+
+    html = page(client, f"/submit/?example={name}")
+
+    assert re.search(r"<textarea[^>]*>\s*</textarea>", html)
+
+
+def test_the_form_begins_with_the_definition_of_a_job_that_one_may_see(
+    client: Client, alice: User, mallory: User
+) -> None:
+    job = hidden_job(alice)
+
+    client.force_login(alice)
+    assert "job_name: hush" in page(client, f"/submit/?job={job.pk}")
+    client.force_login(mallory)
+    page(client, f"/submit/?job={job.pk}", 404)
+
+
+def test_what_was_written_before_logging_in_is_in_the_form_afterwards(client: Client, alice: User) -> None:
+    response = client.post("/submit/", {"definition": "job_name: kept\n"})
+    assert response.headers["Location"] == "/login/?next=/submit/"
+
+    client.post("/login/", {"username": "alice", "password": build.PASSWORD})
+
+    assert "job_name: kept" in page(client, "/submit/")
+    assert "job_name: kept" not in page(client, "/submit/")
+
+
+# Logging in, and errors
+
+
+def test_logging_in_leads_where_one_wanted_to_go(client: Client, alice: User) -> None:
+    response = client.post("/login/", {"username": "alice", "password": build.PASSWORD, "next": "/job/1/"})
+
+    assert response.headers["Location"] == "/job/1/"
+
+
+def test_logging_in_leads_to_no_other_site(client: Client, alice: User) -> None:
+    response = client.post(
+        "/login/", {"username": "alice", "password": build.PASSWORD, "next": "https://evil.example/"}
+    )
+
+    assert response.headers["Location"] == "/"
+
+
+def test_a_wrong_password_is_told_and_the_name_is_kept(client: Client, alice: User) -> None:
+    response = client.post("/login/", {"username": "alice", "password": "guess"})
+
+    html = response.content.decode()
+    assert "do not belong together" in html
+    assert 'value="alice"' in html
+
+
+def test_logging_out_is_a_post(client: Client, alice: User) -> None:
+    client.force_login(alice)
+
+    assert client.get("/logout/").status_code == 405
+    assert client.post("/logout/").headers["Location"] == "/"
+    assert "Log in" in page(client, "/")
+
+
+def test_an_unknown_address_has_a_page_for_people(client: Client) -> None:
+    assert "There is nothing here" in page(client, "/nowhere/", 404)
+    assert "There is nothing here" in page(client, f"/job/{10**25}/", 404)
+
+
+def test_a_locked_database_is_answered_with_a_page_that_says_nothing_is_lost(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*arguments: object, **options: object) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr("jobs.views.page", locked)
+
+    response = client.get("/jobs/", headers={"Accept": "text/html"})
+
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
+    assert "The lab is busy" in response.content.decode()
+
+
+def test_an_error_of_the_server_has_a_page_without_a_trace(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr("jobs.views.page", fail)
+    client.raise_request_exception = False
+
+    html = page(client, "/jobs/", 500)
+
+    assert "Something broke in the lab" in html
+    assert "secret detail" not in html
+
+
+@pytest.mark.parametrize("address", ["/", "/jobs/", "/job/1/", "/devices/", "/login/", "/nowhere/"])
+def test_no_page_needs_an_inline_script_or_style(client: Client, address: str) -> None:
+    build.job(state=State.RUNNING)
+
+    response = client.get(address)
+
+    html = response.content.decode()
+    assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+    assert "unsafe-inline" not in response.headers["Content-Security-Policy"]
+    assert not re.search(r"<script(?![^>]*\bsrc=)|\sstyle=|<style|\son\w+=|javascript:", html)
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//", html)
