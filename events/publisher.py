@@ -18,6 +18,8 @@ from events.transports.zmq import PublicSocket, TrustedSocket
 
 log = logging.getLogger(__name__)
 
+_troubles: dict[str, str] = {}  # what was said last of each transport that is down
+
 POLL_SECONDS = 1.0
 
 
@@ -64,13 +66,21 @@ def _drive(transport: Transport) -> None:
         try:
             transport.send(events)
         except TransportDown as down:
-            log.warning("%s does not take events now: %s", transport.name, down)
+            _tell_once(transport.name, str(down))
             return
+        _troubles.pop(transport.name, None)
         moved = Position.objects.filter(pk=transport.name, sequence=position)
         position = events[-1].sequence or position
         if not moved.update(sequence=position):
             # Another publisher moved on with it: what it has sent is not sent again from here.
             return
+
+
+def _tell_once(name: str, trouble: str) -> None:
+    """A subscriber that is away for a day is worth one line, not one a second."""
+    if _troubles.get(name) != trouble:
+        log.warning("%s does not take events now: %s", name, trouble)
+    _troubles[name] = trouble
 
 
 def _position(name: str) -> int:

@@ -111,12 +111,8 @@ def schedule(job_id: int, device_name: str) -> Job:
 def start(job_id: int, *, worker: str) -> Job:
     """The worker confirms that it has begun. Said again, or too late, it changes nothing."""
     held = _hold(job_id)
-    if held.job.state != State.SCHEDULED:
-        return held.job
-    cause = Cause(kind="worker", actor=worker)
-    held.job.start_time = timezone.now()
-    _carry_over(held, find_move(State.SCHEDULED, State.RUNNING, Health.UNKNOWN), cause)
-    Attempt.objects.filter(job=held.job, number=held.job.attempt).update(started=held.job.start_time)
+    if held.job.state == State.SCHEDULED:
+        _start(held, Cause(kind="worker", actor=worker))
     return held.job
 
 
@@ -129,15 +125,16 @@ def finish(job_id: int, ending: Ending, *, worker: str) -> Job:
         return job
     if job.state == State.SUBMITTED:
         raise InvalidMove(f"job {job.pk} waits in the queue; no worker can have finished it")
-    now = timezone.now()
+    cause = Cause(kind="worker", actor=worker)
+    if job.state == State.SCHEDULED and ending.passed:
+        _start(held, cause)  # its word of the start was lost
     move = find_move(State(job.state), State.FINISHED, _final_health(job, ending))
-    job.end_time = now
-    job.start_time = job.start_time or (now if ending.passed else None)
+    job.end_time = timezone.now()
     job.error_type = ending.error_type
     job.failure_comment = "" if ending.passed else ending.errors.strip() or job.failure_comment
-    _carry_over(held, move, Cause(kind="worker", actor=worker), broken=ending.is_infrastructure)
+    _carry_over(held, move, cause, broken=ending.is_infrastructure)
     Attempt.objects.filter(job=job, number=job.attempt).update(
-        ended=now,
+        ended=job.end_time,
         result="pass" if ending.passed else "fail",
         error_type=ending.error_type,
         errors=ending.errors,
@@ -208,6 +205,12 @@ def _carry_over(held: _Held, move: Move, cause: Cause, *, broken: bool = False) 
         if move.device is not None:
             _apply(held.device, move.device, job=held.job.pk, broken=broken, cause=cause)
     _move(held.job, move, cause)
+
+
+def _start(held: _Held, cause: Cause) -> None:
+    held.job.start_time = timezone.now()
+    _carry_over(held, find_move(State.SCHEDULED, State.RUNNING, Health.UNKNOWN), cause)
+    Attempt.objects.filter(job=held.job, number=held.job.attempt).update(started=held.job.start_time)
 
 
 def _take_out_of_queue(held: _Held, cause: Cause) -> None:

@@ -77,15 +77,6 @@ MOVES = (
         target=State.CANCELING,
         events=("job.cancel_requested",),
     ),
-    # A worker whose word of the start was lost says nothing but that it finished.
-    Move(
-        verb="finish",
-        source=State.SCHEDULED,
-        target=State.FINISHED,
-        health=Health.COMPLETE,
-        events=("job.started", "job.completed"),
-        device=DeviceState.IDLE,
-    ),
     Move(
         verb="finish",
         source=State.SCHEDULED,

@@ -218,7 +218,7 @@ def _store(attempt: Attempt, index: int, records: list[logs.Record], *, strict: 
         logs.append(attempt.log_directory, index, records, strict=strict)
     except logs.Hole as hole:
         raise Refused(409, str(hole), expected=hole.expected) from hole
-    except OSError as error:
+    except (OSError, logs.UnknownFormat) as error:
         log.error("The log of %s cannot be written: %s", attempt, error)
         raise Refused(503, f"The log cannot be written: {error}; send the records again later") from error
     found = (

@@ -405,3 +405,14 @@ def test_retiring_a_device_cancels_the_job_on_it(alice: User) -> None:
     job.refresh_from_db()
     assert job.state == State.CANCELING
     assert job.failure_comment == "qemu01 was retired"
+
+
+def test_a_job_that_passed_without_a_word_of_its_start_has_started_and_completed(alice: User) -> None:
+    job = build.job(submitter=alice, state=State.SCHEDULED)
+
+    lifecycle.finish(job.pk, build.PASSED, worker="worker01")
+
+    job.refresh_from_db()
+    assert (job.state, job.health) == (State.FINISHED, Health.COMPLETE)
+    assert job.start_time is not None
+    assert build.events_of(job)[-2:] == ["job.started", "job.completed"]
