@@ -23,9 +23,7 @@ from events.outbox import Cause
 from jobs import definition as definitions
 from jobs.definition import Definition, Fault, InvalidDefinition
 from jobs.models import Attempt, Job, Visibility
-from jobs.states import Health, InvalidMove, Move, State, find_move
-
-INFRASTRUCTURE_ERRORS = frozenset({"Bug", "Configuration", "Infrastructure"})  # LAVA's rule
+from jobs.states import INFRASTRUCTURE_ERRORS, Health, InvalidMove, Move, State, find_move
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -19,7 +18,6 @@ from jobs.logs import Tail, lava_yaml
 from jobs.logs.index import TEXT_NAME
 from jobs.models import Job, Visibility
 
-PIECE = 256 * 1024  # bytes
 PERMISSION_SECONDS = 5  # how long it is remembered that somebody may read a hidden log
 
 
@@ -92,7 +90,7 @@ def lava_log(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """The log as LAVA 2023.01 gives it: a line of YAML for each record."""
     job = _find_or_404(request, pk)
     lines = lava_yaml.stream(job.log_directory(), finished=job.is_finished)
-    answer = StreamingHttpResponse(_in_pieces(lines), content_type="application/yaml")
+    answer = StreamingHttpResponse(lava_yaml.in_pieces(lines), content_type="application/yaml")
     answer["Content-Disposition"] = f'attachment; filename="job_{pk}.log"'
     return answer
 
@@ -131,17 +129,6 @@ def _read(directory: Path, wanted: Wanted, *, is_finished: bool) -> Tail:
     # A read gives the whole of its first character, and more bytes than asked for if it asks for very few.
     content = tail.content.encode()[:length].decode("utf-8", "replace")
     return Tail(content=content, new_size=wanted.end, at_end=False)
-
-
-def _in_pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Each piece that is sent costs much more than a line does."""
-    piece = bytearray()
-    for line in lines:
-        piece += line
-        if len(piece) >= PIECE:
-            yield bytes(piece)
-            piece.clear()
-    yield bytes(piece)
 
 
 def _find_or_404(request: HttpRequest, pk: int) -> Job:

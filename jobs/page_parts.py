@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from core.looks import Look
 from jobs import logs, looks
+from jobs.logs.index import TEXT_NAME
 from jobs.models import Job, TestCase
 
 LAST_BYTES = 64 * 1024
@@ -48,7 +49,7 @@ class LogPart:
             end=part.end,
             blocks=_blocks(part.text),
             is_finished=is_finished,
-            is_gone=is_finished and job.start_time is not None and not directory.exists(),
+            is_gone=is_finished and job.start_time is not None and not (directory / TEXT_NAME).exists(),
         )
 
     @property

@@ -31,6 +31,9 @@ class Health(Word):
 UNFINISHED = tuple(state for state in State if state is not State.FINISHED)
 ON_A_DEVICE = (State.SCHEDULING, State.SCHEDULED, State.RUNNING, State.CANCELING)
 
+# The error types of LAVA's dispatcher that are the lab's fault: the device is suspect afterwards.
+INFRASTRUCTURE_ERRORS = frozenset({"Bug", "Configuration", "Infrastructure"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:

@@ -38,10 +38,6 @@ class ErrorType:
     TEST: Final = "Test"
 
 
-# Failures that are not the job's own: the device is suspect afterwards.
-INFRASTRUCTURE_ERRORS: Final = frozenset({ErrorType.BUG, ErrorType.CONFIGURATION, ErrorType.INFRASTRUCTURE})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRef:
     """A job as an order names it, with the token that opens its addresses."""

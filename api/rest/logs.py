@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 from django.http import StreamingHttpResponse
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
@@ -13,8 +11,6 @@ from api.rest.filters import whole_number
 from api.rest.jobs import visible_job
 from jobs import logs
 from jobs.logs import lava_yaml
-
-PIECE = 64 * 1024  # bytes that are sent at once
 
 
 class Log(Resource):
@@ -28,7 +24,7 @@ class Log(Resource):
             raise NotFound(f"The log of job {job.pk} has {count} records now; none of them is in this range.")
         records = lava_yaml.stream(directory, start, end, finished=finished)
         return StreamingHttpResponse(
-            _pieces(records),
+            lava_yaml.in_pieces(records),
             content_type="application/yaml",
             headers={"Content-Disposition": f"attachment; filename=job_{job.pk}.yaml"},
         )
@@ -49,16 +45,3 @@ def _range(request: Request) -> tuple[int, int | None]:
         raise ValidationError(faults)
     # LAVA's clients send an end of 0 for none.
     return numbers.get("start", 0), numbers.get("end") or None
-
-
-def _pieces(records: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in fewer pieces: each costs a hand-over between threads."""
-    gathered: list[bytes] = []
-    size = 0
-    for record in records:
-        gathered.append(record)
-        size += len(record)
-        if size >= PIECE:
-            yield b"".join(gathered)
-            gathered, size = [], 0
-    yield b"".join(gathered)

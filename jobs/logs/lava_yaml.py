@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -22,6 +22,7 @@ from jobs.logs.index import TEXT_NAME, Entry, namespaces, opened
 
 _NEVER_FOLDED = 1 << 30  # columns
 _AHEAD = 1 << 20  # bytes
+PIECE = 64 * 1024  # bytes
 
 _ESCAPED = re.compile(r'[^\x20-\x7e]|["\\]')
 _ESCAPES = {
@@ -62,6 +63,18 @@ def stream(
             if number >= behind or record[-1].end > text_size:
                 return
             yield _line(record, text_file, names)
+
+
+def in_pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of PIECE or little more: sending one costs much more than a line does."""
+    piece = bytearray()
+    for line in lines:
+        piece += line
+        if len(piece) >= PIECE:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)
 
 
 def _opened_text(directory: Path) -> BinaryIO:

@@ -64,7 +64,7 @@ def test_a_second_start_finds_everything_as_it_was_left_and_shows_no_secret(lab:
 
 def test_the_data_directory_is_private(lab: Lab) -> None:
     assert lab.data.stat().st_mode & 0o077 == 0
-    assert not (lab.data / "first-start.json").exists()
+    assert eventually(lambda: not (lab.data / "first-start.json").exists())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

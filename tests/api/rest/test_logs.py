@@ -6,9 +6,9 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from api.rest.logs import PIECE
 from jobs import lifecycle, logs
 from jobs.logs import Record, lava_yaml
+from jobs.logs.lava_yaml import PIECE
 from jobs.models import Job
 from jobs.states import State
 from tests import build
