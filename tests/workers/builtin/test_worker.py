@@ -393,7 +393,8 @@ def test_a_job_may_go_on_after_an_action_that_took_too_long(
 
     ended = run_job(lab, yaml.dump(job))
 
-    assert ended.printed == ["begun", "next"]
+    # The shell may find the time to say that its sleep was terminated.
+    assert [line for line in ended.printed if line != "Terminated"] == ["begun", "next"]
     assert ended.end.result == "pass"
     assert (ended.cases("lava")["0_suite"]["result"], ended.cases("lava")["1_suite"]["result"]) == (
         "fail",
