@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import secrets
 import string
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import models
+from django.db import OperationalError, models
 from django.db.models import Q
 from django.utils import timezone
+
+from core.database import impatient
 
 ALPHABET = string.ascii_lowercase + string.digits  # clients splice tokens into addresses without quoting them
 LENGTH = 64
@@ -42,8 +45,13 @@ class TokenQuerySet(models.QuerySet["Token"]):
         if token is None:
             return None
         if token.last_used is None or now - token.last_used > USED_PRECISION:
-            self.filter(pk=token.pk).update(last_used=now)
+            self._note_use(token, now)
         return token.user
+
+    def _note_use(self, token: Token, now: datetime) -> None:
+        # Reading must not wait for whoever writes just now; the next use is noted then.
+        with suppress(OperationalError), impatient():
+            self.filter(pk=token.pk).update(last_used=now)
 
 
 class Token(models.Model):

@@ -112,7 +112,10 @@ def _is_alive(pid: object) -> bool:
 def listen(host: str, port: int) -> socket.socket:
     """The socket that browsers and clients connect to. NotStarted if the address cannot be had."""
     remedy = f"PORT={port + 1} make run, or lava-lite up --port {port + 1}"
-    return _bind(host, port, f"Port {port}", remedy)
+    listener = _bind(host, port, f"Port {port}", remedy)
+    # Else the end of each answer waits 40 ms for the client to acknowledge its beginning.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def check_event_socket(address: str) -> None:

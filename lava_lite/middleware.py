@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.views import defaults
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
+BUSY = (OperationalError, InterfaceError)
 
 
 class BusyDatabaseMiddleware:
@@ -24,10 +27,17 @@ class BusyDatabaseMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, OperationalError | InterfaceError):
+        if not isinstance(exception, BUSY):
             return None
         log.warning("The database did not answer for %s: %s", request.path, exception)
         return _busy(request)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler of what nothing else has handled; a middleware may have met the busy database."""
+    if isinstance(sys.exc_info()[1], BUSY):
+        return _busy(request)
+    return defaults.server_error(request)
 
 
 def _busy(request: HttpRequest) -> HttpResponse:

@@ -13,3 +13,5 @@ urlpatterns = [
     path("api/", include("api.urls")),
     path("scheduler/internal/v1/", include("workers.urls")),
 ]
+
+handler500 = "lava_lite.middleware.server_error"

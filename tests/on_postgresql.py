@@ -6,23 +6,18 @@ import os
 import subprocess
 import sys
 
-import psycopg
+from tests import postgresql
 
-DEFAULT = "postgres://postgres@127.0.0.1:5432/lava_lite"
 # These start processes and browsers of their own, which have the database that they need.
 ELSEWHERE = "not lab and not browser and not chaos"
 
 
 def main() -> int:
-    address = os.environ.get("DATABASE_URL") or DEFAULT
-    server = address.rpartition("/")[0]
-    try:
-        psycopg.connect(f"{server}/postgres", connect_timeout=3).close()
-    except psycopg.OperationalError as error:
-        print(f"Left out: the tests on PostgreSQL, since none answers at {server} ({error}).")  # noqa: T201
+    if reason := postgresql.why_not():
+        print(f"Left out: the tests on PostgreSQL ({reason}).")  # noqa: T201
         return 0
-    command = [sys.executable, "-m", "pytest", "-m", ELSEWHERE, *sys.argv[1:]]
-    return subprocess.call(command, env={**os.environ, "DATABASE_URL": address})
+    environment = {**os.environ, "DATABASE_URL": f"{postgresql.SERVER}/lava_lite"}
+    return subprocess.call([sys.executable, "-m", "pytest", "-m", ELSEWHERE, *sys.argv[1:]], env=environment)
 
 
 if __name__ == "__main__":

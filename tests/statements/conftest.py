@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab import Lab
-from tests.statements import postgresql
-from tests.statements.postgresql import PostgreSQLLab
+from tests import postgresql
+from tests.postgresql import PostgreSQLLab
 from tests.statements.visitors import Person
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab import Lab, eventually
-from tests.statements.postgresql import PostgreSQLLab
+from tests.postgresql import PostgreSQLLab
 from tests.statements.visitors import (
     JSON,
     TO_END,
@@ -51,6 +52,13 @@ def lines(first: int, last: int) -> str:
     return "".join(f"line {number}\n" for number in range(first, last + 1))
 
 
+def new_token(lab: Lab) -> str:
+    """One that was never used, so its first use is to be noted."""
+    body = json.dumps({"username": "admin", "password": lab.password}).encode()
+    token: str = json.loads(lab.request("POST", "/api/v0.2/token/", body, JSON, token="")[1])["token"]
+    return token
+
+
 @contextmanager
 def locked_database(lab: Lab) -> Iterator[None]:
     """Another program has begun to write, and does not come to an end."""
@@ -63,6 +71,7 @@ def locked_database(lab: Lab) -> Iterator[None]:
 def test_a_locked_database_is_told_to_who_writes_and_changes_nothing(lab: Lab, administrator: Person) -> None:
     running = submit(lab, "running meanwhile", *counting(40, 0.1))
     assert has_printed(lab, running, "line 1")
+    fresh = new_token(lab)
     text = definition("never", "true")
     body = json.dumps({"definition": text}).encode()
 
@@ -72,11 +81,15 @@ def test_a_locked_database_is_told_to_who_writes_and_changes_nothing(lab: Lab, a
         cancel = at_once.submit(lab.request, "POST", f"/api/v0.2/jobs/{running}/cancel/")
         printed = has_printed(lab, running, "line 40")
         pages = [lab.get(path, token="")[0] for path in ("/", "/jobs/", f"/job/{running}/")]
+        began = time.monotonic()
+        tail = lab.get(f"/job/{running}/log-tail", token=fresh)[0]
+        waited = time.monotonic() - began
         assert not by_form.done(), "it did not wait for the lock"
         page, *answers = by_form.result(), by_rest.result(), cancel.result()
 
     assert printed
     assert pages == [200, 200, 200]
+    assert (tail, waited < 2) == (200, True), "reading with a token waited for the note of its use"
     assert (page[0], "The lab is busy" in page[1]) == (503, True)
     assert [(status, json.loads(told)["message"]) for status, told in answers] == [(503, BUSY)] * 2
     assert has_ended(lab, running)
