@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab import Lab
 from tests import postgresql
+from tests.lab import Lab
 from tests.postgresql import PostgreSQLLab
 from tests.statements.visitors import Person
 
