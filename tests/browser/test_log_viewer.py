@@ -363,7 +363,7 @@ def test_a_hidden_page_asks_every_half_minute_and_at_once_when_it_is_shown(page:
     assert len(stub.asked) == asked
     set_hidden(page, False)
 
-    assert eventually(lambda: text_of(page) == "meanwhile\n", 0.5)
+    assert eventually(lambda: text_of(page) == "meanwhile\n", 5)
 
 
 def set_hidden(page: Page, hidden: bool) -> None:

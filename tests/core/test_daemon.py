@@ -66,7 +66,7 @@ def test_a_ring_starts_a_pass_at_once(tmp_path: Path) -> None:
         ring(tmp_path, ROLE)
 
         assert eventually(lambda: len(passes) == 2)
-    assert passes[1] - rung < 2.0
+    assert passes[1] - rung < 10.0
 
 
 def test_a_ring_during_a_pass_leads_to_another_pass(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_stop_ends_a_long_wait_at_once(tmp_path: Path) -> None:
         began = time.monotonic()
         stop.set()
 
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 10.0
 
 
 def test_stop_waits_for_the_pass_that_is_under_way(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_a_wait_without_a_ring_ends_after_its_time(tmp_path: Path) -> None:
 
         assert not bell.wait(0.05)
 
-        assert 0.04 <= time.monotonic() - began < 2.0
+        assert 0.04 <= time.monotonic() - began < 10.0
 
 
 def test_many_rings_are_one_wake_up(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_ring_during_a_wait_wakes_it_long_before_its_time(tmp_path: Path) -> N
 
         assert bell.wait(30.0)
 
-        assert time.monotonic() - began < 5.0
+        assert time.monotonic() - began < 15.0
 
 
 def test_a_ring_reaches_every_listener_of_its_role_and_nobody_else(tmp_path: Path) -> None:

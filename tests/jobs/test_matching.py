@@ -1,4 +1,3 @@
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -232,24 +231,6 @@ def test_nobody_is_overtaken_by_a_lower_job_on_a_device_that_would_do(
             continue
         later = [served[other.id] for other in order[place:] if other.id in served]
         assert not [name for name in later if fits(job, device_of[name])]
-
-
-def seconds_to_match(jobs: int, devices: int, *tags: str) -> float:
-    waiting = [a_job(n, *tags, priority=n % 101, after=n % 977) for n in range(jobs)]
-    idle = [a_device(f"d{n}", *TAGS[: n % 3], used=n) for n in range(devices)]
-    started = time.process_time()
-    match(waiting, idle, {"w1": None})
-    return time.process_time() - started
-
-
-@pytest.mark.parametrize(("jobs", "devices", "tags"), [(5_000, 200, ()), (1_000, 200, ("nowhere",))])
-def test_a_pass_over_a_full_lab_is_quick(jobs: int, devices: int, tags: tuple[str, ...]) -> None:
-    assert seconds_to_match(jobs, devices, *tags) < 0.3
-
-
-def test_a_pass_over_a_giant_lab_is_quick_even_if_nobody_can_be_served() -> None:
-    assert seconds_to_match(100_000, 1_000) < 3
-    assert seconds_to_match(100_000, 1_000, "usb", "nowhere") < 3
 
 
 def a_candidate(name: str, *tags: str, standing: Standing = Standing.BUSY, of: str = "qemu") -> Candidate:
