@@ -18,7 +18,9 @@ from tests import build
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+def django_db_modify_db_settings(
+    tmp_path_factory: pytest.TempPathFactory, django_db_modify_db_settings_parallel_suffix: None
+) -> None:
     """A file and not SQLite's memory: other threads and processes open it, and its locks are the real ones."""
     database = django_settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite3"):
