@@ -28,7 +28,7 @@ check: $(VENV)/.dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python manage.py check
-	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@LAVA_LITE_DATA=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run
 
 # A stamp is written last, so an installation that was interrupted is taken up again.
 $(VENV)/.runtime: pyproject.toml | $(BIN)/pip
