@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
+from api.xmlrpc.server import rpc
+
 urlpatterns = [
     path("", include("jobs.urls")),
     path("", include("devices.urls")),
@@ -11,6 +13,8 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("api/", include("api.urls")),
+    path("RPC2", rpc, name="xmlrpc"),
+    path("RPC2/", rpc),
     path("scheduler/internal/v1/", include("workers.urls")),
 ]
 

@@ -1,0 +1,43 @@
+"""`scheduler.*` and `scheduler.jobs.*`: submitting and canceling."""
+
+from __future__ import annotations
+
+from typing import Any
+from xmlrpc.client import Fault
+
+from api.xmlrpc.methods import BAD_REQUEST, NOT_FOUND, Caller, logged_in, method
+from jobs import lifecycle
+from jobs.lifecycle import NotAllowed
+from jobs.models import Job
+
+
+@method("scheduler.jobs.submit", "scheduler.submit_job")
+def submit(caller: Caller, definition: str) -> int:
+    """Submit a job definition (YAML or JSON); returns the number of the job."""
+    user = logged_in(caller)
+    if not isinstance(definition, str):
+        raise Fault(BAD_REQUEST, f"definition: expected a text, got {type(definition).__name__}")
+    job = lifecycle.submit(definition, by=user)
+    return int(job.pk)
+
+
+@method("scheduler.jobs.cancel", "scheduler.cancel_job")
+def cancel(caller: Caller, job_id: int | str) -> bool:
+    """Take a waiting job out of the queue, or ask a running one to stop; true also for one that is finished."""
+    user = logged_in(caller)
+    job = _find(user, job_id)
+    if not job.may_be_changed_by(user):
+        raise NotAllowed(f"job {job.pk} is {job.submitter.username}'s; you may not cancel it")
+    lifecycle.cancel(job.pk, by=user.username)
+    return True
+
+
+def _find(caller: Caller, job_id: Any) -> Job:
+    """Fault 404 for one that is hidden from the caller, as for one that is not there."""
+    text = str(job_id)
+    job: Job | None = None
+    if text.isascii() and text.isdigit() and len(text) < 19:
+        job = Job.objects.visible_to(caller).select_related("submitter").filter(pk=int(text)).first()
+    if job is None:
+        raise Fault(NOT_FOUND, f"There is no job {text[:40]!r}.")
+    return job

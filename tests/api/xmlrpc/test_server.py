@@ -1,0 +1,200 @@
+"""XML-RPC as LAVA's clients speak it: methods, rights and faults."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+from xmlrpc.client import Fault, dumps, loads
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import OperationalError
+from django.http import HttpResponse
+from django.test import Client
+
+from accounts.models import Token
+from devices.states import DeviceState
+from jobs.models import Job
+from jobs.states import Health, State
+from tests import build
+
+pytestmark = pytest.mark.django_db
+
+
+class Program:
+    """Calls as `xmlrpc.client` does, with the token of a user or none."""
+
+    def __init__(self, user: User | None = None) -> None:
+        self.headers = {}
+        if user is not None:
+            self.headers["Authorization"] = basic(user.username, Token.objects.issue(user))
+
+    def __call__(self, name: str, *arguments: Any) -> Any:
+        return loads(self.post(dumps(arguments, name, allow_none=True)).content)[0][0]
+
+    def post(self, body: str | bytes, path: str = "/RPC2") -> HttpResponse:
+        response = Client().post(path, body, content_type="text/xml", headers=self.headers)
+        assert response.status_code == 200
+        assert response["Content-Type"] == "application/xml; charset=utf-8"
+        return response
+
+
+def basic(name: str, secret: str) -> str:
+    return f"Basic {base64.b64encode(f'{name}:{secret}'.encode()).decode()}"
+
+
+def fault_of(call: Any, *arguments: Any) -> Fault:
+    with pytest.raises(Fault) as raised:
+        call(*arguments)
+    return raised.value
+
+
+@pytest.mark.parametrize("name", ["scheduler.jobs.cancel", "scheduler.cancel_job"])
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_running_job_is_asked_to_stop(alice: User, name: str, as_text: bool) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING)
+
+    answer = Program(alice)(name, str(job.pk) if as_text else job.pk)
+
+    job.refresh_from_db()
+    assert answer is True
+    assert job.state == State.CANCELING
+    assert build.events_of(job)[-1] == "job.cancel_requested"
+
+
+def test_a_waiting_job_is_taken_out_of_the_queue(alice: User) -> None:
+    job = build.job(submitter=alice)
+
+    assert Program(alice)("scheduler.jobs.cancel", job.pk) is True
+
+    job.refresh_from_db()
+    assert (job.state, job.health) == (State.FINISHED, Health.CANCELED)
+
+
+def test_canceling_a_finished_job_changes_nothing(alice: User) -> None:
+    job = build.job(submitter=alice, state=State.FINISHED)
+
+    assert Program(alice)("scheduler.jobs.cancel", job.pk) is True
+
+    job.refresh_from_db()
+    assert job.health != Health.CANCELED
+    assert job.device is not None
+    assert job.device.state == DeviceState.IDLE
+
+
+def test_a_stranger_cancels_nothing(alice: User, mallory: User) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING)
+
+    assert fault_of(Program(mallory), "scheduler.jobs.cancel", job.pk).faultCode == 403
+    assert fault_of(Program(), "scheduler.jobs.cancel", job.pk).faultCode == 401
+
+    job.refresh_from_db()
+    assert job.state == State.RUNNING
+
+
+def test_a_hidden_job_is_as_unknown_as_one_that_is_not_there(alice: User, mallory: User) -> None:
+    job = build.job(submitter=alice, visibility="personal")
+
+    hidden = fault_of(Program(mallory), "scheduler.jobs.cancel", job.pk)
+
+    assert hidden.faultCode == 404
+    for unknown in (10**6, "abc", -1, str(10**18), str(10**30), "12.1", None, [1]):
+        assert fault_of(Program(mallory), "scheduler.jobs.cancel", unknown).faultCode == 404
+
+
+@pytest.mark.parametrize("name", ["scheduler.jobs.submit", "scheduler.submit_job"])
+def test_a_definition_is_submitted(alice: User, name: str) -> None:
+    build.device()
+
+    number = Program(alice)(name, build.definition())
+
+    assert Job.objects.get(pk=number).submitter == alice
+
+
+def test_the_faults_of_a_definition_are_told_and_nothing_is_submitted(alice: User) -> None:
+    build.device()
+
+    fault = fault_of(Program(alice), "scheduler.jobs.submit", "job_name: only a name")
+
+    assert fault.faultCode == 400
+    assert "device_type" in fault.faultString
+    assert fault_of(Program(alice), "scheduler.jobs.submit", 12).faultCode == 400
+    assert fault_of(Program(), "scheduler.jobs.submit", build.definition()).faultCode == 401
+    assert not Job.objects.exists()
+
+
+def test_the_system_says_who_asks_and_what_there_is(alice: User) -> None:
+    assert Program(alice)("system.whoami") == "alice"
+    assert Program()("system.whoami") is None
+    assert Program()("system.version") == "2023.01"
+    assert Program()("system.api_version") == 2
+    assert "scheduler.jobs.cancel" in Program()("system.listMethods")
+    assert "queue" in Program()("system.methodHelp", "scheduler.jobs.cancel")
+    assert Program()("system.methodHelp", "no.such") == ""
+    assert Program()("system.methodSignature", "system.version") == "undef"
+
+
+@pytest.mark.parametrize("path", ["/RPC2", "/RPC2/"])
+def test_the_address_is_good_with_and_without_a_slash(path: str) -> None:
+    response = Program().post(dumps((), "system.version"), path)
+
+    assert loads(response.content)[0] == ("2023.01",)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"no xml", b"<methodCall/>", b"\xff\xfe\x00", b"<a><b></a>", b"<methodResponse/>"]
+)
+def test_what_is_no_call_is_a_fault(body: bytes) -> None:
+    with pytest.raises(Fault) as raised:
+        loads(Program().post(body).content)
+
+    assert raised.value.faultCode in (-32700, -32601)
+
+
+def test_an_unknown_method_and_a_wrong_number_of_arguments_are_faults() -> None:
+    assert fault_of(Program(), "no.such.method").faultCode == -32601
+    assert fault_of(Program(), "system.version", 1).faultCode == -32603
+
+
+@pytest.mark.parametrize(
+    "header", ["Basic !", "Basic", f"{basic('alice', 'wrong')}", "Token abc", basic("alice", "")]
+)
+def test_wrong_credentials_are_refused(alice: User, header: str) -> None:
+    response = Client().post(
+        "/RPC2", dumps((), "system.whoami"), content_type="text/xml", headers={"Authorization": header}
+    )
+
+    assert response.status_code == 401
+    assert "Basic" in response["WWW-Authenticate"]
+
+
+def test_a_token_is_good_for_its_own_user_only(alice: User, bob: User) -> None:
+    header = basic("bob", Token.objects.issue(alice))
+
+    response = Client().post(
+        "/RPC2", dumps((), "system.whoami"), content_type="text/xml", headers={"Authorization": header}
+    )
+
+    assert response.status_code == 401
+
+
+def test_a_busy_database_is_a_fault_and_no_5xx(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*arguments: object, **options: object) -> None:
+        raise OperationalError("database is locked")
+
+    program = Program(alice)
+    monkeypatch.setattr("jobs.lifecycle.submit", locked)
+
+    assert fault_of(program, "scheduler.jobs.submit", "x").faultCode == 503
+
+
+def test_a_failure_of_ours_is_a_fault_without_a_trace(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    program = Program(alice)
+    monkeypatch.setattr("jobs.lifecycle.submit", fail)
+
+    fault = fault_of(program, "scheduler.jobs.submit", "x")
+    assert fault.faultCode == -32603
+    assert "secret" not in fault.faultString
