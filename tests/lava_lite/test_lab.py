@@ -46,7 +46,7 @@ def test_a_first_start_shows_what_one_needs_and_runs_a_job(lab: Lab) -> None:
 
 
 def test_it_is_at_most_four_processes(lab: Lab) -> None:
-    assert sorted(lab.pids()) == sorted([*ROLES, SUPERVISOR])
+    assert eventually(lambda: sorted(lab.pids()) == sorted([*ROLES, SUPERVISOR]))
 
 
 def test_a_second_start_finds_everything_as_it_was_left_and_shows_no_secret(lab: Lab) -> None:
