@@ -83,7 +83,7 @@ def test_a_lab_that_is_cut_off_and_comes_back_leaves_no_gap(page: Page, lab: Lab
     assert eventually(lambda: "\nline 5\n" in text_of(page), LAB_SECONDS)
 
     page.context.set_offline(True)
-    expect(page.locator("[data-log-state]")).to_contain_text("Connection lost", timeout=2_000)
+    expect(page.locator("[data-log-state]")).to_contain_text("Connection lost", timeout=5_000)
     expect(page.locator("[data-lost]")).to_be_visible(timeout=5_000)
     page.wait_for_timeout(1_000)
     page.context.set_offline(False)
