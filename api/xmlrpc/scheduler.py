@@ -6,6 +6,7 @@ from typing import Any
 from xmlrpc.client import Fault
 
 from api.xmlrpc.methods import BAD_REQUEST, NOT_FOUND, Caller, logged_in, method
+from core.pages import whole_number
 from jobs import lifecycle
 from jobs.lifecycle import NotAllowed
 from jobs.models import Job
@@ -34,10 +35,8 @@ def cancel(caller: Caller, job_id: int | str) -> bool:
 
 def _find(caller: Caller, job_id: Any) -> Job:
     """Fault 404 for one that is hidden from the caller, as for one that is not there."""
-    text = str(job_id)
-    job: Job | None = None
-    if text.isascii() and text.isdigit() and len(text) < 19:
-        job = Job.objects.visible_to(caller).select_related("submitter").filter(pk=int(text)).first()
+    number = whole_number(str(job_id))
+    job: Job | None = Job.objects.visible_to(caller).select_related("submitter").filter(pk=number).first()
     if job is None:
-        raise Fault(NOT_FOUND, f"There is no job {text[:40]!r}.")
+        raise Fault(NOT_FOUND, f"There is no job {str(job_id)[:40]!r}.")
     return job

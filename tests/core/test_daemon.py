@@ -10,19 +10,13 @@ import pytest
 
 from core.daemon import FIRST_BACK_OFF, LONGEST_BACK_OFF, Daemon
 from core.doorbell import Doorbell, ring
+from tests.lab import eventually
 
 ROLE = "scheduler"
 
 
 def nothing() -> None:
     """The database is not part of these tests."""
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.002)
-    return condition()
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab import eventually
+
 PROGRAM = """
 import logging, os, signal, sys, threading, time
 from pathlib import Path
@@ -46,13 +48,6 @@ logging.basicConfig(level=logging.INFO, format="%(message)s")
 Supervisor([role(word) for word in sys.argv[2:]]).run(lambda: note("started"))
 note("over")
 """
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return condition()
 
 
 def is_alive(pid: int) -> bool:
