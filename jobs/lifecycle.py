@@ -22,7 +22,7 @@ from devices.states import DeviceState
 from events.outbox import Cause
 from jobs import definition as definitions
 from jobs.definition import Definition, Fault, InvalidDefinition
-from jobs.models import Attempt, Job, Visibility
+from jobs.models import Anyone, Attempt, Job, Visibility
 from jobs.states import INFRASTRUCTURE_ERRORS, Health, InvalidMove, Move, State, find_move
 
 P = ParamSpec("P")
@@ -156,6 +156,13 @@ def cancel(job_id: int, *, by: str, reason: str = "") -> Job:
         job.failure_comment = reason
         _carry_over(held, find_move(State(job.state), State.CANCELING, Health.UNKNOWN), why)
     return job
+
+
+def cancel_for(job: Job, user: Anyone) -> Job:
+    """`cancel` for somebody whose right to it is asked first: NotAllowed says whose job it is."""
+    if not job.may_be_changed_by(user):
+        raise NotAllowed(f"job {job.pk} is {job.submitter.username}'s; you may not cancel it")
+    return cancel(job.pk, by=user.get_username())
 
 
 @_whole

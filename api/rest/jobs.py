@@ -18,7 +18,6 @@ from api.rest.base import Resource
 from api.rest.fields import FixedField, TimeField, WordField
 from api.rest.paging import LargePages
 from jobs import lifecycle
-from jobs.lifecycle import NotAllowed
 from jobs.models import Job, JobQuerySet
 from jobs.states import Health, State
 
@@ -157,10 +156,7 @@ class Cancel(Resource):
     http_method_names = ["get", "post", "options"]  # HEAD would cancel, too
 
     def get(self, request: Request, job_id: int) -> Response:
-        job = visible_job(request, job_id)
-        if not job.may_be_changed_by(request.user):
-            raise NotAllowed(f"job {job.pk} is {job.submitter.username}'s; you may not cancel it")
-        job = lifecycle.cancel(job.pk, by=request.user.get_username())
+        job = lifecycle.cancel_for(visible_job(request, job_id), request.user)
         return Response({"message": _now(job)})
 
     post = get

@@ -8,7 +8,6 @@ from xmlrpc.client import Fault
 from api.xmlrpc.methods import BAD_REQUEST, NOT_FOUND, Caller, logged_in, method
 from core.pages import whole_number
 from jobs import lifecycle
-from jobs.lifecycle import NotAllowed
 from jobs.models import Job
 
 
@@ -26,10 +25,7 @@ def submit(caller: Caller, definition: str) -> int:
 def cancel(caller: Caller, job_id: int | str) -> bool:
     """Take a waiting job out of the queue, or ask a running one to stop; true also for one that is finished."""
     user = logged_in(caller)
-    job = _find(user, job_id)
-    if not job.may_be_changed_by(user):
-        raise NotAllowed(f"job {job.pk} is {job.submitter.username}'s; you may not cancel it")
-    lifecycle.cancel(job.pk, by=user.username)
+    lifecycle.cancel_for(_find(user, job_id), user)
     return True
 
 
