@@ -30,8 +30,8 @@ class TokenMiddleware:
         secret = secret_in(request)
         if secret is None:
             return self.get_response(request)
-        user = Token.objects.user_of(secret)
-        if user is None:
+        token = Token.objects.find(secret)
+        if token is None:
             return JsonResponse({"error": "This token is unknown, expired or revoked."}, status=401)
-        request.user = user
+        request.user = token.user
         return self.get_response(request)

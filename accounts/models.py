@@ -30,15 +30,30 @@ def make_secret() -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
 
 
+class Scope(models.IntegerChoices):
+    """What a token may be used for, within what its user may do; each includes those before it."""
+
+    READ = 1, "read"  # look at what its user sees
+    SUBMIT = 2, "submit"  # also submit, cancel and run again jobs
+    FULL = 3, "full"  # whatever its user may
+
+
 class TokenQuerySet(models.QuerySet["Token"]):
-    def issue(self, user: User, *, description: str = "", expires: datetime | None = None) -> str:
+    def issue(
+        self,
+        user: User,
+        *,
+        description: str = "",
+        expires: datetime | None = None,
+        scope: Scope = Scope.FULL,
+    ) -> str:
         """Make a token for `user`; its secret is returned this once and never stored."""
         secret = make_secret()
-        self.create(user=user, digest=digest(secret), description=description, expires=expires)
+        self.create(user=user, digest=digest(secret), description=description, expires=expires, scope=scope)
         return secret
 
-    def user_of(self, secret: str) -> User | None:
-        """Whose token it is; None for an unknown, expired or revoked one, or a user who may not log in."""
+    def find(self, secret: str) -> Token | None:
+        """The token with its user; None for an unknown, expired or revoked one, or a user who may not log in."""
         now = timezone.now()
         valid = self.filter(Q(expires__isnull=True) | Q(expires__gt=now), user__is_active=True)
         token = valid.select_related("user").filter(digest=digest(secret)).first()
@@ -46,7 +61,7 @@ class TokenQuerySet(models.QuerySet["Token"]):
             return None
         if token.last_used is None or now - token.last_used > USED_PRECISION:
             self._note_use(token, now)
-        return token.user
+        return token
 
     def _note_use(self, token: Token, now: datetime) -> None:
         # Reading must not wait for whoever writes just now; the next use is noted then.
@@ -60,6 +75,7 @@ class Token(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens")
     digest = models.CharField(max_length=64, unique=True, editable=False)
     description = models.CharField(max_length=200, blank=True)
+    scope = models.PositiveSmallIntegerField(choices=Scope.choices, default=Scope.FULL)
     created = models.DateTimeField(default=timezone.now, editable=False)
     expires = models.DateTimeField(null=True, blank=True)
     last_used = models.DateTimeField(null=True, blank=True, editable=False)
@@ -71,3 +87,10 @@ class Token(models.Model):
 
     def __str__(self) -> str:
         return self.description or f"token of {self.user}"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires is not None and self.expires <= timezone.now()
+
+    def allows(self, scope: Scope) -> bool:
+        return self.scope >= scope

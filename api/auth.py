@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.contrib.auth.models import User
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from accounts.middleware import secret_in
-from accounts.models import Token
+from accounts.models import Scope, Token
 
 
 class TokenAuthentication(BaseAuthentication):
     """A wrong token is refused with LAVA's words, never treated as no token."""
 
-    def authenticate(self, request: Request) -> tuple[User, str] | None:
+    def authenticate(self, request: Request) -> tuple[User, Token] | None:
         secret = secret_in(request._request)
         if secret is None:
             return None
-        user = Token.objects.user_of(secret)
-        if user is None:
+        token = Token.objects.find(secret)
+        if token is None:
             raise AuthenticationFailed("Invalid token.")
-        return user, secret
+        return token.user, token
+
+
+class InScope(BasePermission):
+    """Whether the token, if it is one that opened the door, reaches as far as the request.
+
+    A view names in `scopes` the scope of each method that is not as usual: to look takes READ, to change FULL.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        token = request.auth
+        if not isinstance(token, Token):
+            return True
+        scopes: Mapping[str, Scope] = getattr(view, "scopes", {})
+        method = request.method or ""
+        usual = Scope.READ if method in SAFE_METHODS else Scope.FULL
+        needed = scopes.get(method, usual)
+        self.message = (
+            f"This token is for {Scope(token.scope).label} only; this takes one for {needed.label}."
+        )
+        return token.allows(needed)

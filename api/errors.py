@@ -11,9 +11,9 @@ from rest_framework.exceptions import APIException, NotFound, ParseError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from accounts.rights import NotAllowed
 from devices.lifecycle import DeviceBusy, StillInUse
 from jobs.definition import InvalidDefinition
-from jobs.lifecycle import NotAllowed
 from jobs.logs import UnknownFormat
 from jobs.models import Job
 from jobs.states import InvalidMove

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models.signals import post_delete, post_save, pre_delete
 
 from devices.lifecycle import StillInUse
-from devices.models import Device, Worker
+from devices.models import Device, HealthChange, Right, Worker
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events import outbox
 
@@ -29,7 +29,7 @@ def connect() -> None:
     """Called once, when the application is ready."""
     post_save.connect(_device_saved, sender=Device, dispatch_uid="announce-device")
     post_save.connect(_worker_saved, sender=Worker, dispatch_uid="announce-worker")
-    pre_delete.connect(_refuse_to_delete, sender=Device, dispatch_uid="keep-busy-device")
+    pre_delete.connect(_before_deleting, sender=Device, dispatch_uid="keep-busy-device")
     post_delete.connect(_device_deleted, sender=Device, dispatch_uid="announce-device-deleted")
     post_delete.connect(_worker_deleted, sender=Worker, dispatch_uid="announce-worker-deleted")
 
@@ -74,7 +74,21 @@ def _device_saved(instance: Device, created: bool, raw: bool = False, **_: Any) 
     if instance.before is not None:
         payload["previous_state"] = DeviceState(instance.before["state"]).label
         payload["previous_health"] = DeviceHealth(instance.before["health"]).label
+    if created or {"health", "health_reason"} & set(instance.changed_fields()):
+        _write_history(instance)
     _announce("device", instance, created=created, payload=payload)
+
+
+def _write_history(device: Device) -> None:
+    before = device.before or {}
+    HealthChange.objects.create(
+        device=device,
+        time=device.health_since,
+        previous=before.get("health"),
+        health=device.health,
+        reason=device.health_reason,
+        by=device.health_by,
+    )
 
 
 def _worker_saved(instance: Worker, created: bool, raw: bool = False, **_: Any) -> None:
@@ -97,15 +111,16 @@ def _events(kind: str, instance: Device | Worker, *, created: bool) -> tuple[str
     return (f"{kind}.changed",) if instance.has_moved else ()
 
 
-def _refuse_to_delete(instance: Device, **_: Any) -> None:
+def _before_deleting(instance: Device, **_: Any) -> None:
+    instance.was_restricted = instance.rights.filter(right=Right.VIEW).exists()
     if (job := instance.job_now()) is not None:
         raise StillInUse(f"{instance.name} runs job {job}; cancel the job first, then delete the device")
 
 
 def _device_deleted(instance: Device, **_: Any) -> None:
-    outbox.record(
-        "device.deleted", subject=instance.name, data=device_payload(instance), cause=instance.cause
-    )
+    # With the row its rights go, too; who could not see it must not hear of its end.
+    payload = device_payload(instance) | {"restricted": instance.was_restricted}
+    outbox.record("device.deleted", subject=instance.name, data=payload, cause=instance.cause)
 
 
 def _worker_deleted(instance: Worker, **_: Any) -> None:

@@ -1,5 +1,3 @@
-from typing import Any
-
 from django.apps import AppConfig
 
 
@@ -7,14 +5,7 @@ class DevicesConfig(AppConfig):
     name = "devices"
 
     def ready(self) -> None:
-        from devices import announcements
-        from events import visibility
+        from devices import announcements, rules
 
         announcements.connect()
-        visibility.register("device", everybody)
-        visibility.register("worker", everybody)
-
-
-def everybody(event: Any, user: Any) -> bool:
-    """The inventory is public."""
-    return True
+        rules.register()

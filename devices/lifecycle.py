@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import audit
+from accounts.rights import NotAllowed
 from devices.models import Device, Worker
 from devices.states import DeviceHealth, DeviceState, WorkerState
 from events.outbox import Cause
@@ -74,6 +77,33 @@ def retire(name: str, *, by: str, reason: str = "") -> Device:
     for rule in _before_retiring:
         rule(device, cause)
     return set_health(name, DeviceHealth.RETIRED, by=by, reason=reason)
+
+
+VERBS: dict[DeviceHealth, Callable[..., Device]] = {
+    DeviceHealth.GOOD: good,
+    DeviceHealth.MAINTENANCE: maintenance,
+    DeviceHealth.RETIRED: retire,
+}
+
+
+def set_health_for(
+    names: Iterable[str], health: DeviceHealth, *, user: User, reason: str = ""
+) -> list[Device]:
+    """What somebody says of one device or of many, all or none; noted in the audit trail.
+
+    DoesNotExist for a name that is unknown or hidden from the user, NotAllowed for devices that others look after.
+    """
+    wanted = set(names)
+    visible = set(Device.objects.visible_to(user).filter(pk__in=wanted).values_list("pk", flat=True))
+    if missing := sorted(wanted - visible):
+        raise Device.DoesNotExist(f"there is no device {', '.join(missing)}")
+    mine = set(Device.objects.changeable_by(user).filter(pk__in=wanted).values_list("pk", flat=True))
+    if others := sorted(wanted - mine):
+        raise NotAllowed(f"you do not look after {', '.join(others)}; nothing was changed")
+    with transaction.atomic():
+        devices = set_health_of_many(wanted, VERBS[health], by=user.get_username(), reason=reason)
+        audit.note_each(user, devices, f"{health.label}: {reason or 'no reason given'}")
+    return devices
 
 
 @transaction.atomic

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from django.contrib.auth.models import Group
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import digest, make_secret
+from accounts.rights import Anyone
 from core import yaml
 from devices.states import USABLE, DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events.announced import AnnouncedModel, AnnouncedQuerySet
@@ -33,6 +36,56 @@ class Tag(models.Model):
         return self.name
 
 
+class Right(models.IntegerChoices):
+    """What a group may do; each includes those before it."""
+
+    VIEW = 1, "view"  # see it, and its public jobs
+    SUBMIT = 2, "submit"  # have jobs run on it
+    CHANGE = 3, "change"  # look after it: its health, its configuration, its jobs
+
+
+def oversees(user: Anyone, right: Right) -> bool:
+    """Whether it is a right of this user's on the whole inventory, whatever groups were given."""
+    if user.has_perm("devices.change_device"):
+        return True
+    return right == Right.VIEW and user.has_perm("devices.view_device")
+
+
+class RightQuerySet(models.QuerySet["Any"]):
+    def of(self, user: Anyone) -> RightQuerySet:
+        """Those that the user has by a group."""
+        return self.filter(group__in=user.groups.all()) if user.is_authenticated else self.none()
+
+
+class DeviceTypeQuerySet(models.QuerySet["DeviceType"]):
+    """A right to view or submit that no group was given is everybody's; given to one, it is that group's alone."""
+
+    def visible_to(self, user: Anyone) -> DeviceTypeQuerySet:
+        return self.exclude(pk__in=DeviceType.objects.shut_to(user, Right.VIEW).values("pk"))
+
+    def open_to(self, user: Anyone) -> DeviceTypeQuerySet:
+        """Those whose devices may run jobs of this user, unless a device has rules of its own."""
+        if not user.is_authenticated:
+            return self.none()
+        return self.visible_to(user).exclude(
+            pk__in=DeviceType.objects.shut_to(user, Right.SUBMIT).values("pk")
+        )
+
+    def changeable_by(self, user: Anyone) -> DeviceTypeQuerySet:
+        if oversees(user, Right.CHANGE):
+            return self.all()
+        given = DeviceTypeRight.objects.of(user).filter(right=Right.CHANGE)
+        return self.visible_to(user).filter(pk__in=given.values("device_type"))
+
+    def shut_to(self, user: Anyone, right: Right) -> DeviceTypeQuerySet:
+        """Those of which others have this right, and the user has not."""
+        if oversees(user, right):
+            return self.none()
+        shut = DeviceTypeRight.objects.filter(right=right)
+        given = DeviceTypeRight.objects.of(user).filter(right__gte=right)
+        return self.filter(pk__in=shut.values("device_type")).exclude(pk__in=given.values("device_type"))
+
+
 class DeviceType(models.Model):
     """A kind of device that jobs ask for by name."""
 
@@ -43,15 +96,37 @@ class DeviceType(models.Model):
         blank=True, help_text="YAML that a worker gets with each job, unless the device has its own."
     )
 
+    objects = DeviceTypeQuerySet.as_manager()
+
     class Meta:
         ordering = ["name"]
 
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        return reverse("device-type", args=[self.name])
+
     @property
     def executor(self) -> str:
         return _executor(self.dictionary)
+
+    def may_be_changed_by(self, user: Anyone) -> bool:
+        return DeviceType.objects.changeable_by(user).filter(pk=self.pk).exists()
+
+
+class Alias(models.Model):
+    """Another name by which jobs may ask for a device type."""
+
+    name = models.CharField(max_length=64, primary_key=True, validators=[name_is_plain])
+    device_type = models.ForeignKey(DeviceType, on_delete=models.CASCADE, related_name="aliases")
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name_plural = "aliases"
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class WorkerQuerySet(AnnouncedQuerySet):
@@ -97,6 +172,37 @@ class Worker(AnnouncedModel):
 
 
 class DeviceQuerySet(AnnouncedQuerySet):
+    """Rights on a device are those on its type; where the device has some of its own, these hold instead."""
+
+    def visible_to(self, user: Anyone) -> DeviceQuerySet:
+        """The one rule for who sees a device."""
+        return self.exclude(pk__in=Device.objects.shut_to(user, Right.VIEW).values("pk"))
+
+    def open_to(self, user: Anyone) -> DeviceQuerySet:
+        """The one rule for whose jobs a device runs."""
+        if not user.is_authenticated:
+            return self.none()
+        return self.visible_to(user).exclude(pk__in=Device.objects.shut_to(user, Right.SUBMIT).values("pk"))
+
+    def changeable_by(self, user: Anyone) -> DeviceQuerySet:
+        """The one rule for who looks after a device."""
+        if oversees(user, Right.CHANGE):
+            return self.all()
+        own = DeviceRight.objects.of(user).filter(right=Right.CHANGE)
+        of_type = DeviceTypeRight.objects.of(user).filter(right=Right.CHANGE)
+        given = Q(pk__in=own.values("device")) | Q(device_type__in=of_type.values("device_type"))
+        return self.visible_to(user).filter(given)
+
+    def shut_to(self, user: Anyone, right: Right) -> DeviceQuerySet:
+        """Those of which others have this right, and the user has not."""
+        if oversees(user, right):
+            return self.none()
+        own = DeviceRight.objects.filter(right=right)
+        given = DeviceRight.objects.of(user).filter(right__gte=right)
+        types = DeviceType.objects.shut_to(user, right)
+        shut = Q(pk__in=own.values("device")) | Q(device_type__in=types.values("pk"))
+        return self.filter(shut).exclude(pk__in=given.values("device"))
+
     def in_service(self) -> DeviceQuerySet:
         return self.exclude(health=DeviceHealth.RETIRED)
 
@@ -135,6 +241,7 @@ class Device(AnnouncedModel):
     objects = DeviceQuerySet.as_manager()
 
     job_in_event: int | None = None  # told by the verb that a job caused; spares a query
+    was_restricted = False  # while it is deleted: whether only some groups could see it
 
     class Meta:
         ordering = ["name"]
@@ -153,6 +260,9 @@ class Device(AnnouncedModel):
         job: int | None = self.jobs.unfinished().values_list("pk", flat=True).first()
         return job
 
+    def may_be_changed_by(self, user: Anyone) -> bool:
+        return Device.objects.changeable_by(user).filter(pk=self.pk).exists()
+
     @property
     def configuration(self) -> str:
         """The YAML that a worker gets."""
@@ -165,6 +275,68 @@ class Device(AnnouncedModel):
     @property
     def is_usable(self) -> bool:
         return self.health in USABLE
+
+
+class HealthChange(models.Model):
+    """One line of a device's history: its health, or what was said of it, became another."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="health_changes")
+    time = models.DateTimeField(default=timezone.now)
+    previous = models.PositiveSmallIntegerField(
+        choices=DeviceHealth.choices(), null=True
+    )  # null: it was added
+    health = models.PositiveSmallIntegerField(choices=DeviceHealth.choices())
+    reason = models.TextField(blank=True)
+    by = models.CharField(max_length=150, blank=True)  # the user or worker
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["device", "-id"], name="health_change_device")]
+
+    def __str__(self) -> str:
+        return f"{self.device_id}: {DeviceHealth(self.health).label}"
+
+
+class DeviceTypeRight(models.Model):
+    """What a group may do with all devices of a type."""
+
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="device_type_rights")
+    device_type = models.ForeignKey(DeviceType, on_delete=models.CASCADE, related_name="rights")
+    right = models.PositiveSmallIntegerField(choices=Right.choices)
+
+    objects = RightQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["device_type", "group"], name="one_right_of_group_on_type")
+        ]
+        verbose_name = "right on a device type"
+        verbose_name_plural = "rights on device types"
+
+    def __str__(self) -> str:
+        return f"{self.group}: {Right(self.right).label} {self.device_type_id}"
+
+
+class DeviceRight(models.Model):
+    """What a group may do with one device; it stands before what the group may do with the type."""
+
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="device_rights")
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="rights")
+    right = models.PositiveSmallIntegerField(choices=Right.choices)
+
+    objects = RightQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["device", "group"], name="one_right_of_group_on_device")
+        ]
+        verbose_name = "right on a device"
+        verbose_name_plural = "rights on devices"
+
+    def __str__(self) -> str:
+        return f"{self.group}: {Right(self.right).label} {self.device_id}"
 
 
 def _executor(dictionary: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch
@@ -20,11 +20,6 @@ from devices.models import Device, DeviceQuerySet
 from devices.states import DeviceHealth
 
 LAST_JOBS = 20
-VERBS: dict[DeviceHealth, Callable[..., Device]] = {
-    DeviceHealth.GOOD: lifecycle.good,
-    DeviceHealth.MAINTENANCE: lifecycle.maintenance,
-    DeviceHealth.RETIRED: lifecycle.retire,
-}
 
 
 @require_safe
@@ -41,15 +36,16 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def change_health(request: HttpRequest, name: str) -> HttpResponse:
     device = get_object_or_404(_devices(request), pk=name)
-    if not request.user.is_authenticated:
+    user = request.user
+    if not isinstance(user, User):
         return redirect_to_login(device.get_absolute_url())
-    if not _may_change(request):
-        raise PermissionDenied("Only those who look after the devices may change their health.")
+    if not device.may_be_changed_by(user):
+        raise PermissionDenied(f"Only those who look after {name} may change its health.")
     form = HealthForm(request.POST)
     if not form.is_valid():
         return _detail(request, device, form, status=400)
     health: DeviceHealth = form.cleaned_data["health"]
-    VERBS[health](device.name, by=request.user.get_username(), reason=form.cleaned_data["reason"])
+    lifecycle.set_health_for([device.name], health, user=user, reason=form.cleaned_data["reason"])
     messages.success(request, f"The health of {device.name} is {health.label} now.")
     return redirect(device)
 
@@ -62,7 +58,7 @@ def _detail(
         "device": device,
         "jobs": _jobs_of(device, request)[:LAST_JOBS],
         "form": form or HealthForm(initial={"health": device.health, "reason": device.health_reason}),
-        "may_change": _may_change(request),
+        "may_change": device.may_be_changed_by(request.user),
     }
     parts = ["devices/head_live.html", "devices/jobs_live.html"]
     response = render_live(request, "devices/detail.html", parts, context)
@@ -75,12 +71,9 @@ def _devices(request: HttpRequest) -> DeviceQuerySet:
     # Jobs are a package above this one; its model is reached by the relation that it made.
     jobs: Any = Device._meta.get_field("jobs").related_model
     now = Prefetch("jobs", jobs.objects.visible_to(request.user).unfinished(), to_attr="jobs_now")
-    return Device.objects.select_related("worker").prefetch_related("tags", now)
+    devices = Device.objects.visible_to(request.user)
+    return devices.select_related("worker").prefetch_related("tags", now)
 
 
 def _jobs_of(device: Device, request: HttpRequest) -> Any:
     return device.jobs.visible_to(request.user).recent().select_related("submitter")
-
-
-def _may_change(request: HttpRequest) -> bool:
-    return request.user.has_perm("devices.change_device")

@@ -12,12 +12,20 @@ from events.models import Event
 
 Rule = Callable[[Event, Any], bool]
 
+Mask = Callable[[Event, Any], Event]
+
 _rules: dict[str, Rule] = {}
+_masks: dict[str, Mask] = {}
 
 
 def register(subject: str, rule: Rule) -> None:
     """`rule(event, user)` decides for all events of a subject (job, device, worker …)."""
     _rules[subject] = rule
+
+
+def register_mask(subject: str, mask: Mask) -> None:
+    """`mask(event, user)` gives the event, or a copy without what this user may not know of it."""
+    _masks[subject] = mask
 
 
 def may_see(event: Event, user: Any) -> bool:
@@ -27,7 +35,16 @@ def may_see(event: Event, user: Any) -> bool:
     return rule is not None and rule(event, user)
 
 
+def seen_by(user: Any, events: Sequence[Event]) -> list[Event]:
+    """Those that the user may see, as far as the user may know them."""
+    return [_masked(event, user) for event in events if may_see(event, user)]
+
+
 def public(events: Sequence[Event]) -> list[Event]:
-    """Those that an anonymous visitor may see."""
-    anonymous = AnonymousUser()
-    return [event for event in events if may_see(event, anonymous)]
+    """What an anonymous visitor may hear."""
+    return seen_by(AnonymousUser(), events)
+
+
+def _masked(event: Event, user: Any) -> Event:
+    mask = _masks.get(CATALOGUE[event.type].subject)
+    return mask(event, user) if mask else event

@@ -16,21 +16,19 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import audit
+from accounts.rights import Anyone, NotAllowed
 from devices import lifecycle as devices
 from devices.models import Device, DeviceType, Tag
 from devices.states import DeviceState
 from events.outbox import Cause
 from jobs import definition as definitions
 from jobs.definition import Definition, Fault, InvalidDefinition
-from jobs.models import Anyone, Attempt, Job, Visibility
+from jobs.models import Attempt, Job, Visibility
 from jobs.states import INFRASTRUCTURE_ERRORS, Health, InvalidMove, Move, State, find_move
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class NotAllowed(Exception):
-    """Somebody asked for what their rights do not include."""
 
 
 class _Moved(Exception):
@@ -80,13 +78,16 @@ def submit(text: str, *, by: User, resubmitted_from: Job | None = None) -> Job:
     return _accept(definition, by=by, resubmitted_from=resubmitted_from)
 
 
-def check(text: str, *, by: User | None = None) -> list[Fault]:
-    """All that would keep `submit` from accepting it; empty if nothing does."""
+def check(text: str, *, by: Anyone) -> list[Fault]:
+    """All that would keep `submit` from accepting it; empty if nothing does.
+
+    For somebody who has not logged in, the rights are left out: it is a question and no submission.
+    """
     try:
         definition = definitions.parse(text, max_bytes=settings.DEFINITION_LIMIT)
     except InvalidDefinition as invalid:
         return list(invalid.faults)
-    return _faults_in_this_lab(definition)
+    return _faults_in_this_lab(definition, _find_type(definition), by=by)
 
 
 @_whole
@@ -158,11 +159,18 @@ def cancel(job_id: int, *, by: str, reason: str = "") -> Job:
     return job
 
 
-def cancel_for(job: Job, user: Anyone) -> Job:
-    """`cancel` for somebody whose right to it is asked first: NotAllowed says whose job it is."""
+@transaction.atomic
+def cancel_for(job: Job, user: User, *, reason: str = "") -> Job:
+    """`cancel` for somebody whose right to it is asked first, noted in the audit trail.
+
+    NotAllowed says whose job it is.
+    """
     if not job.may_be_changed_by(user):
         raise NotAllowed(f"job {job.pk} is {job.submitter.username}'s; you may not cancel it")
-    return cancel(job.pk, by=user.get_username())
+    asked = cancel(job.pk, by=user.get_username(), reason=reason)
+    if not job.is_finished:
+        audit.note(user, asked, f"Cancel: {reason or 'no reason given'}")
+    return asked
 
 
 @_whole
@@ -256,14 +264,15 @@ def _final_health(job: Job, ending: Ending) -> Health:
 
 @transaction.atomic
 def _accept(definition: Definition, *, by: User, resubmitted_from: Job | None) -> Job:
-    if faults := _faults_in_this_lab(definition):
+    device_type = _find_type(definition)
+    if faults := _faults_in_this_lab(definition, device_type, by=by):
         raise InvalidDefinition(faults)
     visibility = definition.visibility
     job = Job(
         submitter=by,
         description=definition.name,
         definition=definition.text,
-        device_type=DeviceType.objects.get(pk=definition.device_type),
+        device_type=device_type,
         priority=definition.priority,
         visibility=Visibility(visibility.kind),
         queue_timeout=definition.queue_timeout,
@@ -278,33 +287,48 @@ def _accept(definition: Definition, *, by: User, resubmitted_from: Job | None) -
     return job
 
 
-def _faults_in_this_lab(definition: Definition) -> list[Fault]:
-    """What is well-formed and cannot be run here."""
-    device_type = DeviceType.objects.filter(pk=definition.device_type).first()
-    if device_type is None:
-        return [_fault(definition, "device_type", _no_such_type(definition.device_type))]
+def _find_type(definition: Definition) -> DeviceType | None:
+    """By its name, or by an alias."""
+    name = definition.device_type
+    found = DeviceType.objects.filter(pk=name).first()
+    return found or DeviceType.objects.filter(aliases=name).first()
+
+
+def _faults_in_this_lab(definition: Definition, device_type: DeviceType | None, *, by: Anyone) -> list[Fault]:
+    """What is well-formed and cannot be run here, or not for this user."""
+    if device_type is None or not _may_know(device_type, by):
+        return [_fault(definition, "device_type", _no_such_type(definition.device_type, by))]
     faults = definitions.faults_for_executor(definition, device_type.executor)
-    faults += _faults_of_tags(definition, device_type)
+    faults += _faults_of_devices(definition, device_type, by)
     faults += _faults_of_groups(definition)
     return faults
 
 
-def _no_such_type(name: str | None) -> str:
-    known = ", ".join(DeviceType.objects.values_list("name", flat=True)[:20])
+def _may_know(device_type: DeviceType, by: Anyone) -> bool:
+    if DeviceType.objects.visible_to(by).filter(pk=device_type.pk).exists():
+        return True
+    return Device.objects.visible_to(by).filter(device_type=device_type).exists()
+
+
+def _no_such_type(name: str | None, by: Anyone) -> str:
+    known = ", ".join(DeviceType.objects.visible_to(by).values_list("name", flat=True)[:20])
     return f"there is no device type {name!r} here; there is {known or 'none yet'}"
 
 
-def _faults_of_tags(definition: Definition, device_type: DeviceType) -> list[Fault]:
+def _faults_of_devices(definition: Definition, device_type: DeviceType, by: Anyone) -> list[Fault]:
     known = set(Tag.objects.filter(name__in=definition.tags).values_list("name", flat=True))
     if unknown := sorted(set(definition.tags) - known):
         return [_fault(definition, "tags", f"there is no tag {', '.join(unknown)} here")]
-    devices_of_type = Device.objects.in_service().filter(device_type=device_type)
+    fitting = Device.objects.in_service().filter(device_type=device_type)
     for tag in definition.tags:
-        devices_of_type = devices_of_type.filter(tags__name=tag)
-    if devices_of_type.exists():
-        return []
-    having = f" has all of the tags {', '.join(definition.tags)}" if definition.tags else " is in service"
-    return [_fault(definition, "device_type", f"no device of type {device_type.name}{having}")]
+        fitting = fitting.filter(tags__name=tag)
+    if not fitting.exists():
+        having = f" has all of the tags {', '.join(definition.tags)}" if definition.tags else " is in service"
+        return [_fault(definition, "device_type", f"no device of type {device_type.name}{having}")]
+    if by.is_authenticated and not fitting.open_to(by).exists():
+        closed = f"you may not submit jobs to the devices of type {device_type.name} that fit"
+        return [_fault(definition, "device_type", closed)]
+    return []
 
 
 def _faults_of_groups(definition: Definition) -> list[Fault]:

@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Self
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
 from accounts.models import digest
+from accounts.rights import Anyone
 from core.pages import whole_number
 from jobs import logs
 from jobs.logs import Tail, lava_yaml
 from jobs.logs.index import TEXT_NAME
-from jobs.models import Job, Visibility
+from jobs.models import Job
 
-PERMISSION_SECONDS = 5  # how long it is remembered that somebody may read a hidden log
+PERMISSION_SECONDS = 5  # how long it is remembered whether somebody may read a log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,21 +141,23 @@ def _find_or_404(request: HttpRequest, pk: int) -> Job:
 
 
 def _find(request: HttpRequest, pk: int) -> Job | None:
-    """The job, if it is there and may be seen; a public one costs one query, whoever asks."""
-    fields = ("state", "attempt", "submit_time", "visibility")
-    job: Job | None = Job.objects.only(*fields).filter(pk=pk).first()
-    if job is None or job.visibility == Visibility.PUBLIC or _may_read(request, job):
-        return job
-    return None
+    """The job, if it is there and may be seen."""
+    job: Job | None = Job.objects.only("state", "attempt", "submit_time").filter(pk=pk).first()
+    return job if job is not None and _may_read(request, job) else None
 
 
 def _may_read(request: HttpRequest, job: Job) -> bool:
-    """Whether a hidden job may be seen, remembered for a while by what the reader shows for it."""
-    shown = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "") + request.headers.get("Authorization", "")
-    key = f"log-of-{job.pk}-{digest(shown)}"
-    if cache.get(key):
+    """Whether the job may be seen, by everybody or by this reader, remembered by what the reader shows for it."""
+    if _remembered(job, "", AnonymousUser()):
         return True
-    may: bool = Job.objects.visible_to(request.user).filter(pk=job.pk).exists()
-    if may:
-        cache.set(key, True, PERMISSION_SECONDS)
+    shown = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "") + request.headers.get("Authorization", "")
+    return bool(shown) and _remembered(job, digest(shown), request.user)
+
+
+def _remembered(job: Job, shown: str, user: Anyone) -> bool:
+    key = f"log-of-{job.pk}-{shown}"
+    may: bool | None = cache.get(key)
+    if may is None:
+        may = Job.objects.visible_to(user).filter(pk=job.pk).exists()
+        cache.set(key, may, PERMISSION_SECONDS)
     return may

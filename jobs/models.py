@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import ClassVar
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser, Group, User
+from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from devices.models import Device, DeviceType, Tag
+from accounts.rights import Anyone
+from devices.models import Device, DeviceType, Right, Tag
 from events.announced import AnnouncedModel, AnnouncedQuerySet
 from jobs import logs
-from jobs.states import ON_A_DEVICE, UNFINISHED, Health, Move, State, find_move
+from jobs.states import ON_A_DEVICE, UNFINISHED, Health, Move, Outcome, State, find_move, outcome
 
-Anyone = User | AnonymousUser
-
+ACTIONS = "lava"  # the suite in which the dispatcher tells of its own actions; one that is tried again has failed once
 
 # As plain numbers, so that migrations do not depend on these modules.
 _FINISHED = State.FINISHED.value
@@ -42,10 +42,13 @@ class JobQuerySet(AnnouncedQuerySet):
         return job
 
     def visible_to(self, user: Anyone) -> JobQuerySet:
-        """The one rule for who sees a job: everybody, its submitter, or who is in all of its groups."""
-        if getattr(user, "is_superuser", False):
+        """The one rule for who sees a job: whoever sees its device, its submitter, or who is in all of its groups."""
+        if user.is_superuser:
             return self.all()
-        public = Q(visibility=Visibility.PUBLIC)
+        hidden_devices = Device.objects.shut_to(user, Right.VIEW).values("pk")
+        hidden_types = DeviceType.objects.shut_to(user, Right.VIEW).values("pk")
+        public = Q(visibility=Visibility.PUBLIC) & ~Q(device__in=hidden_devices)
+        public &= ~Q(device__isnull=True, device_type__in=hidden_types)
         if not user.is_authenticated:
             return self.filter(public)
         groups = Group.objects.filter(viewing_jobs=models.OuterRef("pk"))
@@ -53,6 +56,16 @@ class JobQuerySet(AnnouncedQuerySet):
         shared = models.Exists(groups) & ~models.Exists(groups.exclude(user=user))
         shared &= Q(visibility=Visibility.GROUP)
         return self.filter(public | shared | Q(submitter=user))
+
+    def with_failures(self) -> JobQuerySet:
+        """Each with `has_failures`: whether a test of its latest attempt failed."""
+        failed = TestCase.objects.filter(
+            attempt__job=models.OuterRef("pk"),
+            attempt__number=models.OuterRef("attempt"),
+            result=TestCase.Result.FAIL,
+        ).exclude(suite__name=ACTIONS)
+        annotated: JobQuerySet = self.annotate(has_failures=models.Exists(failed))
+        return annotated
 
     def unfinished(self) -> JobQuerySet:
         return self.filter(state__in=UNFINISHED)
@@ -100,6 +113,8 @@ class Job(AnnouncedModel):
 
     objects = JobQuerySet.as_manager()
 
+    has_failures: bool  # where it was read by `with_failures`
+
     class Meta:
         ordering = ["-id"]
         constraints = [
@@ -127,6 +142,8 @@ class Job(AnnouncedModel):
                 name="job_queue",
             ),
             models.Index(fields=["state", "-id"], name="job_state"),
+            models.Index(fields=["health", "-id"], name="job_health"),
+            models.Index(fields=["device_type", "-id"], name="job_type"),
             models.Index(fields=["device", "-id"], name="job_device"),
             models.Index(fields=["device_type", "state"], name="job_type_state"),
             models.Index(fields=["submitter", "-id"], name="job_submitter"),
@@ -157,11 +174,26 @@ class Job(AnnouncedModel):
         """Where the log of an attempt lives; the latest one's unless asked."""
         return logs.directory_for(settings.LOGS, self.submit_time, self.pk, attempt or self.attempt)
 
+    @property
+    def outcome(self) -> Outcome | None:
+        """None while it is not finished. One more query unless it was read by `with_failures`."""
+        if not self.is_finished:
+            return None
+        if "has_failures" not in self.__dict__:
+            self.has_failures = (
+                Job.objects.with_failures().values_list("has_failures", flat=True).get(pk=self.pk)
+            )
+        return outcome(Health(self.health), self.error_type, has_failures=self.has_failures)
+
     def may_be_changed_by(self, user: Anyone) -> bool:
-        """The one rule for who cancels a job or changes its priority."""
+        """The one rule for who cancels a job: its submitter, or who looks after its device."""
         if not user.is_authenticated:
             return False
-        return user.pk == self.submitter_id or user.has_perm("jobs.change_job")
+        if user.pk == self.submitter_id or user.has_perm("jobs.change_job"):
+            return True
+        if self.device_id is not None:
+            return Device.objects.changeable_by(user).filter(pk=self.device_id).exists()
+        return DeviceType.objects.changeable_by(user).filter(pk=self.device_type_id).exists()
 
     def lock_neighbours(self) -> None:
         in_row = Job.objects.filter(pk=self.pk).values_list("device_id", flat=True).first()
@@ -248,6 +280,7 @@ class TestCase(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [models.UniqueConstraint(fields=["attempt", "index"], name="case_unique")]
+        indexes = [models.Index(fields=["attempt"], condition=Q(result="fail"), name="case_failed")]
 
     def __str__(self) -> str:
         return f"{self.name}: {self.result}"

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from copy import copy
+
+from accounts.rights import Anyone
 from devices import lifecycle as devices
 from devices.models import Device
 from events import visibility
 from events.models import Event
 from events.outbox import Cause
 from jobs import lifecycle
-from jobs.models import Anyone, Job, Visibility
+from jobs.models import Job, Visibility
 
 
 def register() -> None:
     """Called once, when the application is ready."""
     devices.before_retiring(cancel_job_of)
     visibility.register("job", may_see)
+    visibility.register_mask("device", hide_job)
 
 
 def cancel_job_of(device: Device, cause: Cause) -> None:
@@ -26,9 +30,15 @@ def cancel_job_of(device: Device, cause: Cause) -> None:
 def may_see(event: Event, user: Anyone) -> bool:
     """As the job itself; a deleted one's last word is for those who could see it by its visibility."""
     if event.type == "job.deleted":
-        return bool(event.data["visibility"] == Visibility.PUBLIC.label) or _is_superuser(user)
+        return bool(event.data["visibility"] == Visibility.PUBLIC.label) or user.is_superuser
     return Job.objects.visible_to(user).filter(pk=event.job_id).exists()
 
 
-def _is_superuser(user: Anyone) -> bool:
-    return bool(getattr(user, "is_superuser", False))
+def hide_job(event: Event, user: Anyone) -> Event:
+    """A device's event without the number of a job that the user may not see."""
+    job = event.data.get("job")
+    if job is None or Job.objects.visible_to(user).filter(pk=job).exists():
+        return event
+    shown = copy(event)
+    shown.data = {key: value for key, value in event.data.items() if key != "job"}
+    return shown

@@ -18,6 +18,7 @@ from devices.states import DeviceState
 from jobs import lifecycle
 from jobs.matching import Idle, Waiting, match
 from jobs.models import Job, expired
+from jobs.open_devices import OpenDevices
 from jobs.states import InvalidMove
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ def _idle_devices() -> list[Idle]:
 def _waiting_jobs(idle: list[Idle]) -> list[Waiting]:
     types = {device.device_type for device in idle}
     queued = Job.objects.queued().filter(device_type__in=types).prefetch_related("tags")
+    open_devices = OpenDevices()
     return [
         Waiting(
             id=job.pk,
@@ -90,8 +92,9 @@ def _waiting_jobs(idle: list[Idle]) -> list[Waiting]:
             tags=frozenset(tag.name for tag in job.tags.all()),
             priority=job.priority,
             submitted=job.submit_time,
+            allowed=open_devices.of(job.submitter_id),
         )
-        for job in queued.only("pk", "device_type_id", "priority", "submit_time")
+        for job in queued.only("pk", "device_type_id", "priority", "submit_time", "submitter_id")
     ]
 
 

@@ -7,6 +7,7 @@ The numbers are LAVA 2023.01's, since its clients know them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from core.words import Word
 from devices.states import DeviceState
@@ -33,6 +34,27 @@ ON_A_DEVICE = (State.SCHEDULING, State.SCHEDULED, State.RUNNING, State.CANCELING
 
 # The error types of LAVA's dispatcher that are the lab's fault: the device is suspect afterwards.
 INFRASTRUCTURE_ERRORS = frozenset({"Bug", "Configuration", "Infrastructure"})
+
+
+class Outcome(StrEnum):
+    """How a finished job ended, in one word: whose fault it was if it did not end well."""
+
+    PASS = "pass"  # it ran to its end, and no test failed
+    FAIL = "fail"  # a test failed, or the job could not go on for a reason of its own
+    INFRASTRUCTURE = "infrastructure"  # the lab's fault
+    CANCELED = "canceled"  # somebody stopped it, or it waited for too long
+
+
+def outcome(health: Health, error_type: str, *, has_failures: bool) -> Outcome | None:
+    """None for a job that is not finished."""
+    match health:
+        case Health.UNKNOWN:
+            return None
+        case Health.CANCELED:
+            return Outcome.CANCELED
+        case Health.COMPLETE:
+            return Outcome.FAIL if has_failures else Outcome.PASS
+    return Outcome.INFRASTRUCTURE if error_type in INFRASTRUCTURE_ERRORS else Outcome.FAIL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

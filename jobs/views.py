@@ -9,7 +9,6 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -67,7 +66,7 @@ class ShownFault:
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     jobs = Job.objects.visible_to(request.user)
-    devices = Device.objects.in_service()
+    devices = Device.objects.visible_to(request.user).in_service()
     oldest = jobs.filter(state=State.SUBMITTED).order_by("submit_time").first()
     context: dict[str, object] = {
         "running": jobs.filter(state__in=ON_A_DEVICE).count(),
@@ -136,16 +135,13 @@ def by_lava_address(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     job = _find(request, pk)
-    if not request.user.is_authenticated:
+    user = request.user
+    if not isinstance(user, User):
         return redirect_to_login(job.get_absolute_url())
-    if not job.may_be_changed_by(request.user):
-        raise PermissionDenied(
-            f"Job {pk} is {job.submitter}'s: only its submitter or an administrator cancels it."
-        )
     if job.is_finished:
         messages.warning(request, f"Job {pk} was finished already.")
         return redirect(job)
-    lifecycle.cancel(pk, by=request.user.get_username())
+    lifecycle.cancel_for(job, user)
     return redirect(job)
 
 

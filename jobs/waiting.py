@@ -6,6 +6,7 @@ from devices.models import Device
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from jobs.matching import Candidate, Reason, Standing, Waiting, why
 from jobs.models import Job
+from jobs.open_devices import OpenDevices
 
 
 def reason(job: Job) -> Reason:
@@ -21,6 +22,7 @@ def _waiting(job: Job) -> Waiting:
         tags=frozenset(tag.name for tag in job.tags.all()),
         priority=job.priority,
         submitted=job.submit_time,
+        allowed=OpenDevices().of(job.submitter_id),
     )
 
 

@@ -141,5 +141,5 @@ def _make_password() -> str:
 def _are_of_this_database(unseen: Secrets) -> bool:
     from accounts.models import Token
 
-    user = Token.objects.user_of(unseen.token)
-    return user is not None and user.username == ADMINISTRATOR
+    token = Token.objects.find(unseen.token)
+    return token is not None and token.user.username == ADMINISTRATOR

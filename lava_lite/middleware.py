@@ -6,10 +6,14 @@ import logging
 import sys
 from collections.abc import Callable
 
+from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.text import capfirst
 from django.views import defaults
+
+from accounts.rights import NotAllowed
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +35,20 @@ class BusyDatabaseMiddleware:
             return None
         log.warning("The database did not answer for %s: %s", request.path, exception)
         return _busy(request)
+
+
+class NotAllowedMiddleware:
+    """What a verb refuses for want of a right is a page that says so."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        if isinstance(exception, NotAllowed):
+            raise PermissionDenied(f"{capfirst(str(exception))}.") from exception
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -90,6 +90,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "lava_lite.middleware.BusyDatabaseMiddleware",
+    "lava_lite.middleware.NotAllowedMiddleware",
 ]
 
 ROOT_URLCONF = "lava_lite.urls"

@@ -13,6 +13,7 @@ import yaml
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 
+from accounts.models import Token
 from devices.models import Device, DeviceType, Tag, Worker
 from devices.states import DeviceHealth, WorkerState
 from events.models import Event
@@ -44,6 +45,12 @@ def user(name: str, *groups: Group) -> User:
 def admin(name: str = "admin") -> User:
     found = User.objects.filter(username=name).first()
     return found or User.objects.create_superuser(name, password=PASSWORD)
+
+
+def user_of(secret: str) -> User | None:
+    """Whose token it is."""
+    found = Token.objects.find(secret)
+    return found and found.user
 
 
 def tag(name: str) -> Tag:

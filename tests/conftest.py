@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Group, User
+from django.core.cache import cache
 from django.db import connection
 from pytest_django import Settings
 
@@ -33,6 +34,7 @@ def data(tmp_path: Path, settings: Settings) -> Path:
     settings.DATA = tmp_path
     settings.LOGS = tmp_path / "logs"
     settings.RUN = tmp_path / "run"
+    cache.clear()
     return tmp_path
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -14,6 +14,8 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer, Serializer
 
+from accounts.models import Scope
+from api.auth import InScope
 from api.errors import TooLarge
 from api.rest.filters import Filter, Filters, Ordering
 from api.rest.paging import Pages
@@ -38,9 +40,13 @@ class Resource(GenericAPIView[Any]):
     filter_backends = (Filters, Ordering)
     pagination_class = Pages
     serializer_class: type[BaseSerializer[Any]] = Serializer  # of what takes and shows nothing of its own
+    scopes: Mapping[str, Scope] = {}  # what a token must reach, by method, where it is not as usual
     filters: dict[str, Filter] = {}
     orderings: dict[str, str] = {}  # the field's name in an answer: its column
     ordering = "id"
+
+    def get_permissions(self) -> list[Any]:
+        return [InScope(), *super().get_permissions()]
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         # Before anything is decoded: a `charset=` for the body must not change how the query is read.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from rest_framework import mixins, serializers
 from rest_framework.request import Request
@@ -13,7 +12,7 @@ from rest_framework.response import Response
 from api.rest import filters
 from api.rest.base import Resource
 from api.rest.fields import FixedField, TimeField, WordField
-from devices.models import Device, DeviceType, Worker
+from devices.models import Device, DeviceQuerySet, DeviceType, DeviceTypeQuerySet, Worker
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 
 DEVICE_FILTERS = (
@@ -123,7 +122,9 @@ class WorkerSerializer(serializers.ModelSerializer[Worker]):
 
 class DeviceResource(Resource):
     serializer_class = DeviceSerializer
-    queryset = Device.objects.prefetch_related("tags")
+
+    def get_queryset(self) -> DeviceQuerySet:
+        return Device.objects.visible_to(self.request.user).prefetch_related("tags")
 
 
 class Devices(mixins.ListModelMixin, DeviceResource):
@@ -136,8 +137,8 @@ class Devices(mixins.ListModelMixin, DeviceResource):
     def get(self, request: Request) -> Response:
         return self.list(request)
 
-    def get_queryset(self) -> QuerySet[Device]:
-        devices = Device.objects.prefetch_related("tags")
+    def get_queryset(self) -> DeviceQuerySet:
+        devices = super().get_queryset()
         wants_all = self.request.query_params.get("all", "").lower() in filters.TRUE_WORDS
         return devices if wants_all else devices.in_service()
 
@@ -149,7 +150,9 @@ class OneDevice(DeviceResource):
 
 class DeviceTypeResource(Resource):
     serializer_class = DeviceTypeSerializer
-    queryset = DeviceType.objects.all()
+
+    def get_queryset(self) -> DeviceTypeQuerySet:
+        return DeviceType.objects.visible_to(self.request.user)
 
 
 class DeviceTypes(mixins.ListModelMixin, DeviceTypeResource):

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from accounts.models import Scope
 from api.auth import TokenAuthentication
 from api.rest import filters
 from api.rest.base import Resource
@@ -127,6 +128,7 @@ class JobResource(Resource):
 
 
 class Jobs(mixins.ListModelMixin, JobResource):
+    scopes = {"POST": Scope.SUBMIT}
     pagination_class = LargePages
     filters = FILTERS
     orderings = ORDERINGS
@@ -153,10 +155,11 @@ class Cancel(Resource):
 
     authentication_classes = [TokenAuthentication]
     permission_classes = [IsAuthenticated]
+    scopes = {"GET": Scope.SUBMIT, "POST": Scope.SUBMIT}
     http_method_names = ["get", "post", "options"]  # HEAD would cancel, too
 
     def get(self, request: Request, job_id: int) -> Response:
-        job = lifecycle.cancel_for(visible_job(request, job_id), request.user)
+        job = lifecycle.cancel_for(visible_job(request, job_id), cast(User, request.user))
         return Response({"message": _now(job)})
 
     post = get
@@ -164,6 +167,7 @@ class Cancel(Resource):
 
 class Resubmit(Resource):
     permission_classes = [IsAuthenticated]
+    scopes = {"POST": Scope.SUBMIT}
 
     def post(self, request: Request, job_id: int) -> Response:
         job = visible_job(request, job_id)
@@ -175,9 +179,10 @@ class Validate(Resource):
 
     serializer_class = DefinitionSerializer
     permission_classes = [AllowAny]
+    scopes = {"POST": Scope.READ}
 
     def post(self, request: Request) -> Response:
-        faults = lifecycle.check(_definition(self))
+        faults = lifecycle.check(_definition(self), by=request.user)
         if not faults:
             return Response({"message": "Job valid."})
         return Response({"message": "Job invalid: " + "\n".join(str(fault) for fault in faults)})

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from xmlrpc.client import Fault
 
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import User
 
-Caller = User | AnonymousUser
+from accounts.models import Scope
+from accounts.rights import Anyone
+
 Method = Callable[..., Any]
 
 # LAVA's codes: those of HTTP for what a caller can mend, those of XML-RPC for the rest.
@@ -23,6 +26,24 @@ NO_SUCH_METHOD = -32601
 INTERNAL = -32603
 
 METHODS: dict[str, Method] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who calls, and how far the token reaches."""
+
+    user: Anyone
+    scope: Scope = Scope.READ
+
+    def acting(self, scope: Scope) -> User:
+        """The user, for a deed that takes this scope. Fault 401 for an anonymous caller, 403 for a lesser token."""
+        if not isinstance(self.user, User):
+            raise Fault(UNAUTHORIZED, "Authentication with user and token required for this API.")
+        if self.scope < scope:
+            raise Fault(
+                FORBIDDEN, f"This token is for {self.scope.label} only; this takes one for {scope.label}."
+            )
+        return self.user
 
 
 def method(*names: str) -> Callable[[Method], Method]:
@@ -45,10 +66,3 @@ def call(name: str, caller: Caller, arguments: tuple[Any, ...]) -> Any:
     except TypeError as wrong:
         raise Fault(INTERNAL, f"{name}: {wrong}") from wrong
     return function(caller, *arguments)
-
-
-def logged_in(caller: Caller) -> User:
-    """Fault 401 for an anonymous caller."""
-    if isinstance(caller, User):
-        return caller
-    raise Fault(UNAUTHORIZED, "Authentication with user and token required for this API.")

@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from accounts.models import Token
+from accounts.models import Scope, Token
 from api.errors import BUSY, STATUS
 from api.xmlrpc import scheduler, system  # noqa: F401  (importing registers their methods)
 from api.xmlrpc.methods import INTERNAL, UNAVAILABLE, UNREADABLE, Caller, call
@@ -49,16 +49,16 @@ def _caller(request: HttpRequest) -> Caller:
     """Who `Authorization: Basic user:token` says it is. WrongToken for what is not so."""
     header = request.headers.get("Authorization")
     if header is None:
-        return AnonymousUser()
+        return Caller(user=AnonymousUser())
     scheme, _, encoded = header.partition(" ")
     try:
         name, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError) as error:
         raise WrongToken from error
-    user = Token.objects.user_of(secret) if scheme.lower() == "basic" else None
-    if user is None or user.username != name:
+    token = Token.objects.find(secret) if scheme.lower() == "basic" else None
+    if token is None or token.user.username != name:
         raise WrongToken
-    return user
+    return Caller(user=token.user, scope=Scope(token.scope))
 
 
 def _answer(body: bytes, caller: Caller) -> str:

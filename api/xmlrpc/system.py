@@ -25,7 +25,7 @@ def api_version(caller: Caller) -> int:
 @method("system.whoami")
 def whoami(caller: Caller) -> str | None:
     """Your user name; nil if you gave no token."""
-    return caller.get_username() or None
+    return caller.user.get_username() or None
 
 
 @method("system.listMethods")

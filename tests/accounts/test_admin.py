@@ -40,7 +40,7 @@ def test_a_new_token_is_shown_once_and_opens_the_lab_for_its_user(
     answer = client.post(ADD, {"user": alice.pk, "description": "laptop"})
 
     secret = secret_shown(answer.content.decode())
-    assert Token.objects.user_of(secret) == alice
+    assert build.user_of(secret) == alice
     assert "no-store" in answer["Cache-Control"]
     assert secret not in client.get(LIST).content.decode()
 

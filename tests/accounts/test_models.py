@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from accounts.models import Token, digest, make_secret
+from tests import build
 
 pytestmark = pytest.mark.django_db
 
@@ -17,7 +18,7 @@ def test_a_token_acts_for_its_user(alice: User, bob: User) -> None:
     secret = Token.objects.issue(alice, description="laptop")
     Token.objects.issue(bob)
 
-    assert Token.objects.user_of(secret) == alice
+    assert build.user_of(secret) == alice
 
 
 def test_a_secret_is_plain_enough_for_an_address_and_long_enough_to_be_one() -> None:
@@ -39,7 +40,7 @@ def test_the_secret_itself_is_not_stored(alice: User) -> None:
 def test_an_unknown_secret_is_nobody_s(wrong: str, alice: User) -> None:
     Token.objects.issue(alice)
 
-    assert Token.objects.user_of(wrong) is None
+    assert build.user_of(wrong) is None
 
 
 def test_an_expired_token_is_nobody_s(alice: User) -> None:
@@ -47,35 +48,35 @@ def test_an_expired_token_is_nobody_s(alice: User) -> None:
     over = Token.objects.issue(alice, expires=now - timedelta(seconds=1))
     valid = Token.objects.issue(alice, expires=now + timedelta(hours=1))
 
-    assert Token.objects.user_of(over) is None
-    assert Token.objects.user_of(valid) == alice
+    assert build.user_of(over) is None
+    assert build.user_of(valid) == alice
 
 
 def test_a_revoked_token_is_nobody_s(alice: User) -> None:
     secret = Token.objects.issue(alice)
     Token.objects.all().delete()
 
-    assert Token.objects.user_of(secret) is None
+    assert build.user_of(secret) is None
 
 
 def test_a_user_who_may_not_log_in_has_no_tokens_that_work(alice: User) -> None:
     secret = Token.objects.issue(alice)
     User.objects.filter(pk=alice.pk).update(is_active=False)
 
-    assert Token.objects.user_of(secret) is None
+    assert build.user_of(secret) is None
 
 
 def test_the_last_use_is_noted_to_the_minute(alice: User) -> None:
     secret = Token.objects.issue(alice)
-    Token.objects.user_of(secret)
+    build.user_of(secret)
     first = Token.objects.get().last_used
     assert first is not None
 
-    Token.objects.user_of(secret)
+    build.user_of(secret)
     assert Token.objects.get().last_used == first
 
     Token.objects.update(last_used=first - timedelta(minutes=2))
-    Token.objects.user_of(secret)
+    build.user_of(secret)
     assert Token.objects.get().last_used >= first
 
 

@@ -147,7 +147,7 @@ def test_a_stranger_changes_no_device_and_sees_no_form(client: Client, mallory: 
     response = client.post("/device/qemu01/health/", {"health": DeviceHealth.RETIRED.value})
 
     assert response.status_code == 403
-    assert "those who look after the devices" in response.content.decode()
+    assert "those who look after qemu01" in response.content.decode()
     assert Device.objects.get().health == DeviceHealth.GOOD
     assert "<form" not in page(client, "/device/qemu01/").partition("<main")[2]
 

@@ -206,10 +206,10 @@ def test_checking_finds_the_same_faults_and_stores_nothing(alice: User) -> None:
     text = build.definition(device_type="toaster")
     before = _facts()
 
-    faults = lifecycle.check(text)
+    faults = lifecycle.check(text, by=alice)
 
     assert [fault.path for fault in faults] == ["device_type"]
-    assert lifecycle.check(build.definition()) == []
+    assert lifecycle.check(build.definition(), by=alice) == []
     assert _facts() == before
 
 

@@ -202,10 +202,10 @@ def test_an_attempt_that_never_was_is_said_to_be_missing(client: Client, job: Jo
     assert client.get(f"/job/{job.pk}/log-tail?attempt=2").status_code == 404
 
 
-def test_the_tail_of_a_public_job_costs_one_query_with_and_without_a_session(
+def test_the_tail_of_a_public_job_costs_two_queries_at_first_and_one_from_then_on_for_everybody(
     client: Client, alice: User, job: Job, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         tail(client, job)
     client.force_login(alice)
     with django_assert_num_queries(1):

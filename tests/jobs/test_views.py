@@ -320,7 +320,7 @@ def test_a_stranger_cancels_nothing_and_reads_why(client: Client, alice: User, m
 
     job.refresh_from_db()
     assert response.status_code == 403
-    assert "only its submitter or an administrator" in response.content.decode()
+    assert "you may not cancel it" in response.content.decode()
     assert job.state == State.SUBMITTED
 
 

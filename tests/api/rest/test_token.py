@@ -27,7 +27,7 @@ def test_a_second_token_leaves_the_first_one_valid(alice: User, anyone: APIClien
     first, second = (anyone.post(TOKEN, credentials).json()["token"] for _ in range(2))
 
     assert first != second
-    assert Token.objects.user_of(first) == Token.objects.user_of(second) == alice
+    assert build.user_of(first) == build.user_of(second) == alice
 
 
 @pytest.mark.parametrize("name", ["alice", "nobody"])
