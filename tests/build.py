@@ -10,17 +10,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import yaml
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 
 from accounts.models import Token
-from devices.models import Device, DeviceType, Tag, Worker
+from devices.models import Device, DeviceRight, DeviceType, DeviceTypeRight, Right, Tag, Worker
 from devices.states import DeviceHealth, WorkerState
 from events.models import Event
 from events.outbox import Cause
 from jobs import lifecycle
 from jobs.lifecycle import Ending
-from jobs.models import Attempt, Job
+from jobs.models import Attempt, Job, TestCase, TestSuite
 from jobs.states import State
 
 PASSWORD = "correct horse battery"
@@ -98,6 +99,22 @@ def device(
     return found
 
 
+def right(of: Group, on: str, right: Right) -> None:
+    """What a group may do with the device of this name, or else with the type."""
+    if Device.objects.filter(pk=on).exists():
+        DeviceRight.objects.update_or_create(group=of, device_id=on, defaults={"right": right})
+    else:
+        DeviceTypeRight.objects.update_or_create(
+            group=of, device_type=device_type(on), defaults={"right": right}
+        )
+
+
+def audit_trail() -> list[str]:
+    """Who did what to what, the oldest first."""
+    entries = LogEntry.objects.select_related("user").order_by("id")
+    return [f"{entry.user}: {entry.object_repr}: {entry.change_message}" for entry in entries]
+
+
 def definition(
     name: str = "hello", *, device_type: str = "qemu", steps: tuple[str, ...] = ("true",), **top: Any
 ) -> str:
@@ -152,6 +169,16 @@ def job(
 def attempt(of: Job) -> Attempt:
     """The latest one of a job that has left the queue."""
     return of.attempts.get(number=of.attempt)
+
+
+def case(
+    of: Job, *, name: str = "boots", result: str = "pass", suite: str = "0_smoke", **fields: Any
+) -> TestCase:
+    """A result of the latest attempt of a job that has left the queue."""
+    to = attempt(of)
+    found, _ = TestSuite.objects.get_or_create(attempt=to, name=suite)
+    fields.setdefault("index", to.cases.count())
+    return TestCase.objects.create(attempt=to, suite=found, name=name, result=result, **fields)
 
 
 def events_of(subject: Job | Device | Worker) -> list[str]:

@@ -158,6 +158,7 @@ def test_what_cannot_be_taken_is_refused_with_its_place(text: str, line: int, co
 
     assert says in error.message
     assert (error.line, error.column) == (line, column)
+    assert str(error).endswith(f"(line {line}, column {column})")
 
 
 def test_a_nesting_that_the_parser_itself_refuses_is_told_in_the_same_words() -> None:
@@ -165,7 +166,6 @@ def test_a_nesting_that_the_parser_itself_refuses_is_told_in_the_same_words() ->
 
     assert "nested deeper than 50 levels" in error.message
     assert error.line == 1
-    assert str(error).endswith(f"(line {line}, column {column})")
 
 
 def test_fifty_levels_are_not_too_deep() -> None:

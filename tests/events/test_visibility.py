@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, User
 
+from devices import lifecycle as devices
+from devices.models import Device, Right
 from events import visibility
 from events.catalogue import CATALOGUE
 from events.models import Event
@@ -97,3 +99,39 @@ def test_a_subject_without_a_rule_is_for_nobody(
 
 def test_every_subject_of_the_catalogue_has_a_rule() -> None:
     assert {entry.subject for entry in CATALOGUE.values()} <= visibility._rules.keys()
+
+
+@pytest.mark.parametrize("on", ["qemu01", "qemu"])
+def test_events_of_a_device_are_for_those_who_see_it(
+    on: str, group: Group, cast: dict[str, object], alice: User
+) -> None:
+    build.device()
+    build.right(group, on, Right.VIEW)
+    devices.maintenance("qemu01", by="admin")
+
+    for event in Event.objects.filter(subject="qemu01"):
+        assert {name for name in CAST if visibility.may_see(event, cast[name])} == {"alice", "bob", "admin"}
+
+
+def test_the_last_word_of_a_deleted_device_betrays_no_hidden_one(
+    group: Group, cast: dict[str, object]
+) -> None:
+    for name in ("qemu01", "qemu02"):
+        build.device(name)
+    build.right(group, "qemu01", Right.VIEW)
+    for device in Device.objects.all():
+        device.delete()
+
+    hidden, shown = Event.objects.filter(type="device.deleted").order_by("id")
+
+    assert {name for name in CAST if visibility.may_see(hidden, cast[name])} == {"admin"}
+    assert {name for name in CAST if visibility.may_see(shown, cast[name])} == set(CAST)
+
+
+def test_a_public_device_does_not_betray_the_number_of_a_private_job(alice: User, mallory: User) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING, visibility="personal")
+    events = list(Event.objects.filter(type="device.changed"))
+
+    assert {event.data.get("job") for event in visibility.public(events)} == {None}
+    assert {event.data.get("job") for event in visibility.seen_by(mallory, events)} == {None}
+    assert {event.data.get("job") for event in visibility.seen_by(alice, events)} == {job.pk}

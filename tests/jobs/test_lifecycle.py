@@ -7,12 +7,13 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db import IntegrityError, transaction
 
+from accounts.rights import NotAllowed
 from devices import lifecycle as devices
 from devices.lifecycle import DeviceBusy, StillInUse
-from devices.models import Device
+from devices.models import Alias, Device, Right
 from devices.states import DeviceHealth, DeviceState
 from events import lava
 from events.catalogue import CATALOGUE
@@ -211,6 +212,64 @@ def test_checking_finds_the_same_faults_and_stores_nothing(alice: User) -> None:
     assert [fault.path for fault in faults] == ["device_type"]
     assert lifecycle.check(build.definition(), by=alice) == []
     assert _facts() == before
+
+
+def test_an_alias_stands_for_its_device_type(alice: User) -> None:
+    Alias.objects.create(name="qemu-aarch64", device_type=build.device().device_type)
+
+    job = lifecycle.submit(build.definition(device_type="qemu-aarch64"), by=alice)
+
+    assert job.device_type_id == "qemu"
+
+
+def test_a_type_that_is_hidden_is_as_if_it_were_not_there(group: Group, mallory: User) -> None:
+    build.device()
+    build.device("beagle01", device_type="beaglebone")
+    build.right(group, "qemu", Right.VIEW)
+
+    (fault,) = lifecycle.check(build.definition(), by=mallory)
+
+    assert "there is no device type 'qemu' here; there is beaglebone" in str(fault)
+
+
+def test_who_may_not_use_any_device_that_fits_is_told_so(group: Group, alice: User, mallory: User) -> None:
+    build.device()
+    build.right(group, "qemu01", Right.SUBMIT)
+
+    with pytest.raises(
+        InvalidDefinition, match="you may not submit jobs to the devices of type qemu that fit"
+    ):
+        lifecycle.submit(build.definition(), by=mallory)
+    assert lifecycle.submit(build.definition(), by=alice).pk
+
+
+def test_who_only_asks_without_logging_in_is_not_told_of_rights(group: Group) -> None:
+    build.device()
+    build.right(group, "qemu01", Right.SUBMIT)
+
+    assert lifecycle.check(build.definition(), by=AnonymousUser()) == []
+
+
+def test_who_looks_after_the_device_cancels_its_job_and_it_is_noted(
+    group: Group, alice: User, mallory: User
+) -> None:
+    job = build.job(submitter=mallory, state=State.RUNNING)
+    build.right(group, "qemu01", Right.CHANGE)
+
+    lifecycle.cancel_for(job, alice, reason="the board is needed")
+
+    assert Job.objects.get().state == State.CANCELING
+    assert build.audit_trail() == [f"alice: {job}: Cancel: the board is needed"]
+
+
+def test_a_stranger_cancels_nothing_and_nothing_is_noted(alice: User, mallory: User) -> None:
+    job = build.job(submitter=alice)
+
+    with pytest.raises(NotAllowed, match="alice's"):
+        lifecycle.cancel_for(job, mallory)
+
+    assert Job.objects.get().state == State.SUBMITTED
+    assert build.audit_trail() == []
 
 
 def test_a_job_for_a_group_is_shown_to_the_group_from_its_first_event_on(alice: User) -> None:

@@ -9,10 +9,12 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
+from devices.models import Right
 from devices.states import WorkerState
-from jobs import logs
+from jobs import lifecycle, logs
+from jobs.lifecycle import Ending
 from jobs.models import Attempt, Job, expired
 from jobs.states import Health, State
 from tests import build
@@ -156,3 +158,79 @@ def test_the_database_refuses_a_second_attempt_of_the_same_number(alice: User) -
 
     with pytest.raises(IntegrityError), transaction.atomic():
         Attempt.objects.create(job=job, number=1, device_name="qemu01")
+
+
+def test_a_public_job_on_a_device_that_is_hidden_is_seen_by_who_sees_the_device(
+    group: Group, alice: User, bob: User, mallory: User
+) -> None:
+    job = build.job(submitter=mallory, state=State.RUNNING)
+    build.right(group, "qemu01", Right.VIEW)
+
+    assert sees(alice, job)
+    assert sees(mallory, job)  # it is hers
+    assert not sees(build.user("carol"), job)
+    assert not sees(AnonymousUser(), job)
+
+
+def test_a_public_job_that_waits_is_hidden_with_the_type_it_asks_for(group: Group, alice: User) -> None:
+    job = build.job(submitter=alice)
+    build.right(group, "qemu", Right.VIEW)
+
+    assert sees(build.user("bob", group), job)
+    assert not sees(build.user("carol"), job)
+    assert not sees(AnonymousUser(), job)
+
+
+def test_a_job_for_a_group_is_seen_by_the_group_wherever_it_runs(
+    group: Group, alice: User, bob: User
+) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING, visibility={"group": ["kernel"]})
+    build.right(build.group("testers"), "qemu01", Right.VIEW)
+
+    assert sees(bob, job)
+
+
+@pytest.mark.parametrize("on", ["qemu01", "qemu"])
+def test_who_looks_after_the_device_changes_its_jobs(
+    on: str, group: Group, alice: User, mallory: User
+) -> None:
+    running = build.job(submitter=mallory, state=State.RUNNING)
+    build.right(group, on, Right.CHANGE)
+
+    assert running.may_be_changed_by(alice)
+    assert not running.may_be_changed_by(build.user("carol"))
+    assert build.job(submitter=mallory).may_be_changed_by(alice) == (on == "qemu")
+
+
+@pytest.mark.parametrize(
+    ("ending", "outcome"),
+    [(build.PASSED, "pass"), (build.FAILED, "fail"), (build.BROKEN, "infrastructure")],
+)
+def test_the_outcome_says_in_one_word_whose_fault_it_was(ending: Ending, outcome: str, alice: User) -> None:
+    assert build.job(submitter=alice, state=State.FINISHED, ending=ending).outcome == outcome
+
+
+def test_a_job_that_goes_on_has_no_outcome_and_one_that_was_stopped_is_canceled(alice: User) -> None:
+    job = build.job(submitter=alice)
+    assert job.outcome is None
+
+    assert lifecycle.cancel(job.pk, by="alice").outcome == "canceled"
+
+
+def test_a_complete_job_with_a_failed_test_has_failed(
+    alice: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    job = build.job(submitter=alice, state=State.FINISHED)
+    build.case(job, name="boots", result="pass")
+    build.case(job, name="sound", result="fail")
+
+    assert job.outcome == "fail"
+    with django_assert_num_queries(1):
+        assert [found.outcome for found in Job.objects.with_failures()] == ["fail"]
+
+
+def test_an_action_of_the_dispatcher_that_was_tried_again_is_no_failed_test(alice: User) -> None:
+    job = build.job(submitter=alice, state=State.FINISHED)
+    build.case(job, suite="lava", name="login-action", result="fail")
+
+    assert job.outcome == "pass"

@@ -9,15 +9,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import connections
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from devices import lifecycle as devices
-from devices.models import Device, Worker
+from devices.models import Device, Right, Worker
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
-from jobs import lifecycle, scheduler
+from jobs import lifecycle, scheduler, waiting
+from jobs.matching import Cause
 from jobs.models import Job
+from jobs.open_devices import OpenDevices
 from jobs.states import Health, State
 from tests import build, children
 from tests.parallel import together
@@ -236,3 +239,40 @@ def _wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"
         time.sleep(0.01)
+
+
+@pytest.mark.django_db
+def test_a_job_gets_only_a_device_that_is_open_to_its_submitter(
+    group: Group, alice: User, mallory: User
+) -> None:
+    closed, open_to_all = build.job(submitter=mallory), build.job(submitter=mallory, device="qemu02")
+    build.right(group, "qemu01", Right.SUBMIT)
+
+    assert scheduler.run_once() == 1
+
+    assert Device.objects.get(pk="qemu01").state == DeviceState.IDLE
+    assert state_of(closed) == State.SCHEDULED
+    assert state_of(open_to_all) == State.SUBMITTED
+    assert waiting.reason(open_to_all).cause == Cause.BUSY
+
+
+@pytest.mark.django_db
+def test_a_job_whose_submitter_lost_the_right_says_why_it_waits(group: Group, mallory: User) -> None:
+    job = build.job(submitter=mallory)
+    build.right(group, "qemu01", Right.SUBMIT)
+
+    assert scheduler.run_once() == 0
+
+    assert waiting.reason(job).cause == Cause.NOT_ALLOWED
+
+
+@pytest.mark.django_db
+def test_rights_are_asked_once_for_all_jobs_of_a_submitter(
+    group: Group, alice: User, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    build.right(group, "qemu01", Right.SUBMIT)
+    jobs = [build.job(submitter=alice, device=f"qemu{number}") for number in range(1, 30)]
+    asked = OpenDevices()
+
+    with django_assert_max_num_queries(4):
+        assert len({asked.of(job.submitter_id) for job in jobs}) == 1

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from accounts.models import Token
+from accounts.models import Scope, Token
 from tests import build
 
 TOKEN = "/api/v0.2/token/"
@@ -68,3 +68,37 @@ def test_what_is_missing_or_broken_is_named(anyone: APIClient, body: Any, fields
 
 def test_a_token_is_not_given_by_get(anyone: APIClient) -> None:
     assert anyone.get(TOKEN).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("scope", "answers"),
+    [
+        (Scope.READ, [200, 200, 403, 403]),
+        (Scope.SUBMIT, [200, 200, 201, 200]),
+        (Scope.FULL, [200, 200, 201, 200]),
+    ],
+    ids=lambda value: getattr(value, "label", ""),
+)
+def test_a_token_does_no_more_than_its_scope(
+    scope: Scope, answers: list[int], alice: User, anyone: APIClient
+) -> None:
+    job = build.job(submitter=alice)
+    anyone.credentials(HTTP_AUTHORIZATION=f"Token {Token.objects.issue(alice, scope=scope)}")
+    definition = {"definition": build.definition()}
+
+    found = [
+        anyone.get("/api/v0.2/jobs/").status_code,
+        anyone.post("/api/v0.2/jobs/validate/", definition).status_code,
+        anyone.post("/api/v0.2/jobs/", definition).status_code,
+        anyone.get(f"/api/v0.2/jobs/{job.pk}/cancel/").status_code,
+    ]
+
+    assert found == answers
+
+
+def test_a_token_that_is_too_small_says_what_it_takes(alice: User, anyone: APIClient) -> None:
+    anyone.credentials(HTTP_AUTHORIZATION=f"Token {Token.objects.issue(alice, scope=Scope.READ)}")
+
+    answer = anyone.post("/api/v0.2/jobs/", {"definition": build.definition()})
+
+    assert answer.json() == {"detail": "This token is for read only; this takes one for submit."}

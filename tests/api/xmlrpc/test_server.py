@@ -12,7 +12,7 @@ from django.db import OperationalError
 from django.http import HttpResponse
 from django.test import Client
 
-from accounts.models import Token
+from accounts.models import Scope, Token
 from devices.states import DeviceState
 from jobs.models import Job
 from jobs.states import Health, State
@@ -198,3 +198,17 @@ def test_a_failure_of_ours_is_a_fault_without_a_trace(alice: User, monkeypatch: 
     fault = fault_of(program, "scheduler.jobs.submit", "x")
     assert fault.faultCode == -32603
     assert "secret" not in fault.faultString
+
+
+def test_a_token_for_reading_submits_nothing(alice: User) -> None:
+    build.device()
+    program = Program(alice)
+    program.headers["Authorization"] = basic("alice", Token.objects.issue(alice, scope=Scope.READ))
+
+    fault = fault_of(program, "scheduler.jobs.submit", build.definition())
+
+    assert (fault.faultCode, fault.faultString) == (
+        403,
+        "This token is for read only; this takes one for submit.",
+    )
+    assert not Job.objects.exists()
