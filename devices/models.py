@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
 from django.urls import reverse
 from django.utils import timezone
 
@@ -51,6 +52,34 @@ def oversees(user: Anyone, right: Right) -> bool:
     return right == Right.VIEW and user.has_perm("devices.view_device")
 
 
+# Every page and every answer asks for these; built from querysets, they would take Django several times as long to
+# write as any database to run.
+_GIVEN = """SELECT given.{key} FROM {table} given JOIN auth_user_groups mine ON mine.group_id = given.group_id
+    WHERE mine.user_id = %s AND given."right" >= %s"""
+_TYPES_SHUT = f"""SELECT device_type_id FROM devices_devicetyperight WHERE "right" = %s
+    EXCEPT {_GIVEN.format(key="device_type_id", table="devices_devicetyperight")}"""
+_DEVICES_SHUT = f"""SELECT name FROM devices_device
+    WHERE name IN (SELECT device_id FROM devices_deviceright WHERE "right" = %s)
+        OR device_type_id IN ({_TYPES_SHUT})
+    EXCEPT {_GIVEN.format(key="device_id", table="devices_deviceright")}"""
+
+Names = RawSQL | tuple[str, ...]
+
+
+def types_shut_to(user: Anyone, right: Right) -> Names:
+    """The device types on which others have this right, and the user has not."""
+    if oversees(user, right):
+        return ()
+    return RawSQL(_TYPES_SHUT, (right, user.pk, right))
+
+
+def devices_shut_to(user: Anyone, right: Right) -> Names:
+    """The devices on which, or on whose type, others have this right, and the user has not."""
+    if oversees(user, right):
+        return ()
+    return RawSQL(_DEVICES_SHUT, (right, right, user.pk, right, user.pk, right))
+
+
 class RightQuerySet(models.QuerySet["Any"]):
     def of(self, user: Anyone) -> RightQuerySet:
         """Those that the user has by a group."""
@@ -61,29 +90,19 @@ class DeviceTypeQuerySet(models.QuerySet["DeviceType"]):
     """A right to view or submit that no group was given is everybody's; given to one, it is that group's alone."""
 
     def visible_to(self, user: Anyone) -> DeviceTypeQuerySet:
-        return self.exclude(pk__in=DeviceType.objects.shut_to(user, Right.VIEW).values("pk"))
+        return self.exclude(pk__in=types_shut_to(user, Right.VIEW))
 
     def open_to(self, user: Anyone) -> DeviceTypeQuerySet:
         """Those whose devices may run jobs of this user, unless a device has rules of its own."""
         if not user.is_authenticated:
             return self.none()
-        return self.visible_to(user).exclude(
-            pk__in=DeviceType.objects.shut_to(user, Right.SUBMIT).values("pk")
-        )
+        return self.visible_to(user).exclude(pk__in=types_shut_to(user, Right.SUBMIT))
 
     def changeable_by(self, user: Anyone) -> DeviceTypeQuerySet:
         if oversees(user, Right.CHANGE):
             return self.all()
         given = DeviceTypeRight.objects.of(user).filter(right=Right.CHANGE)
         return self.visible_to(user).filter(pk__in=given.values("device_type"))
-
-    def shut_to(self, user: Anyone, right: Right) -> DeviceTypeQuerySet:
-        """Those of which others have this right, and the user has not."""
-        if oversees(user, right):
-            return self.none()
-        shut = DeviceTypeRight.objects.filter(right=right)
-        given = DeviceTypeRight.objects.of(user).filter(right__gte=right)
-        return self.filter(pk__in=shut.values("device_type")).exclude(pk__in=given.values("device_type"))
 
 
 class DeviceType(models.Model):
@@ -176,13 +195,13 @@ class DeviceQuerySet(AnnouncedQuerySet):
 
     def visible_to(self, user: Anyone) -> DeviceQuerySet:
         """The one rule for who sees a device."""
-        return self.exclude(pk__in=Device.objects.shut_to(user, Right.VIEW).values("pk"))
+        return self.exclude(pk__in=devices_shut_to(user, Right.VIEW))
 
     def open_to(self, user: Anyone) -> DeviceQuerySet:
         """The one rule for whose jobs a device runs."""
         if not user.is_authenticated:
             return self.none()
-        return self.visible_to(user).exclude(pk__in=Device.objects.shut_to(user, Right.SUBMIT).values("pk"))
+        return self.visible_to(user).exclude(pk__in=devices_shut_to(user, Right.SUBMIT))
 
     def changeable_by(self, user: Anyone) -> DeviceQuerySet:
         """The one rule for who looks after a device."""
@@ -192,16 +211,6 @@ class DeviceQuerySet(AnnouncedQuerySet):
         of_type = DeviceTypeRight.objects.of(user).filter(right=Right.CHANGE)
         given = Q(pk__in=own.values("device")) | Q(device_type__in=of_type.values("device_type"))
         return self.visible_to(user).filter(given)
-
-    def shut_to(self, user: Anyone, right: Right) -> DeviceQuerySet:
-        """Those of which others have this right, and the user has not."""
-        if oversees(user, right):
-            return self.none()
-        own = DeviceRight.objects.filter(right=right)
-        given = DeviceRight.objects.of(user).filter(right__gte=right)
-        types = DeviceType.objects.shut_to(user, right)
-        shut = Q(pk__in=own.values("device")) | Q(device_type__in=types.values("pk"))
-        return self.filter(shut).exclude(pk__in=given.values("device"))
 
     def in_service(self) -> DeviceQuerySet:
         return self.exclude(health=DeviceHealth.RETIRED)

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from django.conf import settings
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.rights import Anyone
-from devices.models import Device, DeviceType, Right, Tag
+from devices.models import Device, DeviceType, Right, Tag, devices_shut_to, types_shut_to
 from events.announced import AnnouncedModel, AnnouncedQuerySet
 from jobs import logs
 from jobs.states import ON_A_DEVICE, UNFINISHED, Health, Move, Outcome, State, find_move, outcome
@@ -45,15 +45,14 @@ class JobQuerySet(AnnouncedQuerySet):
         """The one rule for who sees a job: whoever sees its device, its submitter, or who is in all of its groups."""
         if user.is_superuser:
             return self.all()
-        hidden_devices = Device.objects.shut_to(user, Right.VIEW).values("pk")
-        hidden_types = DeviceType.objects.shut_to(user, Right.VIEW).values("pk")
-        public = Q(visibility=Visibility.PUBLIC) & ~Q(device__in=hidden_devices)
-        public &= ~Q(device__isnull=True, device_type__in=hidden_types)
+        public = Q(visibility=Visibility.PUBLIC) & ~Q(device_id__in=devices_shut_to(user, Right.VIEW))
+        public &= ~Q(device_id__isnull=True, device_type_id__in=types_shut_to(user, Right.VIEW))
         if not user.is_authenticated:
             return self.filter(public)
-        groups = Group.objects.filter(viewing_jobs=models.OuterRef("pk"))
+        groups = Job.viewing_groups.through.objects.filter(job=models.OuterRef("pk"))
+        mine = User.groups.through.objects.filter(user=user).values("group")
         # A group that is deleted must not open the job to everybody.
-        shared = models.Exists(groups) & ~models.Exists(groups.exclude(user=user))
+        shared = models.Exists(groups) & ~models.Exists(groups.exclude(group__in=mine))
         shared &= Q(visibility=Visibility.GROUP)
         return self.filter(public | shared | Q(submitter=user))
 

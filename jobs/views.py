@@ -138,10 +138,9 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     user = request.user
     if not isinstance(user, User):
         return redirect_to_login(job.get_absolute_url())
+    lifecycle.cancel_for(job, user)
     if job.is_finished:
         messages.warning(request, f"Job {pk} was finished already.")
-        return redirect(job)
-    lifecycle.cancel_for(job, user)
     return redirect(job)
 
 

@@ -22,8 +22,8 @@ class Front:
 
     def __init__(self, pages: Bridge, *, sockets: Routes, streams: Routes) -> None:
         self._pages = pages
-        self._sockets = sockets
-        self._streams = streams
+        self.sockets = sockets
+        self.streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -34,11 +34,11 @@ class Front:
         if scope["type"] == "websocket":
             await self._connect(scope, receive, send)
             return
-        app = _routed(scope, self._streams) or self._pages
+        app = _routed(scope, self.streams) or self._pages
         await app(scope, receive, send)
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = _routed(scope, self._sockets) if _same_origin(scope) else None
+        app = _routed(scope, self.sockets) if _same_origin(scope) else None
         if app is None:
             await send({"type": "websocket.close", "code": 4404})
             return

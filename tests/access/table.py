@@ -1,0 +1,154 @@
+"""The access matrix: for each address, which of its methods who may use. An address that is not here fails the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.access.world import EVERYBODY, LOGGED_IN, NOBODY, STAFF, SUPERUSERS, Thing
+
+Who = Callable[[Thing], frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Who gets through, by method; any other method is not there."""
+
+    of: str = ""  # the kind of thing that the address names
+    get: Who | None = None
+    post: Who | None = None
+    put: Who | None = None
+    patch: Who | None = None
+    delete: Who | None = None
+    by: str = "session token"  # what opens the door
+    refusals: frozenset[int] = frozenset({401, 403, 404})
+
+    def methods(self) -> dict[str, Who]:
+        rules = {
+            "GET": self.get,
+            "POST": self.post,
+            "PUT": self.put,
+            "PATCH": self.patch,
+            "DELETE": self.delete,
+        }
+        return {method: rule for method, rule in rules.items() if rule is not None}
+
+
+def _always(who: frozenset[str]) -> Who:
+    return lambda thing: who
+
+
+anybody = _always(EVERYBODY)
+logged_in = _always(LOGGED_IN)
+nobody = _always(NOBODY)  # workers have tokens of their own
+staff = _always(STAFF)
+superusers = _always(SUPERUSERS)
+
+
+def who_sees_it(thing: Thing) -> frozenset[str]:
+    return thing.seen_by
+
+
+def who_changes_it(thing: Thing) -> frozenset[str]:
+    return thing.changed_by
+
+
+def who_sees_it_and_logged_in(thing: Thing) -> frozenset[str]:
+    return thing.seen_by & LOGGED_IN
+
+
+PAGES = {
+    "": Row(get=anybody, by="session"),
+    "jobs": Row(get=anybody, by="session"),
+    "submit": Row(get=logged_in, post=logged_in, by="session"),
+    "job/<int:pk>": Row(of="job", get=who_sees_it),
+    "job/<int:pk>/log-tail": Row(of="job", get=who_sees_it),
+    "job/<int:pk>/log": Row(of="job", get=who_sees_it),
+    "job/<int:pk>/definition": Row(of="job", get=who_sees_it),
+    "job/<int:pk>/cancel": Row(of="job", post=who_changes_it, by="session"),
+    "job/<int:pk>/resubmit": Row(of="job", post=who_sees_it_and_logged_in, by="session"),
+    "scheduler/job/<int:pk>": Row(of="job", get=anybody),  # leads to the job's page, and knows nothing of it
+    "scheduler/job/<int:pk>/log_file/plain": Row(of="job", get=who_sees_it),
+    "scheduler/job/<int:pk>/definition/plain": Row(of="job", get=who_sees_it),
+    "devices": Row(get=anybody, by="session"),
+    "device/<str:name>": Row(of="device", get=who_sees_it),
+    "device/<str:name>/health": Row(of="device", post=who_changes_it, by="session"),
+    "login": Row(get=anybody, post=anybody, put=anybody, by="session"),
+    "logout": Row(post=anybody, by="session"),
+}
+
+REST_V02 = {
+    "api/v0.2": Row(get=anybody),
+    "api/v0.2/token": Row(post=anybody),
+    "api/v0.2/jobs": Row(get=anybody, post=logged_in),
+    "api/v0.2/jobs/validate": Row(post=anybody),
+    "api/v0.2/jobs/<number:job_id>": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<number:job_id>/logs": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<number:job_id>/suites": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>/tests": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>/tests/<number:test_id>": Row(
+        of="job", get=who_sees_it
+    ),
+    "api/v0.2/jobs/<number:job_id>/tests": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<number:job_id>/cancel": Row(
+        of="job", get=who_changes_it, post=who_changes_it, by="token"
+    ),
+    "api/v0.2/jobs/<number:job_id>/resubmit": Row(of="job", post=who_sees_it_and_logged_in),
+    "api/v0.2/devices": Row(get=anybody),
+    "api/v0.2/devices/<lab_name:name>": Row(of="device", get=who_sees_it),
+    "api/v0.2/devicetypes": Row(get=anybody),
+    "api/v0.2/devicetypes/<lab_name:name>": Row(of="type", get=who_sees_it),
+    "api/v0.2/workers": Row(get=anybody),
+    "api/v0.2/workers/<lab_name:name>": Row(of="worker", get=who_sees_it),
+    "api/v0.2/system/version": Row(get=anybody),
+    "api/v0.2/system/whoami": Row(get=anybody),
+    "api/v0.2/system/master_config": Row(get=anybody),
+}
+
+WORKER_REFUSALS = frozenset({400, 401, 403, 404})  # LAVA answers a missing token with 400
+
+OTHERS = {
+    "api": Row(),  # what is not there
+    "RPC2": Row(post=anybody, by="session"),  # its methods have a table of their own
+    "scheduler/internal/v1/workers": Row(post=nobody, refusals=WORKER_REFUSALS),
+    "scheduler/internal/v1/workers/<str:name>": Row(of="worker", get=nobody, refusals=WORKER_REFUSALS),
+    "scheduler/internal/v1/jobs/<str:job_id>": Row(
+        of="job", get=nobody, post=nobody, refusals=WORKER_REFUSALS
+    ),
+    "scheduler/internal/v1/jobs/<str:job_id>/logs": Row(of="job", post=nobody, refusals=WORKER_REFUSALS),
+}
+
+TABLE = PAGES | REST_V02 | OTHERS
+
+# Each with its list, and the pages to add, change and delete: for superusers here, as sam has no permission.
+ADMIN_PAGES = {
+    "accounts/token",
+    "auth/group",
+    "auth/user",
+    "devices/device",
+    "devices/devicetype",
+    "devices/tag",
+    "devices/worker",
+    "events/event",
+    "jobs/job",
+}
+
+XMLRPC = {
+    "scheduler.cancel_job": who_changes_it,
+    "scheduler.jobs.cancel": who_changes_it,
+    "scheduler.jobs.submit": logged_in,
+    "scheduler.submit_job": logged_in,
+    "system.api_version": anybody,
+    "system.listMethods": anybody,
+    "system.methodHelp": anybody,
+    "system.methodSignature": anybody,
+    "system.version": anybody,
+    "system.whoami": anybody,
+}
+
+# ASGI applications beside Django, by the pattern of their path.
+SOCKETS = {"/ws/": nobody}
+STREAMS: dict[str, Who] = {}
+
+EVENT_SUBJECTS = {"job": who_sees_it, "device": who_sees_it, "worker": anybody}

@@ -1,0 +1,155 @@
+"""The stage of the access matrix: the cast, and things of each kind that only some of them may see or change.
+
+Whatever is hidden from somebody carries a word that begins with `hush` wherever it could be shown: in names,
+descriptions, definitions, logs and results. An answer that holds such a word betrays the thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser, User
+
+from accounts.models import Token
+from accounts.rights import Anyone
+from devices.models import Alias, Right
+from jobs import logs
+from jobs.logs import Record
+from jobs.models import Job
+from jobs.states import State
+from tests import build
+
+# carol looks after qemu01 and hushboard; sam may enter the admin site, and has no other right.
+CAST = ("anonymous", "mallory", "bob", "alice", "carol", "sam", "admin")
+EVERYBODY = frozenset(CAST)
+LOGGED_IN = EVERYBODY - {"anonymous"}
+STAFF = frozenset({"sam", "admin"})
+SUPERUSERS = frozenset({"admin"})
+NOBODY: frozenset[str] = frozenset()
+
+KERNEL = frozenset({"alice", "bob"}) | SUPERUSERS  # who sees what is for the group
+KEEPERS = frozenset({"carol"}) | SUPERUSERS  # who looks after the boards
+NOON = datetime(2026, 11, 22, 12)  # naive UTC, as records have it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """A row that addresses name, and who of the cast may see and change it."""
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # of the addresses that lead to it
+    seen_by: frozenset[str] = EVERYBODY
+    changed_by: frozenset[str] = SUPERUSERS
+    word: str = ""  # that betrays it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    users: Mapping[str, Anyone]
+    things: Mapping[str, list[Thing]]  # by kind
+
+    def words_hidden_from(self, who: str) -> set[str]:
+        things = [thing for of_kind in self.things.values() for thing in of_kind]
+        return {thing.word for thing in things if thing.word and who not in thing.seen_by}
+
+
+def build_world() -> World:
+    kernel, keepers = build.group("kernel"), build.group("keepers")
+    users: dict[str, Anyone] = {
+        "anonymous": AnonymousUser(),
+        "mallory": build.user("mallory"),
+        "bob": build.user("bob", kernel),
+        "alice": build.user("alice", kernel),
+        "carol": build.user("carol", keepers),
+        "sam": build.user("sam"),
+        "admin": build.admin(),
+    }
+    User.objects.filter(username="sam").update(is_staff=True)
+    User.objects.filter(username="alice").update(email="hushmail@example.org")
+    return World(users=users, things=_inventory() | {"job": _jobs(), "account": _account()})
+
+
+def _inventory() -> dict[str, list[Thing]]:
+    kernel, keepers = build.group("kernel"), build.group("keepers")
+    build.device("qemu01")
+    build.device("hushboard", dictionary="executor: hushdictionary\n")
+    hidden_type = build.device_type("hushtype", description="hushtype")
+    Alias.objects.create(name="hushtype-alias", device_type=hidden_type)
+    build.right(kernel, "hushboard", Right.VIEW)
+    build.right(keepers, "hushboard", Right.CHANGE)
+    build.right(keepers, "qemu01", Right.CHANGE)
+    build.right(kernel, "hushtype", Right.VIEW)
+    return {
+        "device": [
+            Thing(parameters={"name": "qemu01"}, changed_by=KEEPERS),
+            Thing(
+                parameters={"name": "hushboard"},
+                seen_by=KERNEL | KEEPERS,
+                changed_by=KEEPERS,
+                word="hushboard",
+            ),
+        ],
+        "dictionary": [Thing(seen_by=KEEPERS, word="hushdictionary")],
+        "type": [
+            Thing(parameters={"name": "qemu"}),
+            Thing(parameters={"name": "hushtype"}, seen_by=KERNEL, word="hushtype"),
+        ],
+        "worker": [Thing(parameters={"name": "worker01"})],
+    }
+
+
+def _jobs() -> list[Thing]:
+    """Each by alice, finished, with a log and a result."""
+    hers = frozenset({"alice"}) | SUPERUSERS
+    return [
+        _job("open", hers | KEEPERS, EVERYBODY),
+        _job("hushpersonal", hers, hers, visibility="personal"),
+        _job("hushgroup", hers, KERNEL, visibility={"group": ["kernel"]}),
+        _job("hushrun", hers | KEEPERS, KERNEL | KEEPERS, device="hushboard"),
+    ]
+
+
+def _job(
+    word: str, changed_by: frozenset[str], seen_by: frozenset[str], *, device: str = "qemu01", **of_job: Any
+) -> Thing:
+    steps = (f"echo {word}",)
+    job = build.job(
+        submitter=build.user("alice"), state=State.FINISHED, device=device, name=word, steps=steps, **of_job
+    )
+    case = build.case(job, name=word, suite=f"0_{word}", metadata={"definition": word, "case": word})
+    record = Record(time=NOON, level="target", message=word, partial=False)
+    logs.append(job.log_directory(), 0, [record])
+    return Thing(
+        parameters={
+            "pk": job.pk,
+            "job_id": job.pk,
+            "job": job.pk,
+            "suite_id": case.suite_id,
+            "test_id": case.pk,
+        },
+        seen_by=seen_by,
+        changed_by=changed_by & seen_by,
+        word=word if word.startswith("hush") else "",
+    )
+
+
+def _account() -> list[Thing]:
+    alice = build.user("alice")
+    Token.objects.issue(alice, description="hushtoken")
+    token = Token.objects.get(description="hushtoken")
+    return [
+        Thing(
+            parameters={"pk": token.pk, "token_id": token.pk, "name": "alice", "username": "alice"},
+            seen_by=frozenset({"alice"}),
+            changed_by=frozenset({"alice"}),
+        ),
+        Thing(seen_by=frozenset({"alice"}) | SUPERUSERS, word="hushtoken"),
+        Thing(seen_by=frozenset({"alice"}) | SUPERUSERS, word="hushmail"),
+    ]
+
+
+def job_of(thing: Thing) -> Job:
+    found: Job = Job.objects.get(pk=thing.parameters["pk"])
+    return found
