@@ -23,6 +23,7 @@ from events.models import Event
 from lava_lite.asgi import application
 from tests import build
 from tests.access import routes
+from tests.access.conftest import Doors
 from tests.access.table import (
     ADMIN_PAGES,
     EVENT_SUBJECTS,
@@ -41,30 +42,6 @@ SAFE = ("GET", "HEAD")
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 REFUSED = (401, 403, 404)
 NOTHING = Thing()
-
-
-@pytest.fixture
-def doors(world: World) -> dict[str, dict[str, Client]]:
-    """For each of the cast a browser that is logged in, and a program with a token."""
-    return {"session": _browsers(world), "token": _programs(world)}
-
-
-def _browsers(world: World) -> dict[str, Client]:
-    clients = {name: Client() for name in CAST}
-    for name, client in clients.items():
-        if name != "anonymous":
-            client.force_login(build.user(name))
-    return clients
-
-
-def _programs(world: World) -> dict[str, Client]:
-    return {name: Client(headers=_token(name)) for name in CAST}
-
-
-def _token(name: str) -> dict[str, str]:
-    if name == "anonymous":
-        return {}
-    return {"Authorization": f"Token {Token.objects.issue(build.user(name))}"}
 
 
 # The tables are complete
@@ -95,9 +72,7 @@ def test_every_subject_of_events_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("route", routes.addresses())
-def test_nobody_gets_through_a_door_that_is_not_theirs(
-    route: str, world: World, doors: dict[str, dict[str, Client]]
-) -> None:
+def test_nobody_gets_through_a_door_that_is_not_theirs(route: str, world: World, doors: Doors) -> None:
     row = TABLE[routes.plain(route)]
     for door, method, rule in _ways(row):
         for thing in world.things.get(row.of, [NOTHING]):
@@ -110,9 +85,7 @@ def test_nobody_gets_through_a_door_that_is_not_theirs(
 
 
 @pytest.mark.parametrize("route", routes.addresses())
-def test_a_method_that_is_not_in_the_table_is_not_there(
-    route: str, world: World, doors: dict[str, dict[str, Client]]
-) -> None:
+def test_a_method_that_is_not_in_the_table_is_not_there(route: str, world: World, doors: Doors) -> None:
     row = TABLE[routes.plain(route)]
     for method in {"GET", *UNSAFE} - set(row.methods()):
         thing = world.things.get(row.of, [NOTHING])[0]
@@ -122,9 +95,7 @@ def test_a_method_that_is_not_in_the_table_is_not_there(
 
 
 @pytest.mark.parametrize("route", [route for route, row in TABLE.items() if row.by == "token"])
-def test_what_only_a_token_opens_stays_shut_for_a_session(
-    route: str, world: World, doors: dict[str, dict[str, Client]]
-) -> None:
+def test_what_only_a_token_opens_stays_shut_for_a_session(route: str, world: World, doors: Doors) -> None:
     row = TABLE[route]
     thing = world.things[row.of][0]
     for method in row.methods():
@@ -134,9 +105,7 @@ def test_what_only_a_token_opens_stays_shut_for_a_session(
 
 
 @pytest.mark.parametrize("page", sorted(ADMIN_PAGES))
-def test_the_admin_site_is_for_those_with_the_right(
-    page: str, world: World, doors: dict[str, dict[str, Client]]
-) -> None:
+def test_the_admin_site_is_for_those_with_the_right(page: str, world: World, doors: Doors) -> None:
     name = page.replace("/", "_")
     for address in (reverse(f"admin:{name}_changelist"), reverse(f"admin:{name}_add")):
         answers = {who: _ask(client, "GET", address) for who, client in doors["session"].items()}
