@@ -108,8 +108,8 @@ class Body(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping) and (unknown := sorted(set(data) - set(self.fields))):
-            known = ", ".join(self.fields) or "none"
-            raise ValidationError({str(name): [f"expected one of {known}"] for name in unknown})
+            right = f"expected one of {', '.join(self.fields)}" if self.fields else "this takes no fields"
+            raise ValidationError({str(name): [right] for name in unknown})
         return super().to_internal_value(data)
 
 

@@ -86,6 +86,9 @@ class DeviceTypes(Listing, DeviceTypeResource):
         **parameters.PAGES_BY_NAME,
     }
 
+    def get_queryset(self) -> DeviceTypeQuerySet:
+        return super().get_queryset().filter(display=True)
+
 
 class OneDeviceType(DeviceTypeResource):
     def get(self, request: Request, name: str) -> Response:
