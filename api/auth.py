@@ -39,7 +39,7 @@ class InScope(BasePermission):
         if not isinstance(token, Token):
             return True
         scopes: Mapping[str, Scope] = getattr(view, "scopes", {})
-        method = request.method or ""
+        method = "GET" if request.method == "HEAD" else request.method or ""
         usual = Scope.READ if method in SAFE_METHODS else Scope.FULL
         needed = scopes.get(method, usual)
         self.message = (

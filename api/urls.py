@@ -1,4 +1,4 @@
-"""The addresses for programs: LAVA's REST API, version 0.2."""
+"""The addresses for programs: LAVA's REST API, version 0.2, and the lab's own, version 1."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from django.urls.converters import StringConverter
 
 from api.rest import devices, jobs, logs, results, system, token
 from api.rest.base import Nothing, Resource
+from api.v1 import system as v1_system
 
 
 class NumberConverter:
@@ -70,5 +71,7 @@ app_name = "api"
 urlpatterns = [
     path("v0.2", system.Root.as_view()),
     path("v0.2/", include(rest_urls)),
+    path("v1", v1_system.Root.as_view()),
+    path("v1/", include("api.v1.urls")),
     re_path("", Nothing.as_view()),
 ]

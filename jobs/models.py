@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,7 +21,17 @@ from accounts.rights import Anyone
 from devices.models import Device, DeviceType, Right, Tag, devices_shut_to, types_shut_to
 from events.announced import AnnouncedModel, AnnouncedQuerySet
 from jobs import logs
-from jobs.states import ON_A_DEVICE, UNFINISHED, Health, Move, Outcome, State, find_move, outcome
+from jobs.states import (
+    INFRASTRUCTURE_ERRORS,
+    ON_A_DEVICE,
+    UNFINISHED,
+    Health,
+    Move,
+    Outcome,
+    State,
+    find_move,
+    outcome,
+)
 
 ACTIONS = "lava"  # the suite in which the dispatcher tells of its own actions; one that is tried again has failed once
 
@@ -55,6 +68,30 @@ class JobQuerySet(AnnouncedQuerySet):
         shared = models.Exists(groups) & ~models.Exists(groups.exclude(group__in=mine))
         shared &= Q(visibility=Visibility.GROUP)
         return self.filter(public | shared | Q(submitter=user))
+
+    def changeable_by(self, user: Anyone) -> JobQuerySet:
+        """The one rule for who cancels a job: its submitter, or who looks after its device."""
+        if not user.is_authenticated:
+            return self.none()
+        if user.has_perm("jobs.change_job"):
+            return self.all()
+        devices = Device.objects.changeable_by(user).values("pk")
+        types = DeviceType.objects.changeable_by(user).values("pk")
+        looked_after = Q(device__in=devices) | Q(device__isnull=True, device_type__in=types)
+        return self.filter(looked_after | Q(submitter=user))
+
+    def ended(self, outcomes: Collection[Outcome]) -> JobQuerySet:
+        """Those with one of these outcomes, as `jobs.states.outcome` tells them."""
+        complete, incomplete = Q(health=Health.COMPLETE), Q(health=Health.INCOMPLETE)
+        infrastructure = Q(error_type__in=INFRASTRUCTURE_ERRORS)
+        conditions = {
+            Outcome.PASS: complete & Q(has_failures=False),
+            Outcome.FAIL: (complete & Q(has_failures=True)) | (incomplete & ~infrastructure),
+            Outcome.INFRASTRUCTURE: incomplete & infrastructure,
+            Outcome.CANCELED: Q(health=Health.CANCELED),
+        }
+        wanted = reduce(or_, (conditions[outcome] for outcome in outcomes), Q(pk__in=[]))
+        return self.with_failures().filter(wanted)
 
     def with_failures(self) -> JobQuerySet:
         """Each with `has_failures`: whether a test of its latest attempt failed."""
@@ -185,14 +222,7 @@ class Job(AnnouncedModel):
         return outcome(Health(self.health), self.error_type, has_failures=self.has_failures)
 
     def may_be_changed_by(self, user: Anyone) -> bool:
-        """The one rule for who cancels a job: its submitter, or who looks after its device."""
-        if not user.is_authenticated:
-            return False
-        if user.pk == self.submitter_id or user.has_perm("jobs.change_job"):
-            return True
-        if self.device_id is not None:
-            return Device.objects.changeable_by(user).filter(pk=self.device_id).exists()
-        return DeviceType.objects.changeable_by(user).filter(pk=self.device_type_id).exists()
+        return Job.objects.changeable_by(user).filter(pk=self.pk).exists()
 
     def lock_neighbours(self) -> None:
         in_row = Job.objects.filter(pk=self.pk).values_list("device_id", flat=True).first()

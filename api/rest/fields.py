@@ -13,8 +13,8 @@ from core.words import Word
 class WordField(serializers.Field[Any, Any, str, Any]):
     """A state or health, as LAVA's word for it."""
 
-    def __init__(self, words: type[Word]) -> None:
-        super().__init__(read_only=True)
+    def __init__(self, words: type[Word], **options: Any) -> None:
+        super().__init__(read_only=True, **options)
         self.words = words
 
     def to_representation(self, value: int) -> str:

@@ -18,9 +18,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from accounts.models import Scope, Token
-from api.errors import BUSY, STATUS
+from api.errors import BUSY, DATABASE_BUSY, kind_of
 from api.xmlrpc import scheduler, system  # noqa: F401  (importing registers their methods)
-from api.xmlrpc.methods import INTERNAL, UNAVAILABLE, UNREADABLE, Caller, call
+from api.xmlrpc.methods import INTERNAL, UNREADABLE, Caller, call
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +76,8 @@ def _answer(body: bytes, caller: Caller) -> str:
 def _as_fault(error: Exception, name: Any) -> Fault:
     if isinstance(error, Fault):
         return error
-    for kind, status in STATUS.items():
-        if isinstance(error, kind):
-            return Fault(status, BUSY if status == UNAVAILABLE else str(error))
+    if kind := kind_of(error):
+        return Fault(kind.status, BUSY if kind is DATABASE_BUSY else str(error))
     log.exception("%s failed", name)
     return Fault(INTERNAL, "The server failed; its log says why.")
 

@@ -1,0 +1,107 @@
+"""Device types, and how soon each could run a job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Count
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.v1 import parameters
+from api.v1.base import Listing, PageField, Resource, Shape, find
+from devices.models import Device, DeviceType, DeviceTypeQuerySet
+from jobs import capacity
+from jobs.capacity import Standing
+
+OF_STANDING = {
+    Standing.FREE: "ready for a job",
+    Standing.BUSY: "a job runs on it",
+    Standing.RESERVED: "a job has it, and begins",
+    Standing.OFFLINE: "its worker is not there",
+    Standing.MAINTENANCE: "it, or its worker, was taken out by a person",
+    Standing.BAD: "in bad health, or looping its health check",
+}
+
+
+class DeviceTypeSerializer(serializers.ModelSerializer[DeviceType]):
+    url = PageField("device-type")
+    aliases = serializers.SlugRelatedField[Any](slug_field="name", many=True, read_only=True)
+    devices = serializers.SerializerMethodField(help_text="how many you may see that are in service")
+
+    class Meta:
+        model = DeviceType
+        fields = ["name", "url", "description", "aliases", "devices"]
+        read_only_fields = ["name", "description"]
+
+    def get_devices(self, device_type: DeviceType) -> int:
+        counts: dict[str, int] = self.context["devices"]
+        return counts.get(device_type.pk, 0)
+
+
+class AvailabilitySerializer(Shape):
+    device_type = serializers.CharField()
+    devices = serializers.IntegerField(help_text="in service; each is one of the following")
+
+    def get_fields(self) -> dict[str, Any]:
+        standings = {
+            standing.value: serializers.IntegerField(help_text=text) for standing, text in OF_STANDING.items()
+        }
+        return {
+            **super().get_fields(),
+            **standings,
+            "queued": serializers.IntegerField(help_text="jobs that wait"),
+            "running": serializers.IntegerField(help_text="jobs that have a device"),
+            "expected_wait": serializers.FloatField(
+                allow_null=True,
+                help_text="seconds that a job submitted now would wait, if jobs take as long as the last ones did; "
+                "null if that is not known",
+            ),
+        }
+
+
+class DeviceTypeResource(Resource):
+    serializer_class = DeviceTypeSerializer
+
+    def get_queryset(self) -> DeviceTypeQuerySet:
+        return DeviceType.objects.visible_to(self.request.user).prefetch_related("aliases")
+
+    def about(self, rows: Sequence[DeviceType]) -> dict[str, Any]:
+        devices = Device.objects.visible_to(self.request.user).in_service()
+        of_types = devices.filter(device_type__in=[row.pk for row in rows]).order_by()
+        return {"devices": dict(of_types.values_list("device_type").annotate(Count("pk")))}
+
+    def find(self, name: str) -> DeviceType:
+        return find(self.get_queryset(), "device type", pk=name)
+
+
+class DeviceTypes(Listing, DeviceTypeResource):
+    """List the device types that you may see, by name."""
+
+    parameters = {
+        "q": parameters.part("A part of the name, in whatever case.", "name"),
+        **parameters.PAGES_BY_NAME,
+    }
+
+    def get_queryset(self) -> DeviceTypeQuerySet:
+        return super().get_queryset().filter(display=True)
+
+
+class OneDeviceType(DeviceTypeResource):
+    def get(self, request: Request, name: str) -> Response:
+        """Show a device type."""
+        return self.answer(self.find(name))
+
+
+class Availability(DeviceTypeResource):
+    @extend_schema(responses=AvailabilitySerializer)
+    def get(self, request: Request, name: str) -> Response:
+        """Say how many devices of a type are free, how many jobs wait, and how long a new one would."""
+        found = capacity.of(self.find(name), request.user)
+        counts = {standing.value: found.standings[standing] for standing in Standing}
+        answer = {"device_type": name, "devices": found.devices, **counts}
+        answer |= {"queued": found.queued, "running": found.running, "expected_wait": found.expected_wait}
+        return Response(answer)

@@ -1,0 +1,193 @@
+"""Devices: list, show, their health and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.text import capfirst
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.rest.fields import TimeField, WordField
+from api.v1 import parameters
+from api.v1.base import Body, Listing, PageField, Resource, Shape, find
+from devices import lifecycle
+from devices.models import Device, DeviceQuerySet, HealthChange
+from devices.states import DeviceHealth, DeviceState, WorkerState
+from jobs.models import Job
+
+MOST_DEVICES = 1000  # of one request
+
+
+class DeviceSerializer(serializers.ModelSerializer[Device]):
+    url = PageField("device")
+    device_type = serializers.CharField(source="device_type_id", read_only=True)
+    worker = serializers.CharField(source="worker_id", read_only=True, allow_null=True)
+    worker_state = WordField(WorkerState, source="worker.state", allow_null=True, default=None)
+    tags = serializers.SlugRelatedField[Any](slug_field="name", many=True, read_only=True)
+    state = WordField(DeviceState)
+    health = WordField(DeviceHealth)
+    health_reason = serializers.CharField(read_only=True)
+    health_by = serializers.CharField(read_only=True)
+    health_since = TimeField()
+    job = serializers.SerializerMethodField(
+        help_text="the number of the job that has it, if you may see that"
+    )
+    last_used = TimeField(allow_null=True)
+    may_change = serializers.SerializerMethodField(help_text="whether who asks looks after it")
+
+    class Meta:
+        model = Device
+        fields = [
+            "name",
+            "url",
+            "device_type",
+            "worker",
+            "worker_state",
+            "description",
+            "tags",
+            "state",
+            "health",
+            "health_reason",
+            "health_by",
+            "health_since",
+            "job",
+            "last_used",
+            "may_change",
+        ]
+        read_only_fields = ["name", "description"]
+
+    def get_job(self, device: Device) -> int | None:
+        jobs: dict[str, int] = self.context["jobs"]
+        return jobs.get(device.pk)
+
+    def get_may_change(self, device: Device) -> bool:
+        return device.pk in self.context["changeable"]
+
+
+class HealthBody(Body):
+    health = serializers.ChoiceField([health.label for health in lifecycle.VERBS])
+    reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=1000)
+
+
+class HealthOfManyBody(HealthBody):
+    devices = serializers.ListField(
+        child=serializers.CharField(max_length=200), allow_empty=False, max_length=MOST_DEVICES
+    )
+
+
+class DevicesSerializer(Shape):
+    items = DeviceSerializer(many=True)
+
+
+class HealthChangeSerializer(serializers.ModelSerializer[HealthChange]):
+    time = TimeField()
+    previous = WordField(DeviceHealth, allow_null=True, help_text="null: it was added")
+    health = WordField(DeviceHealth)
+    reason = serializers.CharField(read_only=True)
+    by = serializers.CharField(read_only=True, help_text="the user or worker")
+
+    class Meta:
+        model = HealthChange
+        fields = ["id", "time", "previous", "health", "reason", "by"]
+
+
+class DeviceResource(Resource):
+    serializer_class = DeviceSerializer
+
+    def get_queryset(self) -> DeviceQuerySet:
+        devices = Device.objects.visible_to(self.request.user)
+        return devices.select_related("worker").prefetch_related("tags")
+
+    def about(self, rows: Sequence[Device]) -> dict[str, Any]:
+        names = [device.pk for device in rows]
+        jobs = Job.objects.visible_to(self.request.user).unfinished().filter(device__in=names)
+        changeable = Device.objects.changeable_by(self.request.user).filter(pk__in=names)
+        return {
+            "jobs": dict(jobs.values_list("device", "pk")),
+            "changeable": set(changeable.values_list("pk", flat=True)),
+        }
+
+    def find(self, name: str) -> Device:
+        found: Device = find(self.get_queryset(), "device", pk=name)
+        return found
+
+
+class Devices(Listing, DeviceResource):
+    """List the devices that you may see, by name; those that are retired only with `all=true`."""
+
+    parameters = {
+        "device_type": parameters.text("The name of the device type", "device_type"),
+        "worker": parameters.text("The name of the worker", "worker"),
+        "state": parameters.word("The state", DeviceState, "state"),
+        "health": parameters.word("The health", DeviceHealth, "health"),
+        "tag": parameters.one("A tag that the device has.", "tags__name"),
+        "q": parameters.part("A part of the name, in whatever case.", "name"),
+        "all": parameters.flag("Whether to list those that are retired, too."),
+        **parameters.PAGES_BY_NAME,
+    }
+
+    def get_queryset(self) -> DeviceQuerySet:
+        devices = super().get_queryset()
+        return devices if self.query.get("all") else devices.in_service()
+
+
+class OneDevice(DeviceResource):
+    def get(self, request: Request, name: str) -> Response:
+        """Show a device."""
+        return self.answer(self.find(name))
+
+
+class OneHealth(DeviceResource):
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(request=HealthBody, responses=DeviceSerializer)
+    def post(self, request: Request, name: str) -> Response:
+        """Take a device out of service, or bring it back.
+
+        In maintenance the job on it goes on and no new one comes; retiring cancels the job. For who looks after the
+        device.
+        """
+        wanted = self.body(HealthBody)
+        device = self.find(name)
+        lifecycle.set_health_for([device.pk], _health(wanted), user=self.user, reason=wanted["reason"])
+        return self.answer(self.find(name))
+
+
+class HealthOfMany(DeviceResource):
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(request=HealthOfManyBody, responses={200: DevicesSerializer, 404: None})
+    def post(self, request: Request) -> Response:
+        """Take several devices out of service, or bring them back: all or none."""
+        wanted = self.body(HealthOfManyBody)
+        names = sorted(set(wanted["devices"]))
+        try:
+            lifecycle.set_health_for(names, _health(wanted), user=self.user, reason=wanted["reason"])
+        except Device.DoesNotExist as missing:
+            raise NotFound(
+                f"{capfirst(str(missing))}, or it is hidden from you; nothing was changed."
+            ) from None
+        return Response({"items": self.shown(list(self.get_queryset().filter(pk__in=names).order_by("pk")))})
+
+
+class History(Listing):
+    """List what became of a device's health, the latest first."""
+
+    serializer_class = HealthChangeSerializer
+    newest_first = True
+    parameters = parameters.PAGES_BY_ID
+
+    def get_queryset(self) -> QuerySet[HealthChange]:
+        devices = Device.objects.visible_to(self.request.user)
+        return HealthChange.objects.filter(device=find(devices, "device", pk=self.kwargs["name"]))
+
+
+def _health(wanted: dict[str, Any]) -> DeviceHealth:
+    return DeviceHealth.from_label(wanted["health"])

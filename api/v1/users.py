@@ -1,0 +1,183 @@
+"""Users, for superusers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError as Refused
+from django.db import transaction
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.validators import UniqueValidator
+
+from accounts import audit
+from accounts.models import Scope, make_secret
+from api.errors import Conflict
+from api.rest.fields import TimeField
+from api.v1 import parameters
+from api.v1.base import Body, IsSuperuser, Listing, Resource, find
+
+PASSWORD_LENGTH = 20
+NEEDED = (
+    "is_active",
+    "is_superuser",
+)  # nobody takes these from himself: it could be the last one who has them
+
+
+class UserSerializer(serializers.ModelSerializer[User]):
+    groups = serializers.SlugRelatedField[Any](slug_field="name", many=True, read_only=True)
+    last_login = TimeField(allow_null=True)
+
+    class Meta:
+        model = User
+        fields = [
+            "username",
+            "first_name",
+            "last_name",
+            "email",
+            "is_active",
+            "is_staff",
+            "is_superuser",
+            "groups",
+            "last_login",
+        ]
+        read_only_fields = [
+            "username",
+            "first_name",
+            "last_name",
+            "email",
+            "is_active",
+            "is_staff",
+            "is_superuser",
+        ]
+
+
+class UserWithPasswordSerializer(UserSerializer):
+    password = serializers.SerializerMethodField(help_text="only where one was made; shown this once")
+
+    class Meta(UserSerializer.Meta):
+        fields = [*UserSerializer.Meta.fields, "password"]
+
+    def get_password(self, user: User) -> str:
+        return str(self.context["password"])
+
+
+class ChangeUserBody(Body):
+    first_name = serializers.CharField(max_length=150, allow_blank=True, required=False)
+    last_name = serializers.CharField(max_length=150, allow_blank=True, required=False)
+    email = serializers.EmailField(max_length=254, allow_blank=True, required=False)
+    is_active = serializers.BooleanField(required=False)
+    is_staff = serializers.BooleanField(required=False)
+    is_superuser = serializers.BooleanField(required=False)
+    groups = serializers.ListField(
+        child=serializers.CharField(max_length=150), required=False, help_text="the names of all of them"
+    )
+    password = serializers.CharField(
+        required=False,
+        allow_null=True,
+        trim_whitespace=False,
+        max_length=4096,
+        help_text="null: one is made, and shown this once",
+    )
+
+    def validate_password(self, value: str | None) -> str | None:
+        try:
+            if value is not None:
+                validate_password(value)
+        except Refused as refused:
+            raise ValidationError(list(refused.messages)) from None
+        return value
+
+    def validate_groups(self, value: list[str]) -> list[Group]:
+        found = {group.name: group for group in Group.objects.filter(name__in=value)}
+        if unknown := sorted(set(value) - set(found)):
+            raise ValidationError(f"there is no group {', '.join(unknown)} here")
+        return list(found.values())
+
+
+class NewUserBody(ChangeUserBody):
+    username = serializers.CharField(
+        max_length=150,
+        validators=[User.username_validator, UniqueValidator(User.objects.all(), "this name is taken")],
+    )
+
+
+class UserResource(Resource):
+    permission_classes = [IsSuperuser]
+    serializer_class = UserSerializer
+    scopes = {"GET": Scope.FULL}
+
+    def get_queryset(self) -> Any:
+        return User.objects.prefetch_related("groups")
+
+    def find(self, username: str) -> User:
+        user: User = find(self.get_queryset(), "user", username=username)
+        return user
+
+    @transaction.atomic
+    def save(self, user: User, wanted: dict[str, Any]) -> str | None:
+        """The password, if one was made."""
+        groups: list[Group] | None = wanted.pop("groups", None)
+        made = None
+        if "password" in wanted:
+            given: str | None = wanted.pop("password")
+            made = None if given else make_secret()[:PASSWORD_LENGTH]
+            user.set_password(given or made)
+        for field, value in wanted.items():
+            setattr(user, field, value)
+        user.save()
+        if groups is not None:
+            user.groups.set(groups)
+        return made
+
+    def shown_with(self, username: str, password: str | None, **options: Any) -> Response:
+        user = self.find(username)
+        if password is None:
+            return self.answer(user, **options)
+        context = {**self.get_serializer_context(), "password": password}
+        return Response(UserWithPasswordSerializer(user, context=context).data, **options)
+
+
+class Users(Listing, UserResource):
+    """List the users, in the order in which they were made. For superusers."""
+
+    parameters = {
+        "q": parameters.part("A part of the name, in whatever case.", "username"),
+        **parameters.PAGES_BY_ID,
+    }
+
+    @extend_schema(request=NewUserBody, responses={201: UserWithPasswordSerializer})
+    def post(self, request: Request) -> Response:
+        """Make a user. Without a password one is made, and shown in this answer only. For superusers."""
+        wanted = {"password": None, **self.body(NewUserBody)}
+        user = User()
+        with transaction.atomic():
+            password = self.save(user, wanted)
+            audit.note(self.user, user, "Added", kind=audit.ADDITION)
+        address = reverse("api:v1-user", [user.username], request=request)
+        return self.shown_with(user.username, password, status=201, headers={"Location": address})
+
+
+class OneUser(UserResource):
+    def get(self, request: Request, username: str) -> Response:
+        """Show a user. For superusers."""
+        return self.answer(self.find(username))
+
+    @extend_schema(request=ChangeUserBody, responses=UserWithPasswordSerializer)
+    def patch(self, request: Request, username: str) -> Response:
+        """Change what is given of a user; `"password": null` makes a new one. For superusers."""
+        wanted = self.body(ChangeUserBody)
+        user = self.find(username)
+        if user == self.user and (lost := [field for field in NEEDED if wanted.get(field) is False]):
+            raise Conflict(f"You cannot take {', '.join(lost)} from yourself; ask another superuser.")
+        changed = ", ".join(wanted) or "nothing"
+        with transaction.atomic():
+            password = self.save(user, wanted)
+            audit.note(self.user, user, f"Changed {changed}")
+        return self.shown_with(username, password)

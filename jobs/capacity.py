@@ -1,0 +1,114 @@
+"""How soon a job for a type of device could run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import median
+
+from django.db.models import Count, ExpressionWrapper, F, fields
+
+from accounts.rights import Anyone
+from devices.models import Device, DeviceType
+from devices.states import USABLE, DeviceHealth, DeviceState, WorkerHealth, WorkerState
+from jobs.models import Job
+from jobs.states import ON_A_DEVICE, Health, State
+
+LAST_JOBS = 20  # whose durations tell how long the next one takes
+
+
+class Standing(StrEnum):
+    """What a device in service does for the queue. Each counts once: its health comes before its worker and its job."""
+
+    FREE = "free"
+    RESERVED = "reserved"
+    BUSY = "busy"
+    OFFLINE = "offline"
+    MAINTENANCE = "maintenance"
+    BAD = "bad"
+
+
+AT_WORK = (Standing.FREE, Standing.RESERVED, Standing.BUSY)
+OF_STATE = {
+    DeviceState.IDLE: Standing.FREE,
+    DeviceState.RESERVED: Standing.RESERVED,
+    DeviceState.RUNNING: Standing.BUSY,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    standings: Counter[Standing]  # of the devices in service that may be seen
+    queued: int
+    running: int
+    expected_wait: float | None  # seconds
+
+    @property
+    def devices(self) -> int:
+        return self.standings.total()
+
+
+def of(device_type: DeviceType, user: Anyone) -> Capacity:
+    """In a number of queries that does not grow with the lab."""
+    standings = _standings(device_type, user)
+    jobs = Job.objects.filter(device_type=device_type)
+    queued = jobs.filter(state=State.SUBMITTED).count()
+    return Capacity(
+        standings=standings,
+        queued=queued,
+        running=jobs.filter(state__in=ON_A_DEVICE).count(),
+        expected_wait=expected_wait(
+            free=standings[Standing.FREE],
+            at_work=sum(standings[standing] for standing in AT_WORK),
+            queued=queued,
+            durations=_last_durations(device_type),
+        ),
+    )
+
+
+def expected_wait(*, free: int, at_work: int, queued: int, durations: Sequence[float]) -> float | None:
+    """Seconds that a job submitted now would wait, if jobs take as long as the last ones did. None: unknown."""
+    if free and not queued:
+        return 0.0
+    if not at_work or not durations:
+        return None
+    return median(durations) * (queued + 1) / at_work
+
+
+def standing(
+    state: DeviceState,
+    health: DeviceHealth,
+    worker_state: WorkerState | None,
+    worker_health: WorkerHealth | None,
+) -> Standing:
+    """`None`: it hangs on no worker."""
+    if health == DeviceHealth.MAINTENANCE or worker_health == WorkerHealth.MAINTENANCE:
+        return Standing.MAINTENANCE
+    if health not in USABLE:
+        return Standing.BAD
+    if worker_state != WorkerState.ONLINE or worker_health != WorkerHealth.ACTIVE:
+        return Standing.OFFLINE
+    return OF_STATE[state]
+
+
+def _standings(device_type: DeviceType, user: Anyone) -> Counter[Standing]:
+    devices = Device.objects.visible_to(user).in_service().filter(device_type=device_type).order_by()
+    rows = devices.values_list("state", "health", "worker__state", "worker__health").annotate(Count("pk"))
+    found: Counter[Standing] = Counter()
+    for state, health, worker_state, worker_health, count in rows:
+        found[standing(state, health, worker_state, worker_health)] += count
+    return found
+
+
+def _last_durations(device_type: DeviceType) -> list[float]:
+    duration = ExpressionWrapper(F("end_time") - F("start_time"), output_field=fields.DurationField())
+    ended = Job.objects.filter(
+        device_type=device_type,
+        state=State.FINISHED,
+        health__in=(Health.COMPLETE, Health.INCOMPLETE),
+        start_time__isnull=False,
+    )
+    last = ended.recent().annotate(took=duration).values_list("took", flat=True)[:LAST_JOBS]
+    return [took.total_seconds() for took in last]
