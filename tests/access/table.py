@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tests.access.world import EVERYBODY, LOGGED_IN, NOBODY, STAFF, SUPERUSERS, Thing
+from tests.access.world import EVERYBODY, KEEPERS, LOGGED_IN, NOBODY, STAFF, SUPERUSERS, Thing
 
 Who = Callable[[Thing], frozenset[str]]
 
@@ -21,6 +21,7 @@ class Row:
     patch: Who | None = None
     delete: Who | None = None
     by: str = "session token"  # what opens the door
+    send: Mapping[str, object] | None = None  # as JSON: what must be right before the rights are asked
     refusals: frozenset[int] = frozenset({401, 403, 404})
 
     def methods(self) -> dict[str, Who]:
@@ -43,6 +44,9 @@ logged_in = _always(LOGGED_IN)
 nobody = _always(NOBODY)  # workers have tokens of their own
 staff = _always(STAFF)
 superusers = _always(SUPERUSERS)
+
+
+keepers = _always(KEEPERS)
 
 
 def who_sees_it(thing: Thing) -> frozenset[str]:
@@ -106,6 +110,37 @@ REST_V02 = {
     "api/v0.2/system/master_config": Row(get=anybody),
 }
 
+TAKE_OUT = {"health": "Maintenance"}
+
+REST_V1 = {
+    "api/docs": Row(get=anybody),
+    "api/v1": Row(get=anybody),
+    "api/v1/system": Row(get=anybody),
+    "api/v1/whoami": Row(get=anybody),
+    "api/v1/jobs": Row(get=anybody, post=logged_in),
+    "api/v1/jobs/validate": Row(post=anybody),
+    "api/v1/jobs/<job:job>": Row(of="job", get=who_sees_it),
+    "api/v1/jobs/<job:job>/definition": Row(of="job", get=who_sees_it),
+    "api/v1/jobs/<job:job>/results": Row(of="job", get=who_sees_it),
+    "api/v1/jobs/<job:job>/cancel": Row(of="job", post=who_changes_it),
+    "api/v1/jobs/<job:job>/resubmit": Row(of="job", post=who_sees_it_and_logged_in),
+    "api/v1/devices": Row(get=anybody),
+    "api/v1/devices/health": Row(post=keepers, send=TAKE_OUT | {"devices": ["hushboard"]}),
+    "api/v1/devices/<lab_name:name>": Row(of="device", get=who_sees_it),
+    "api/v1/devices/<lab_name:name>/health": Row(of="device", post=who_changes_it, send=TAKE_OUT),
+    "api/v1/devices/<lab_name:name>/history": Row(of="device", get=who_sees_it),
+    "api/v1/device-types": Row(get=anybody),
+    "api/v1/device-types/<lab_name:name>": Row(of="type", get=who_sees_it),
+    "api/v1/device-types/<lab_name:name>/availability": Row(of="type", get=who_sees_it),
+    "api/v1/workers": Row(get=anybody),
+    "api/v1/workers/<lab_name:name>": Row(of="worker", get=who_sees_it),
+    "api/v1/tokens": Row(get=logged_in, post=logged_in),
+    "api/v1/tokens/login": Row(post=anybody),
+    "api/v1/tokens/<number:token_id>": Row(of="token", delete=who_changes_it),
+    "api/v1/users": Row(get=superusers, post=superusers),
+    "api/v1/users/<user_name:username>": Row(of="user", get=superusers, patch=superusers),
+}
+
 WORKER_REFUSALS = frozenset({400, 401, 403, 404})  # LAVA answers a missing token with 400
 
 OTHERS = {
@@ -119,7 +154,7 @@ OTHERS = {
     "scheduler/internal/v1/jobs/<str:job_id>/logs": Row(of="job", post=nobody, refusals=WORKER_REFUSALS),
 }
 
-TABLE = PAGES | REST_V02 | OTHERS
+TABLE = PAGES | REST_V02 | REST_V1 | OTHERS
 
 # Each with its list, and the pages to add, change and delete: for superusers here, as sam has no permission.
 ADMIN_PAGES = {

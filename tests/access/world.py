@@ -18,7 +18,6 @@ from accounts.rights import Anyone
 from devices.models import Alias, Right
 from jobs import logs
 from jobs.logs import Record
-from jobs.models import Job
 from jobs.states import State
 from tests import build
 
@@ -68,7 +67,7 @@ def build_world() -> World:
     }
     User.objects.filter(username="sam").update(is_staff=True)
     User.objects.filter(username="alice").update(email="hushmail@example.org")
-    return World(users=users, things=_inventory() | {"job": _jobs(), "account": _account()})
+    return World(users=users, things=_inventory() | {"job": _jobs()} | _account())
 
 
 def _inventory() -> dict[str, list[Thing]]:
@@ -135,21 +134,12 @@ def _job(
     )
 
 
-def _account() -> list[Thing]:
-    alice = build.user("alice")
-    Token.objects.issue(alice, description="hushtoken")
-    token = Token.objects.get(description="hushtoken")
-    return [
-        Thing(
-            parameters={"pk": token.pk, "token_id": token.pk, "name": "alice", "username": "alice"},
-            seen_by=frozenset({"alice"}),
-            changed_by=frozenset({"alice"}),
-        ),
-        Thing(seen_by=frozenset({"alice"}) | SUPERUSERS, word="hushtoken"),
-        Thing(seen_by=frozenset({"alice"}) | SUPERUSERS, word="hushmail"),
-    ]
-
-
-def job_of(thing: Thing) -> Job:
-    found: Job = Job.objects.get(pk=thing.parameters["pk"])
-    return found
+def _account() -> dict[str, list[Thing]]:
+    hers = frozenset({"alice"})
+    Token.objects.issue(build.user("alice"), description="hushtoken")
+    token = Token.objects.get(description="hushtoken").pk
+    return {
+        "token": [Thing(parameters={"pk": token, "token_id": token}, seen_by=hers, changed_by=hers)],
+        "user": [Thing(parameters={"username": "alice"})],
+        "secret": [Thing(seen_by=hers | SUPERUSERS, word=word) for word in ("hushtoken", "hushmail")],
+    }
