@@ -38,11 +38,14 @@ class InScope(BasePermission):
         token = request.auth
         if not isinstance(token, Token):
             return True
-        scopes: Mapping[str, Scope] = getattr(view, "scopes", {})
-        method = "GET" if request.method == "HEAD" else request.method or ""
-        usual = Scope.READ if method in SAFE_METHODS else Scope.FULL
-        needed = scopes.get(method, usual)
+        needed = self.needed(view, request.method or "")
         self.message = (
             f"This token is for {Scope(token.scope).label} only; this takes one for {needed.label}."
         )
         return token.allows(needed)
+
+    @staticmethod
+    def needed(view: Any, method: str) -> Scope:
+        scopes: Mapping[str, Scope] = getattr(view, "scopes", {})
+        usual = Scope.READ if method in SAFE_METHODS else Scope.FULL
+        return scopes.get("GET" if method == "HEAD" else method, usual)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path, re_path, register_converter
 from django.urls.converters import StringConverter
 
+from api.openapi.views import schema_urls
 from api.rest import devices, jobs, logs, results, system, token
 from api.rest.base import Nothing, Resource
 from api.v1 import system as v1_system
@@ -70,8 +71,10 @@ rest_urls: list[URLPattern | URLResolver] = [
 app_name = "api"
 urlpatterns = [
     path("v0.2", system.Root.as_view()),
+    path("v0.2/", include(schema_urls("v0.2"))),
     path("v0.2/", include(rest_urls)),
     path("v1", v1_system.Root.as_view()),
+    path("v1/", include(schema_urls("v1"))),
     path("v1/", include("api.v1.urls")),
     re_path("", Nothing.as_view()),
 ]

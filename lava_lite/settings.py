@@ -161,8 +161,30 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "api.errors.answer",
+    "DEFAULT_SCHEMA_CLASS": "api.openapi.schema.Schema",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+_NAME_IN_PATH = {"type": "string", "pattern": "^[-_a-zA-Z0-9.@]+$"}
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": r"/api/v[0-9.]+",
+    "PREPROCESSING_HOOKS": ["api.openapi.documents.with_slash"],
+    "POSTPROCESSING_HOOKS": ["api.openapi.documents.without_notes"],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SORT_OPERATIONS": False,  # as the addresses stand
+    "SORT_OPERATION_PARAMETERS": False,
+    "PATH_CONVERTER_OVERRIDES": {
+        "number": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
+        "lab_name": _NAME_IN_PATH,
+        "user_name": {"type": "string", "pattern": r"^[\w.@+-]+$"},
+        "job": {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
+                {"type": "string", "format": "uuid"},
+            ]
+        },
+    },
 }
 
 _SELF = "'self'"

@@ -9,6 +9,8 @@ from django.contrib.auth.models import User
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import NotFound, ValidationError
@@ -47,6 +49,7 @@ class Resource(base.Resource):
     parser_classes = [JSONParser]
     pagination_class = Keyset  # type: ignore[assignment] # version 0.2 counts, this one does not
     parameters: Parameters = {}  # of GET
+    failures: Mapping[str, Sequence[int]] = {}  # by method: statuses that others of its kind have not
     query: Mapping[str, Any]  # the values of those that were given
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -89,6 +92,7 @@ class Resource(base.Resource):
 class Listing(Resource):
     """All that who asks may see, in pages."""
 
+    is_list = True
     newest_first = False
 
     def get(self, request: Request, **key: Any) -> Response:
@@ -103,8 +107,9 @@ class Nothing(Resource):
         raise NotFound("There is no such address in version 1 of this API.")
 
 
+# What a request brings. A field that is not known is refused: it would be a typing error, and without effect.
 class Body(serializers.Serializer[Any]):
-    """What a request brings. A field that is not known is refused: it would be a typing error, and without effect."""
+    is_closed = True
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping) and (unknown := sorted(set(data) - set(self.fields))):
@@ -113,10 +118,12 @@ class Body(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+# What an answer looks like that is made by hand. (A docstring would be shown with each of them.)
 class Shape(serializers.Serializer[Any]):
-    """What an answer looks like that is made by hand."""
+    pass
 
 
+@extend_schema_field(OpenApiTypes.URI)
 class PageField(serializers.Field[Any, Any, str, Any]):
     """The address of the page that shows a row."""
 

@@ -162,8 +162,11 @@ class OneHealth(DeviceResource):
 
 class HealthOfMany(DeviceResource):
     permission_classes = [IsAuthenticated]
+    failures = {"POST": (404,)}
 
-    @extend_schema(request=HealthOfManyBody, responses={200: DevicesSerializer, 404: None})
+    @extend_schema(
+        operation_id="devices_health_of_many", request=HealthOfManyBody, responses=DevicesSerializer
+    )
     def post(self, request: Request) -> Response:
         """Take several devices out of service, or bring them back: all or none."""
         wanted = self.body(HealthOfManyBody)

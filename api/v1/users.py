@@ -165,6 +165,8 @@ class Users(Listing, UserResource):
 
 
 class OneUser(UserResource):
+    failures = {"PATCH": (409,)}
+
     def get(self, request: Request, username: str) -> Response:
         """Show a user. For superusers."""
         return self.answer(self.find(username))

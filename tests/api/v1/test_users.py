@@ -61,7 +61,7 @@ def test_only_what_is_given_of_a_user_changes(admin: User, alice: User, login: L
 
     assert (changed["email"], changed["groups"]) == ("alice@example.org", ["kernel"])
     assert (moved["email"], moved["groups"], moved["is_active"]) == ("alice@example.org", [], False)
-    assert "admin: alice: Changed groups, is_active" in build.audit_trail()
+    assert "admin: alice: Changed is_active, groups" in build.audit_trail()
 
 
 def test_a_new_password_is_made_on_demand(admin: User, alice: User, login: Login) -> None:
