@@ -144,14 +144,14 @@ class Schema(AutoSchema):
         return list(_lava_filters(self.view)) if self._is_list_view() else []
 
     def _get_request_body(self, direction: Any = "request") -> Any:
-        body = super()._get_request_body(direction)
+        body = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         content = (body or {}).get("content", {})
         if YAML in content:
             content[YAML] = {"schema": {"type": "string", "description": "the definition"}}
         return body
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
-        schema = super()._map_basic_serializer(serializer, direction)
+        schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         return (
             {**schema, "additionalProperties": False} if getattr(serializer, "is_closed", False) else schema
         )
