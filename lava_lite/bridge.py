@@ -243,7 +243,7 @@ def _too_large(what: str, most: int) -> _Refused:
 
 async def _refuse(refused: _Refused, path: str, receive: Receive, send: Send, *, goodbye: float) -> None:
     log.warning("Refused a request for %s: %s", path, refused, extra={"action": "request_refused"})
-    kind, body = _worded(str(refused), path)
+    kind, body = _worded(refused, path)
     headers = [
         (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),
@@ -259,8 +259,12 @@ async def _refuse(refused: _Refused, path: str, receive: Receive, send: Send, *,
     await send({"type": "http.response.body", "body": b""})
 
 
-def _worded(text: str, path: str) -> tuple[bytes, bytes]:
+def _worded(refused: _Refused, path: str) -> tuple[bytes, bytes]:
     """Content type and body of a refusal, in the shape that the callers of this path read."""
+    text, status = str(refused), refused.status
+    if path.startswith("/api/v1/"):
+        problem = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": text}
+        return b"application/problem+json", json.dumps(problem).encode()
     if path.startswith("/api/"):
         return b"application/json", json.dumps({"detail": text}).encode()
     if path.startswith("/scheduler/internal/"):

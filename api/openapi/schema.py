@@ -22,6 +22,7 @@ from api.auth import InScope
 from api.errors import INVALID_DEFINITION, KINDS, Kind
 from api.rest.fields import FixedField, WordField
 from api.v1 import problems
+from api.v1.fields import Text
 from api.v1.parameters import Parameter, Parameters
 
 Described = dict[str, Any]  # a part of a document
@@ -147,7 +148,7 @@ class Schema(AutoSchema):
         body = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         content = (body or {}).get("content", {})
         if YAML in content:
-            content[YAML] = {"schema": {"type": "string", "description": "the definition"}}
+            content[YAML] = {"schema": {"description": "the definition itself"}}
         return body
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
@@ -215,6 +216,16 @@ class WordScheme(OpenApiSerializerFieldExtension):
         return {"type": "string", "enum": [*words, None] if self.target.allow_null else words}
 
 
+class TextScheme(OpenApiSerializerFieldExtension):
+    target_class = Text
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Described:
+        pattern = "^[^\\u0000]*$" if self.target.allow_blank else "^[^\\u0000]*[^\\s\\u0000][^\\u0000]*$"
+        most = {} if self.target.max_length is None else {"maxLength": self.target.max_length}
+        return {"type": "string", "pattern": pattern, **most}
+
+
 class FixedScheme(OpenApiSerializerFieldExtension):
     target_class = FixedField
 
@@ -234,7 +245,7 @@ def _described(name: str, parameter: Parameter) -> Described:
     if not parameter.several:
         return _query(name, schema, parameter.help)
     return {
-        **_query(name, {"type": "array", "items": schema}, parameter.help),
+        **_query(name, {"type": "array", "items": schema, "minItems": 1}, parameter.help),
         "style": "form",
         "explode": False,
     }

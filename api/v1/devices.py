@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from api.rest.fields import TimeField, WordField
 from api.v1 import parameters
 from api.v1.base import Body, Listing, PageField, Resource, Shape, find
+from api.v1.fields import Text
 from devices import lifecycle
 from devices.models import Device, DeviceQuerySet, HealthChange
 from devices.states import DeviceHealth, DeviceState, WorkerState
@@ -73,13 +74,11 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
 
 class HealthBody(Body):
     health = serializers.ChoiceField([health.label for health in lifecycle.VERBS])
-    reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=1000)
+    reason = Text(required=False, default="", allow_blank=True, max_length=1000)
 
 
 class HealthOfManyBody(HealthBody):
-    devices = serializers.ListField(
-        child=serializers.CharField(max_length=200), allow_empty=False, max_length=MOST_DEVICES
-    )
+    devices = serializers.ListField(child=Text(max_length=200), allow_empty=False, max_length=MOST_DEVICES)
 
 
 class DevicesSerializer(Shape):

@@ -24,6 +24,7 @@ from api.rest.fields import TimeField, WordField
 from api.rest.parsers import JSONParser, MultiPartParser, utf8
 from api.v1 import parameters
 from api.v1.base import Body, Listing, PageField, Resource, Shape, find
+from api.v1.fields import Text
 from jobs import lifecycle, waiting
 from jobs.models import ACTIONS, Job, JobQuerySet, TestCase, Visibility
 from jobs.states import Health, Outcome, State
@@ -41,7 +42,7 @@ class YAMLParser(BaseParser):
         return {"definition": utf8(stream.read(), of="body")}
 
 
-class DefinitionField(serializers.CharField):
+class DefinitionField(Text):
     """The text, or a file that holds it (`curl -F definition=@job.yaml`)."""
 
     def to_internal_value(self, data: Any) -> str:
@@ -55,7 +56,7 @@ class DefinitionBody(Body):
 
 
 class CancelBody(Body):
-    reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=1000)
+    reason = Text(required=False, default="", allow_blank=True, max_length=1000)
 
 
 class JobSerializer(serializers.ModelSerializer[Job]):

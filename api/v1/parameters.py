@@ -20,7 +20,7 @@ from core.words import Word
 Narrow = Callable[[Any, Any], Any]  # rows and the value to those rows that remain
 Schema = Mapping[str, Any]
 
-TEXT: Schema = {"type": "string"}
+TEXT: Schema = {"type": "string", "pattern": "^[^\\u0000]*$"}
 NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 MOST_ROWS, USUAL_ROWS = 200, 50
 

@@ -22,6 +22,7 @@ from accounts.models import Scope, Token, digest
 from api.rest.fields import TimeField
 from api.v1 import parameters
 from api.v1.base import Body, Listing, Resource, find
+from api.v1.fields import Text, Whole
 
 MOST_DAYS = 3650
 SCOPES = {Scope(scope).label: Scope(scope) for scope in Scope}
@@ -60,10 +61,10 @@ class NewTokenSerializer(TokenSerializer):
 
 
 class TokenBody(Body):
-    description = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
+    description = Text(max_length=200, required=False, default="", allow_blank=True)
     scope = ScopeField(required=False, default="full")
     expires = serializers.DateTimeField(required=False, allow_null=True, help_text="or `days`; else never")
-    days = serializers.IntegerField(required=False, min_value=1, max_value=MOST_DAYS)
+    days = Whole(required=False, min_value=1, max_value=MOST_DAYS)
 
     def validate_expires(self, value: datetime | None) -> datetime | None:
         if value is not None and value <= timezone.now():
@@ -79,11 +80,9 @@ class TokenBody(Body):
 
 
 class LoginBody(TokenBody):
-    username = serializers.CharField()
-    password = serializers.CharField(trim_whitespace=False)
-    description = serializers.CharField(
-        max_length=200, required=False, default="by name and password", allow_blank=True
-    )
+    username = Text()
+    password = Text(trim_whitespace=False)
+    description = Text(max_length=200, required=False, default="by name and password", allow_blank=True)
 
 
 class TokenResource(Resource):

@@ -22,6 +22,7 @@ from api.errors import Conflict
 from api.rest.fields import TimeField
 from api.v1 import parameters
 from api.v1.base import Body, IsSuperuser, Listing, Resource, find
+from api.v1.fields import Flag, Text
 
 PASSWORD_LENGTH = 20
 NEEDED = (
@@ -31,6 +32,11 @@ NEEDED = (
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
+    username = serializers.CharField(read_only=True)
+    email = serializers.CharField(read_only=True)  # of some no address was ever asked
+    is_active = serializers.BooleanField(read_only=True)
+    is_staff = serializers.BooleanField(read_only=True, help_text="whether the admin site is open to them")
+    is_superuser = serializers.BooleanField(read_only=True, help_text="whether they may do everything")
     groups = serializers.SlugRelatedField[Any](slug_field="name", many=True, read_only=True)
     last_login = TimeField(allow_null=True)
 
@@ -47,38 +53,31 @@ class UserSerializer(serializers.ModelSerializer[User]):
             "groups",
             "last_login",
         ]
-        read_only_fields = [
-            "username",
-            "first_name",
-            "last_name",
-            "email",
-            "is_active",
-            "is_staff",
-            "is_superuser",
-        ]
+        read_only_fields = ["first_name", "last_name"]
 
 
 class UserWithPasswordSerializer(UserSerializer):
-    password = serializers.SerializerMethodField(help_text="only where one was made; shown this once")
+    password = serializers.SerializerMethodField(help_text="one that was made, shown this once; else null")
 
     class Meta(UserSerializer.Meta):
         fields = [*UserSerializer.Meta.fields, "password"]
 
-    def get_password(self, user: User) -> str:
-        return str(self.context["password"])
+    def get_password(self, user: User) -> str | None:
+        made: str | None = self.context["password"]
+        return made
 
 
 class ChangeUserBody(Body):
-    first_name = serializers.CharField(max_length=150, allow_blank=True, required=False)
-    last_name = serializers.CharField(max_length=150, allow_blank=True, required=False)
+    first_name = Text(max_length=150, allow_blank=True, required=False)
+    last_name = Text(max_length=150, allow_blank=True, required=False)
     email = serializers.EmailField(max_length=254, allow_blank=True, required=False)
-    is_active = serializers.BooleanField(required=False)
-    is_staff = serializers.BooleanField(required=False)
-    is_superuser = serializers.BooleanField(required=False)
+    is_active = Flag(required=False)
+    is_staff = Flag(required=False)
+    is_superuser = Flag(required=False)
     groups = serializers.ListField(
-        child=serializers.CharField(max_length=150), required=False, help_text="the names of all of them"
+        child=Text(max_length=150), required=False, help_text="the names of all of them"
     )
-    password = serializers.CharField(
+    password = Text(
         required=False,
         allow_null=True,
         trim_whitespace=False,
@@ -102,7 +101,7 @@ class ChangeUserBody(Body):
 
 
 class NewUserBody(ChangeUserBody):
-    username = serializers.CharField(
+    username = Text(
         max_length=150,
         validators=[User.username_validator, UniqueValidator(User.objects.all(), "this name is taken")],
     )
@@ -137,11 +136,8 @@ class UserResource(Resource):
         return made
 
     def shown_with(self, username: str, password: str | None, **options: Any) -> Response:
-        user = self.find(username)
-        if password is None:
-            return self.answer(user, **options)
         context = {**self.get_serializer_context(), "password": password}
-        return Response(UserWithPasswordSerializer(user, context=context).data, **options)
+        return Response(UserWithPasswordSerializer(self.find(username), context=context).data, **options)
 
 
 class Users(Listing, UserResource):

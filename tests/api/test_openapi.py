@@ -82,7 +82,7 @@ def test_a_definition_is_described_in_each_form_that_is_read() -> None:
     content = document("v1")["paths"]["/api/v1/jobs/"]["post"]["requestBody"]["content"]
 
     assert set(content) == {"application/yaml", "application/json", "multipart/form-data"}
-    assert content["application/yaml"]["schema"]["type"] == "string"
+    assert content["application/yaml"]["schema"] == {"description": "the definition itself"}
 
 
 def test_the_scope_of_each_operation_is_told() -> None:

@@ -238,7 +238,8 @@ def test_a_path_may_have_a_limit_of_its_own(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "key"), [("/api/v0.2/jobs/", "detail"), ("/scheduler/internal/v1/", "error")]
+    ("path", "key"),
+    [("/api/v0.2/jobs/", "detail"), ("/api/v1/jobs/", "detail"), ("/scheduler/internal/v1/", "error")],
 )
 def test_programs_are_refused_in_their_own_shape(server: Server, path: str, key: str) -> None:
     response, content = server.request(path, bytes(5 * MEBIBYTE))

@@ -229,3 +229,18 @@ def test_the_root_leads_to_the_collections(alice: User, anyone: APIClient) -> No
     assert set(collections) == {"jobs", "devices", "device_types", "workers"}
     assert all(anyone.get(address).json()["items"] for address in collections.values())
     assert Job.objects.count() == 1
+
+
+@pytest.mark.parametrize("value", [b"1", b"true", b"null", b'["x"]'])
+def test_a_text_in_json_is_nothing_else(admin: User, login: Login, value: bytes) -> None:
+    build.device()
+    body = b'{"health": "Good", "reason": ' + value + b"}"
+
+    answer = login(admin).generic("POST", f"{ROOT}devices/qemu01/health/", body, content_type=JSON)
+
+    assert list(check(answer, 400, "invalid-value")["errors"]) == ["reason"]
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "trace"])
+def test_a_method_is_refused_before_anything_else_is_looked_at(anyone: APIClient, method: str) -> None:
+    check(getattr(anyone, method)(f"{JOBS}?nosuch=1"), 405, "wrong-method")
