@@ -66,8 +66,8 @@ UNREADABLE = Kind(
 WHO_ARE_YOU = Kind(
     slug="who-are-you",
     status=401,
-    title="A valid token is needed",
-    remedy="Send `Authorization: Token …` with a token that is neither expired nor revoked.",
+    title="Who asks is not known",
+    remedy="Send `Authorization: Token …` with a token that is neither expired nor revoked; to get one, the right name and password.",
 )
 NOT_ALLOWED = Kind(
     slug="not-allowed",

@@ -276,7 +276,7 @@ class OneJob(JobResource):
 
 
 class Definition(JobResource):
-    @extend_schema(responses={(200, "application/yaml"): OpenApiTypes.STR})
+    @extend_schema(responses={(200, "application/yaml"): OpenApiTypes.ANY})
     def get(self, request: Request, job: JobKey) -> HttpResponse:
         """Show the definition of a job as it was submitted."""
         return HttpResponse(self.find(job).definition, content_type="application/yaml; charset=utf-8")

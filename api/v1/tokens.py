@@ -134,6 +134,7 @@ class Login(TokenResource):
     authentication_classes = []
     permission_classes = [AllowAny]
     scopes = {}
+    failures = {"POST": (401,)}
 
     @extend_schema(request=LoginBody, responses={201: NewTokenSerializer})
     def post(self, request: Request) -> Response:
