@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
-from api.reference import api_reference
+from api.openapi.views import reference
 from api.xmlrpc.server import rpc
 
 urlpatterns = [
@@ -13,7 +13,8 @@ urlpatterns = [
     path("login/", LoginView.as_view(template_name="login.html"), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
-    path("api/docs/", api_reference, name="api-docs"),
+    path("api/docs/", reference, {"version": "v1"}, name="api-docs"),
+    path("api/docs/v0.2/", reference, {"version": "v0.2"}, name="api-docs-v02"),
     path("api/", include("api.urls")),
     path("RPC2", rpc, name="xmlrpc"),
     path("RPC2/", rpc),

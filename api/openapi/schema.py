@@ -100,7 +100,7 @@ class Schema(AutoSchema):
         return _docstring(self.view, self.method)[0]
 
     def get_description(self) -> str:  # type: ignore[override] # as in the class above, which differs from DRF's
-        return "\n\n".join([*_docstring(self.view, self.method)[1:], self._scope_in_words()]).strip()
+        return "\n\n".join(_docstring(self.view, self.method)[1:])
 
     def get_request_serializer(self) -> Any:
         found = super().get_request_serializer()
@@ -114,24 +114,10 @@ class Schema(AutoSchema):
         first = "".join(self._tokenize_path()[:1])
         return [first if first in COLLECTIONS else SYSTEM]
 
-    def get_extensions(self) -> Described:
-        scope = self._scope()
-        return {"x-scope": scope.label} if scope else {}
-
     @property
     def _has_problems(self) -> bool:
         """Whether it is of version 1."""
         return hasattr(self.view, "parameters")
-
-    def _scope(self) -> Scope | None:
-        """What a token must reach; None where none is looked at."""
-        if not self.view.get_authenticators():
-            return None
-        return InScope.needed(self.view, self.method)
-
-    def _scope_in_words(self) -> str:
-        scope = self._scope()
-        return f"A token must be for *{scope.label}*, or more." if scope else ""
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         if isinstance(self.view, ListModelMixin) or getattr(self.view, "is_list", False):
@@ -179,7 +165,9 @@ class Schema(AutoSchema):
         yield 400
         if asks_who:
             yield 401 if self._has_problems else 403
-        if asks_who and (self.method not in SAFE_METHODS or self._scope() != Scope.READ):
+        if asks_who and (
+            self.method not in SAFE_METHODS or InScope.needed(self.view, self.method) != Scope.READ
+        ):
             yield 403
         if "{" in self.path:
             yield 404
@@ -203,6 +191,9 @@ class TokenScheme(OpenApiAuthenticationExtension):
     target_class = "api.auth.TokenAuthentication"
     match_subclasses = True
     name = "token"
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> Described:
+        return {self.name: [InScope.needed(auto_schema.view, auto_schema.method).label]}
 
     def get_security_definition(self, auto_schema: AutoSchema) -> Described:
         return {"type": "http", "scheme": "bearer", "description": "`Authorization: Token …`, or `Bearer …`"}

@@ -79,7 +79,10 @@ class DeviceTypeResource(Resource):
 
 
 class DeviceTypes(Listing, DeviceTypeResource):
-    """List the device types that you may see, by name."""
+    """List device types.
+
+    Those that you may see, by name.
+    """
 
     parameters = {
         "q": parameters.part("A part of the name, in whatever case.", "name"),
@@ -99,7 +102,10 @@ class OneDeviceType(DeviceTypeResource):
 class Availability(DeviceTypeResource):
     @extend_schema(responses=AvailabilitySerializer)
     def get(self, request: Request, name: str) -> Response:
-        """Say how many devices of a type are free, how many jobs wait, and how long a new one would."""
+        """Say how soon a job for a type could run.
+
+        How many of its devices are free, how many jobs wait for one, and how long a new job would wait.
+        """
         found = capacity.of(self.find(name), request.user)
         counts = {standing.value: found.standings[standing] for standing in Standing}
         answer = {"device_type": name, "devices": found.devices, **counts}

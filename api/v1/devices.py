@@ -119,7 +119,10 @@ class DeviceResource(Resource):
 
 
 class Devices(Listing, DeviceResource):
-    """List the devices that you may see, by name; those that are retired only with `all=true`."""
+    """List devices.
+
+    Those that you may see, by name. The retired ones are left out unless `all` is true.
+    """
 
     parameters = {
         "device_type": parameters.text("The name of the device type", "device_type"),
@@ -167,7 +170,10 @@ class HealthOfMany(DeviceResource):
         operation_id="devices_health_of_many", request=HealthOfManyBody, responses=DevicesSerializer
     )
     def post(self, request: Request) -> Response:
-        """Take several devices out of service, or bring them back: all or none."""
+        """Take several devices out of service, or bring them back.
+
+        All or none.
+        """
         wanted = self.body(HealthOfManyBody)
         names = sorted(set(wanted["devices"]))
         try:
@@ -180,7 +186,10 @@ class HealthOfMany(DeviceResource):
 
 
 class History(Listing):
-    """List what became of a device's health, the latest first."""
+    """List what became of a device's health.
+
+    The latest first.
+    """
 
     serializer_class = HealthChangeSerializer
     newest_first = True

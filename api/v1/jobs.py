@@ -223,7 +223,10 @@ class JobResource(Resource):
 
 
 class Jobs(Listing, JobResource):
-    """List the jobs that you may see, the newest first."""
+    """List jobs.
+
+    Those that you may see, the newest first. While a job waits, its `reason` is told only in the answer about it alone.
+    """
 
     scopes = {"POST": Scope.SUBMIT}
     parser_classes = [YAMLParser, JSONParser, MultiPartParser]
@@ -261,9 +264,10 @@ class Validate(Resource):
 
     @extend_schema(request=DefinitionBody, responses=VerdictSerializer)
     def post(self, request: Request) -> Response:
-        """Say what keeps a definition out of the queue, and change nothing.
+        """Check a definition.
 
-        Needs no token. With one, the rights of its user on devices are checked as well.
+        Says what would keep it out of the queue, and changes nothing. With a token, the rights of its user on devices
+        are checked as well.
         """
         faults = lifecycle.check(self.body(DefinitionBody)["definition"], by=request.user)
         return Response({"valid": not faults, "faults": FaultSerializer(faults, many=True).data})
@@ -278,12 +282,18 @@ class OneJob(JobResource):
 class Definition(JobResource):
     @extend_schema(responses={(200, "application/yaml"): OpenApiTypes.ANY})
     def get(self, request: Request, job: JobKey) -> HttpResponse:
-        """Show the definition of a job as it was submitted."""
+        """Show the definition of a job.
+
+        As it was submitted.
+        """
         return HttpResponse(self.find(job).definition, content_type="application/yaml; charset=utf-8")
 
 
 class Results(Listing):
-    """List the results of a job's latest attempt, or of the one that `attempt` names, in the order of the log."""
+    """List the results of a job.
+
+    In the order of the log; of the latest attempt, unless `attempt` names another.
+    """
 
     serializer_class = ResultSerializer
     parameters = {
@@ -325,7 +335,10 @@ class Resubmit(JobResource):
 
     @extend_schema(request=None, responses={201: OneJobSerializer})
     def post(self, request: Request, job: JobKey) -> Response:
-        """Run a job again, as a new one of yours with the same definition."""
+        """Run a job again.
+
+        As a new job of yours, with the same definition.
+        """
         self.body(Body)
         return self.new(lifecycle.resubmit(self.find(job), by=self.user))
 

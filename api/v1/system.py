@@ -54,9 +54,9 @@ class System(Resource):
 
     @extend_schema(responses=SystemSerializer)
     def get(self, request: Request) -> Response:
-        """Show what this is, in which version.
+        """Show what this is.
 
-        Asks nothing of the database, and so is right for probes.
+        Name and versions. Asks nothing of the database, and so is right for probes.
         """
         return Response(
             {"name": "lava_lite", "version": version("lava-lite"), "api": "v1", "lava": LAVA_LEVEL}
@@ -66,7 +66,10 @@ class System(Resource):
 class WhoAmI(Resource):
     @extend_schema(responses=WhoAmISerializer)
     def get(self, request: Request) -> Response:
-        """Show who you are to the lab, and what your token may be used for."""
+        """Show who you are.
+
+        To the lab, and what your token may be used for.
+        """
         user, token = request.user, request.auth
         return Response(
             {

@@ -108,21 +108,30 @@ class TokenResource(Resource):
 
 
 class Tokens(Listing, TokenResource):
-    """List your tokens, the newest first."""
+    """List your tokens.
+
+    The newest first. Their secrets are not kept, and cannot be shown.
+    """
 
     newest_first = True
     parameters = parameters.PAGES_BY_ID
 
     @extend_schema(request=TokenBody, responses={201: NewTokenSerializer})
     def post(self, request: Request) -> Response:
-        """Make a token of yours. Its secret is in this answer and nowhere else."""
+        """Make a token of yours.
+
+        Its secret is in this answer and nowhere else.
+        """
         return self.issue(self.user, self.body(TokenBody))
 
 
 class OneToken(TokenResource):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, token_id: int) -> Response:
-        """Revoke a token of yours, at once and for good."""
+        """Revoke a token of yours.
+
+        At once and for good.
+        """
         token = find(self.get_queryset(), "token of yours", pk=token_id)
         with transaction.atomic():
             audit.note(self.user, token, "Revoked", kind=audit.DELETION)
@@ -138,7 +147,10 @@ class Login(TokenResource):
 
     @extend_schema(request=LoginBody, responses={201: NewTokenSerializer})
     def post(self, request: Request) -> Response:
-        """Make a token for a name and a password. Its secret is in this answer and nowhere else."""
+        """Make a token for a name and a password.
+
+        Its secret is in this answer and nowhere else.
+        """
         wanted = self.body(LoginBody)
         user = authenticate(request._request, username=wanted["username"], password=wanted["password"])
         if not isinstance(user, User):

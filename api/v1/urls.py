@@ -48,9 +48,6 @@ job_urls: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", system.Root.as_view(), name="v1-root"),
-    *_both("system", system.System, "system"),
-    *_both("whoami", system.WhoAmI, "whoami"),
     *_both("jobs", jobs.Jobs, "jobs"),
     *_both("jobs/validate", jobs.Validate, "validate"),
     *_both("jobs/<job:job>", jobs.OneJob, "job"),
@@ -70,5 +67,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *_both("tokens/<number:token_id>", tokens.OneToken, "token"),
     *_both("users", users.Users, "users"),
     *_both("users/<user_name:username>", users.OneUser, "user"),
+    path("", system.Root.as_view(), name="v1-root"),
+    *_both("system", system.System, "system"),
+    *_both("whoami", system.WhoAmI, "whoami"),
     re_path("", Nothing.as_view()),
 ]

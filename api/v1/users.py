@@ -141,7 +141,10 @@ class UserResource(Resource):
 
 
 class Users(Listing, UserResource):
-    """List the users, in the order in which they were made. For superusers."""
+    """List users.
+
+    In the order in which they were made. For superusers.
+    """
 
     parameters = {
         "q": parameters.part("A part of the name, in whatever case.", "username"),
@@ -150,7 +153,10 @@ class Users(Listing, UserResource):
 
     @extend_schema(request=NewUserBody, responses={201: UserWithPasswordSerializer})
     def post(self, request: Request) -> Response:
-        """Make a user. Without a password one is made, and shown in this answer only. For superusers."""
+        """Make a user.
+
+        Without a password one is made, and shown in this answer only. For superusers.
+        """
         wanted = {"password": None, **self.body(NewUserBody)}
         user = User()
         with transaction.atomic():
@@ -164,12 +170,18 @@ class OneUser(UserResource):
     failures = {"PATCH": (409,)}
 
     def get(self, request: Request, username: str) -> Response:
-        """Show a user. For superusers."""
+        """Show a user.
+
+        For superusers.
+        """
         return self.answer(self.find(username))
 
     @extend_schema(request=ChangeUserBody, responses=UserWithPasswordSerializer)
     def patch(self, request: Request, username: str) -> Response:
-        """Change what is given of a user; `"password": null` makes a new one. For superusers."""
+        """Change a user.
+
+        What is not given stays as it is. A password of null makes a new one. For superusers.
+        """
         wanted = self.body(ChangeUserBody)
         user = self.find(username)
         if user == self.user and (lost := [field for field in NEEDED if wanted.get(field) is False]):

@@ -55,7 +55,10 @@ class WorkerResource(Resource):
 
 
 class Workers(Listing, WorkerResource):
-    """List the workers, by name."""
+    """List workers.
+
+    By name.
+    """
 
     parameters = {
         "state": parameters.word("The state", WorkerState, "state"),

@@ -88,10 +88,10 @@ def test_a_definition_is_described_in_each_form_that_is_read() -> None:
 def test_the_scope_of_each_operation_is_told() -> None:
     paths = document("v1")["paths"]
 
-    assert paths["/api/v1/jobs/"]["get"]["x-scope"] == "read"
-    assert paths["/api/v1/jobs/{job}/cancel/"]["post"]["x-scope"] == "submit"
-    assert paths["/api/v1/tokens/"]["get"]["x-scope"] == "full"
-    assert "x-scope" not in paths["/api/v1/system/"]["get"]
+    assert paths["/api/v1/jobs/"]["get"]["security"][0] == {"token": ["read"]}
+    assert paths["/api/v1/jobs/{job}/cancel/"]["post"]["security"][0] == {"token": ["submit"]}
+    assert paths["/api/v1/tokens/"]["get"]["security"][0] == {"token": ["full"]}
+    assert paths["/api/v1/system/"]["get"]["security"] == [{}]
 
 
 def test_lists_of_version_02_tell_their_filters() -> None:
