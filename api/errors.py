@@ -140,6 +140,11 @@ KINDS: dict[type[Exception], Kind] = {
 }
 
 
+def kinds() -> list[Kind]:
+    """All there are, by their status."""
+    return sorted(dict.fromkeys(KINDS.values()), key=lambda kind: kind.status)
+
+
 def kind_of(error: Exception) -> Kind | None:
     """None for what nobody expected."""
     return next((kind for known, kind in KINDS.items() if isinstance(error, known)), None)

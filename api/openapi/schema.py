@@ -19,7 +19,7 @@ from rest_framework.serializers import Serializer
 
 from accounts.models import Scope
 from api.auth import InScope
-from api.errors import INVALID_DEFINITION, KINDS, Kind
+from api.errors import INVALID_DEFINITION, Kind, kinds
 from api.rest.fields import FixedField, WordField
 from api.v1 import problems
 from api.v1.fields import Text
@@ -178,8 +178,8 @@ class Schema(AutoSchema):
         yield from getattr(self.view, "failures", {}).get(self.method, ())
 
     def _kinds(self, status: int) -> list[Kind]:
-        kinds = [kind for kind in dict.fromkeys(KINDS.values()) if kind.status == status]
-        return [kind for kind in kinds if kind is not INVALID_DEFINITION or self.method in WITH_BODY]
+        failing = [kind for kind in kinds() if kind.status == status]
+        return [kind for kind in failing if kind is not INVALID_DEFINITION or self.method in WITH_BODY]
 
     def _component(self, name: str, schema: Described) -> Described:
         component = ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, object=name, schema=schema)

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_safe
 
-from api.errors import KINDS
+from api.errors import kinds
 from api.openapi import documents
 from api.openapi.documents import APIS
 from api.openapi.reference import Reference
@@ -32,7 +32,7 @@ def reference(request: HttpRequest, version: str) -> HttpResponse:
         "reference": Reference.of(version, request.build_absolute_uri("/").rstrip("/")),
         "versions": [(api, "api-docs" if api.version == "v1" else "api-docs-v02") for api in APIS.values()],
         "schema": f"api:{version.replace('.', '')}-schema",
-        "problems": dict.fromkeys(KINDS.values()),
+        "problems": kinds(),
     }
     return render(request, "api/reference.html", context)
 

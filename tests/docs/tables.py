@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from api.errors import kinds
 from core.words import Word
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events.catalogue import CATALOGUE
@@ -73,6 +74,11 @@ def moves() -> str:
     return _table(("from", "by", "to", "events", "its device becomes"), rows)
 
 
+def problems() -> str:
+    rows = [(str(kind.status), _code(kind.slug), kind.title, kind.remedy) for kind in kinds()]
+    return _table(("status", "type", "what", "what to do"), rows)
+
+
 def drawing() -> str:
     lines = [f"    {_node(move.source)} --> {_node(move.target)}: {_label(move)}" for move in MOVES]
     return "\n".join(["```mermaid", "stateDiagram-v2", *dict.fromkeys(lines), "```"]) + "\n"
@@ -82,6 +88,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "events": events,
     "moves": moves,
+    "problems": problems,
     "drawing": drawing,
     "job states": lambda: words(State),
     "device states": lambda: words(DeviceState),
