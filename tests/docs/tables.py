@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from api.errors import kinds
+import django
+
 from core.words import Word
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events.catalogue import CATALOGUE
@@ -75,6 +77,9 @@ def moves() -> str:
 
 
 def problems() -> str:
+    # It knows the errors of models, which are read with Django's settings only.
+    from api.errors import kinds
+
     rows = [(str(kind.status), _code(kind.slug), kind.title, kind.remedy) for kind in kinds()]
     return _table(("status", "type", "what", "what to do"), rows)
 
@@ -150,4 +155,6 @@ def _label(move: Move) -> str:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lava_lite.settings")
+    django.setup()
     write_all()
