@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path, re_path, register_converter
 from django.urls.converters import StringConverter
 
-from api.rest import devices, jobs, logs, results, system, token
+from api.rest import devices, exports, jobs, logs, results, system, token
 from api.rest.base import Nothing, Resource
 from api.v1 import system as v1_system
 
@@ -38,13 +38,26 @@ def _both(route: str, view: type[Resource], name: str) -> list[URLPattern]:
     return [path(f"{route}/", answer, name=name), path(route, answer)]
 
 
+suite_urls: list[URLPattern | URLResolver] = [
+    *_both("tests", results.Tests, "suite-tests"),
+    *_both("tests/<number:test_id>", results.OneTest, "test"),
+    *_both("csv", exports.CSVExport, "suite-csv"),
+    *_both("yaml", exports.YAMLExport, "suite-yaml"),
+]
+
 job_urls: list[URLPattern | URLResolver] = [
+    *_both("definition", jobs.JobDefinition, "job-definition"),
+    *_both("metadata", results.Metadata, "job-metadata"),
     *_both("logs", logs.Log, "job-logs"),
     *_both("suites", results.Suites, "suites"),
     *_both("suites/<number:suite_id>", results.OneSuite, "suite"),
-    *_both("suites/<number:suite_id>/tests", results.Tests, "suite-tests"),
-    *_both("suites/<number:suite_id>/tests/<number:test_id>", results.OneTest, "test"),
+    path("suites/<number:suite_id>/", include(suite_urls)),
     *_both("tests", results.Tests, "job-tests"),
+    *_both("tests/<number:test_id>", results.OneTest, "job-test"),
+    *_both("csv", exports.CSVExport, "job-csv"),
+    *_both("yaml", exports.YAMLExport, "job-yaml"),
+    *_both("junit", exports.JUnitExport, "job-junit"),
+    *_both("tap13", exports.TAP13Export, "job-tap13"),
     *_both("cancel", jobs.Cancel, "cancel"),
     *_both("resubmit", jobs.Resubmit, "resubmit"),
 ]
@@ -54,6 +67,8 @@ rest_urls: list[URLPattern | URLResolver] = [
     *_both("token", token.IssueToken, "token"),
     *_both("jobs", jobs.Jobs, "jobs"),
     *_both("jobs/validate", jobs.Validate, "validate"),
+    *_both("jobs/validate_testdef", jobs.ValidateTestDefinition, "validate-testdef"),
+    *_both("jobs/batch_cancel", jobs.BatchCancel, "batch-cancel"),
     *_both("jobs/<number:job_id>", jobs.OneJob, "job"),
     path("jobs/<number:job_id>/", include(job_urls)),
     *_both("devices", devices.Devices, "devices"),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.shortcuts import get_object_or_404
-from rest_framework import mixins, serializers
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.rest import filters
-from api.rest.base import Resource
+from api.rest.base import Listing, Resource
 from api.rest.fields import FixedField, TimeField, WordField
 from devices.models import Device, DeviceQuerySet, DeviceType, DeviceTypeQuerySet, Worker
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
@@ -122,20 +122,18 @@ class WorkerSerializer(serializers.ModelSerializer[Worker]):
 
 class DeviceResource(Resource):
     serializer_class = DeviceSerializer
+    queryset = Device.objects.prefetch_related("tags")
 
     def get_queryset(self) -> DeviceQuerySet:
-        return Device.objects.visible_to(self.request.user).prefetch_related("tags")
+        return cast(DeviceQuerySet, super().get_queryset()).visible_to(self.request.user)
 
 
-class Devices(mixins.ListModelMixin, DeviceResource):
+class Devices(Listing, DeviceResource):
     """Retired ones only with `?all=1`."""
 
     filters = DEVICE_FILTERS
     orderings = DEVICE_ORDERINGS
     ordering = "hostname"
-
-    def get(self, request: Request) -> Response:
-        return self.list(request)
 
     def get_queryset(self) -> DeviceQuerySet:
         devices = super().get_queryset()
@@ -150,18 +148,16 @@ class OneDevice(DeviceResource):
 
 class DeviceTypeResource(Resource):
     serializer_class = DeviceTypeSerializer
+    queryset = DeviceType.objects.all()
 
     def get_queryset(self) -> DeviceTypeQuerySet:
-        return DeviceType.objects.visible_to(self.request.user)
+        return cast(DeviceTypeQuerySet, super().get_queryset()).visible_to(self.request.user)
 
 
-class DeviceTypes(mixins.ListModelMixin, DeviceTypeResource):
+class DeviceTypes(Listing, DeviceTypeResource):
     filters = TYPE_FILTERS
     orderings = {"name": "name"}
     ordering = "name"
-
-    def get(self, request: Request) -> Response:
-        return self.list(request)
 
 
 class OneDeviceType(DeviceTypeResource):
@@ -174,13 +170,10 @@ class WorkerResource(Resource):
     queryset = Worker.objects.all()
 
 
-class Workers(mixins.ListModelMixin, WorkerResource):
+class Workers(Listing, WorkerResource):
     filters = WORKER_FILTERS
     orderings = WORKER_ORDERINGS
     ordering = "hostname"
-
-    def get(self, request: Request) -> Response:
-        return self.list(request)
 
 
 class OneWorker(WorkerResource):
