@@ -143,6 +143,16 @@ def set_worker_health(name: str, health: WorkerHealth, *, by: str, reason: str =
 
 
 @transaction.atomic
+def set_worker_health_for(name: str, health: WorkerHealth, *, user: User, reason: str = "") -> Worker:
+    """What somebody says of a worker; noted in the audit trail. NotAllowed for who does not look after workers."""
+    if not user.has_perm("devices.change_worker"):
+        raise NotAllowed("only those who look after workers may change their health")
+    worker = set_worker_health(name, health, by=user.get_username(), reason=reason)
+    audit.note(user, worker, f"{health.label}: {reason or 'no reason given'}")
+    return worker
+
+
+@transaction.atomic
 def worker_seen(name: str, *, version: str) -> Worker:
     """A worker asked for work: it is there. DoesNotExist for an unknown name."""
     now = timezone.now()
