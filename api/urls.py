@@ -5,7 +5,20 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path, re_path, register_converter
 from django.urls.converters import StringConverter
 
-from api.rest import devices, exports, jobs, logs, results, system, token
+from api.rest import (
+    device_types,
+    devices,
+    exports,
+    jobs,
+    logs,
+    people,
+    permissions,
+    results,
+    system,
+    tags,
+    token,
+    workers,
+)
 from api.rest.base import Nothing, Resource
 from api.v1 import system as v1_system
 
@@ -72,11 +85,31 @@ rest_urls: list[URLPattern | URLResolver] = [
     *_both("jobs/<number:job_id>", jobs.OneJob, "job"),
     path("jobs/<number:job_id>/", include(job_urls)),
     *_both("devices", devices.Devices, "devices"),
+    *_both("devices/validate", devices.ValidateDictionary, "device-validate"),
     *_both("devices/<lab_name:name>", devices.OneDevice, "device"),
-    *_both("devicetypes", devices.DeviceTypes, "devicetypes"),
-    *_both("devicetypes/<lab_name:name>", devices.OneDeviceType, "devicetype"),
-    *_both("workers", devices.Workers, "workers"),
-    *_both("workers/<lab_name:name>", devices.OneWorker, "worker"),
+    *_both("devices/<lab_name:name>/dictionary", devices.Dictionary, "device-dictionary"),
+    *_both("devices/<lab_name:name>/set_health", devices.DeviceHealthOf, "device-health"),
+    *_both("devicetypes", device_types.DeviceTypes, "devicetypes"),
+    *_both("devicetypes/<lab_name:name>", device_types.OneDeviceType, "devicetype"),
+    *_both("aliases", device_types.Aliases, "aliases"),
+    *_both("aliases/<lab_name:name>", device_types.OneAlias, "alias"),
+    *_both("workers", workers.Workers, "workers"),
+    *_both("workers/<lab_name:name>", workers.OneWorker, "worker"),
+    *_both("workers/<lab_name:name>/set_health", workers.WorkerHealthOf, "worker-health"),
+    *_both("tags", tags.Tags, "tags"),
+    *_both("tags/<number:tag_id>", tags.OneTag, "tag"),
+    *_both("permissions/devicetypes", permissions.DeviceTypeRights, "devicetype-permissions"),
+    *_both(
+        "permissions/devicetypes/<number:right_id>",
+        permissions.OneDeviceTypeRight,
+        "devicetype-permission",
+    ),
+    *_both("permissions/devices", permissions.DeviceRights, "device-permissions"),
+    *_both("permissions/devices/<number:right_id>", permissions.OneDeviceRight, "device-permission"),
+    *_both("groups", people.Groups, "groups"),
+    *_both("groups/<number:group_id>", people.OneGroup, "group"),
+    *_both("users", people.Users, "users"),
+    *_both("users/<number:user_id>", people.OneUser, "user"),
     *_both("system/version", system.Version, "version"),
     *_both("system/whoami", system.WhoAmI, "whoami"),
     *_both("system/master_config", system.MasterConfig, "master-config"),

@@ -11,14 +11,25 @@ from api.rest.base import Resource
 
 LAVA_LEVEL = "2023.01"  # the LAVA whose dialect this is; clients choose by it what they ask for
 NO_LIMIT = 1024 * 1024  # MiB: a log is shown however large it is
-COLLECTIONS = ("jobs", "devices", "devicetypes", "workers")
+COLLECTIONS = {
+    "jobs": "jobs",
+    "devices": "devices",
+    "devicetypes": "devicetypes",
+    "workers": "workers",
+    "aliases": "aliases",
+    "tags": "tags",
+    "groups": "groups",
+    "users": "users",
+    "permissions/devicetypes": "devicetype-permissions",
+    "permissions/devices": "device-permissions",
+}
 
 
 class Root(Resource):
     authentication_classes = []
 
     def get(self, request: Request) -> Response:
-        return Response({name: reverse(f"api:{name}", request=request) for name in COLLECTIONS})
+        return Response({name: reverse(f"api:{view}", request=request) for name, view in COLLECTIONS.items()})
 
 
 class Version(Resource):
