@@ -28,7 +28,7 @@ MOVES_A_DEVICE = {"device_type", "worker"}
 @transaction.atomic
 def add(model: type[R], values: Mapping[str, Any], *, by: User) -> R:
     """NotAllowed without the permission to; IntegrityError if there is such a row already."""
-    _require(by, "add", model)
+    require(by, "add", model)
     columns = {name: value for name, value in values.items() if name != "tags"}
     row = model(**columns)
     if isinstance(row, Device):
@@ -44,7 +44,7 @@ def add(model: type[R], values: Mapping[str, Any], *, by: User) -> R:
 @transaction.atomic
 def change(row: R, values: Mapping[str, Any], *, by: User) -> R:
     """NotAllowed for who does not look after it; DeviceBusy if a job is in the way. The row as it is then."""
-    _require_change(row, by)
+    require(by, "change", row)
     locked: R = type(row)._default_manager.select_for_update(of=("self",)).get(pk=row.pk)
     changed = sorted(name for name, value in values.items() if _differs(locked, name, value))
     if isinstance(locked, Device):
@@ -63,7 +63,7 @@ def change(row: R, values: Mapping[str, Any], *, by: User) -> R:
 @transaction.atomic
 def remove(row: models.Model, *, by: User) -> None:
     """NotAllowed without the permission to; StillInUse if that would harm what depends on it."""
-    _require(by, "delete", type(row))
+    require(by, "delete", row)
     locked = type(row)._default_manager.select_for_update(of=("self",)).get(pk=row.pk)
     if check := _BEFORE_REMOVING.get(type(row)):
         check(locked)
@@ -75,7 +75,7 @@ def remove(row: models.Model, *, by: User) -> None:
 @transaction.atomic
 def new_token(worker: Worker, *, by: User) -> str:
     """Give a worker a new token, which ends its old one; it is returned this once and never stored."""
-    _require_change(worker, by)
+    require(by, "change", worker)
     locked: Worker = Worker.objects.lock(worker.pk)
     secret = locked.new_token()
     locked.save()
@@ -83,17 +83,13 @@ def new_token(worker: Worker, *, by: User) -> str:
     return secret
 
 
-def _require(by: User, act: str, model: type[models.Model]) -> None:
-    names = model._meta
-    if not by.has_perm(f"{names.app_label}.{act}_{names.model_name}"):
-        raise NotAllowed(f"you may not {act} a {names.verbose_name}")
-
-
-def _require_change(row: models.Model, by: User) -> None:
-    if not isinstance(row, Device | DeviceType):
-        _require(by, "change", type(row))
-    elif not row.may_be_changed_by(by):
-        raise NotAllowed(f"you do not look after {row.pk}")
+def require(by: User, act: str, what: models.Model | type[models.Model]) -> None:
+    """NotAllowed if somebody may not add, change or delete: a device or type by who looks after it, others by permission."""
+    if act == "change" and isinstance(what, Device | DeviceType):
+        if not what.may_be_changed_by(by):
+            raise NotAllowed(f"you do not look after {what.pk}")
+    elif not by.has_perm(f"{what._meta.app_label}.{act}_{what._meta.model_name}"):
+        raise NotAllowed(f"you may not {act} a {what._meta.verbose_name}")
 
 
 def _differs(row: models.Model, name: str, value: Any) -> bool:

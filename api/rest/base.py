@@ -86,6 +86,8 @@ class Resource(GenericAPIView[Any]):
 class Listing(Resource):
     """A list in pages. `queryset` says what is read with each row; `get_queryset` narrows it to what may be seen."""
 
+    is_list = True  # as the description of the API is told
+
     def get(self, request: Request, **place: Any) -> HttpResponseBase:
         pages = cast(Pages, self.paginator)
         keys = pages.paginate_queryset(self.filter_queryset(self.get_queryset()), request, self)

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
@@ -18,11 +18,10 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts.models import Scope
-from accounts.rights import NotAllowed
 from api.rest import filters
 from api.rest.base import YAML, MessageSerializer, Resource, taken
 from api.rest.fields import ChosenWordField, FixedField, WordField
-from api.rest.inventory import Item, NameField, RowSerializer, Shelf, actor
+from api.rest.inventory import Item, NameField, OfInventory, RowSerializer, Shelf, actor
 from api.rest.parsers import utf8
 from devices import dictionary, inventory, lifecycle
 from devices.dictionary import InvalidDictionary
@@ -166,7 +165,7 @@ class OneDevice(Item, DeviceResource):
         return super().change(row, values)
 
 
-class DeviceHealthOf(DeviceResource):
+class DeviceHealthOf(OfInventory, DeviceResource):
     permission_classes = [IsAuthenticated]
     serializer_class = HealthSerializer
 
@@ -178,7 +177,7 @@ class DeviceHealthOf(DeviceResource):
         return Response(DONE, status=202)
 
 
-class Dictionary(DeviceResource):
+class Dictionary(OfInventory, DeviceResource):
     """For who looks after the device: its dictionary may hold passwords of power switches."""
 
     permission_classes = [IsAuthenticated]
@@ -186,24 +185,17 @@ class Dictionary(DeviceResource):
 
     @extend_schema(parameters=[RENDER], responses={(200, YAML): OpenApiTypes.STR})
     def get(self, request: Request, name: str) -> HttpResponse:
-        device = self._mine()
+        device: Device = self.get_object()
+        inventory.require(actor(request), "change", device)
         wants_rendered = request.query_params.get("render", "").lower() in filters.TRUE_WORDS
         text = device.configuration if wants_rendered else device.dictionary
-        if not text:
-            raise NotFound(f"{device.pk} has no dictionary of its own; ?render=1 shows what its type says.")
         return HttpResponse(text, content_type=YAML)
 
     @extend_schema(request=DictionarySerializer, responses=MessageSerializer)
     def post(self, request: Request, name: str) -> Response:
-        device = self._mine()
+        device: Device = self.get_object()
         inventory.change(device, taken(self.get_serializer(data=request.data)), by=actor(request))
         return Response({"message": f"The dictionary of {device.pk} is set."})
-
-    def _mine(self) -> Device:
-        device: Device = self.get_object()
-        if not device.may_be_changed_by(self.request.user):
-            raise NotAllowed(f"you do not look after {device.pk}, and its dictionary may hold secrets")
-        return device
 
 
 class TextParser(BaseParser):

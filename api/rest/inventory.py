@@ -9,10 +9,12 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, models, transaction
 from rest_framework import mixins, serializers
 from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from accounts.rights import NotAllowed
 from api.rest.base import Listing, Resource
 from devices import inventory
 from devices.models import name_is_plain
@@ -45,7 +47,35 @@ class RowSerializer(serializers.ModelSerializer[Any]):
         return ValidationError({self.name_field: [f"there is a {kind} {name!r} already"]})
 
 
-class Shelf(mixins.CreateModelMixin, Listing):
+class HasRight(BasePermission):
+    """Asked before a body is looked at, so that who may not hears that and nothing else."""
+
+    ACTS: ClassVar = {"POST": "change", "PUT": "change", "PATCH": "change", "DELETE": "delete"}
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if request.method != "POST" or not isinstance(view, Shelf):
+            return True
+        return self._may(request, "add", view.rows().model)
+
+    def has_object_permission(self, request: Request, view: Any, row: models.Model) -> bool:
+        act = self.ACTS.get(request.method or "")
+        return act is None or self._may(request, act, row)
+
+    def _may(self, request: Request, act: str, what: models.Model | type[models.Model]) -> bool:
+        try:
+            inventory.require(actor(request), act, what)
+        except NotAllowed as refused:
+            self.message = str(refused)
+            return False
+        return True
+
+
+class OfInventory(Resource):
+    def get_permissions(self) -> list[Any]:
+        return [*super().get_permissions(), HasRight()]
+
+
+class Shelf(mixins.CreateModelMixin, OfInventory, Listing):
     """All rows of one kind."""
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -63,7 +93,7 @@ class Shelf(mixins.CreateModelMixin, Listing):
         return inventory.add(model, values, by=actor(self.request))
 
 
-class Item(mixins.RetrieveModelMixin, mixins.UpdateModelMixin, mixins.DestroyModelMixin, Resource):
+class Item(mixins.RetrieveModelMixin, mixins.UpdateModelMixin, mixins.DestroyModelMixin, OfInventory):
     """One of them."""
 
     lookup_url_kwarg = "name"

@@ -17,7 +17,7 @@ from api.rest import filters
 from api.rest.base import MessageSerializer, Resource, taken
 from api.rest.devices import DONE
 from api.rest.fields import ChosenWordField, TimeField, WordField
-from api.rest.inventory import Item, NameField, RowSerializer, Shelf, actor
+from api.rest.inventory import Item, NameField, OfInventory, RowSerializer, Shelf, actor
 from devices import inventory, lifecycle
 from devices.models import Worker
 from devices.states import WorkerHealth, WorkerState
@@ -94,7 +94,7 @@ class OneWorker(Item, WorkerResource):
         return super().change(row, values)
 
 
-class WorkerHealthOf(WorkerResource):
+class WorkerHealthOf(OfInventory, WorkerResource):
     permission_classes = [IsAuthenticated]
     serializer_class = HealthSerializer
 
