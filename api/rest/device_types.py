@@ -64,6 +64,8 @@ class DeviceTypeResource(Resource):
 
 
 class DeviceTypes(Shelf, DeviceTypeResource):
+    """The device types that one may see."""
+
     filters = FILTERS
     searched = ("name", "description")
     orderings = {"name": "name"}
@@ -71,7 +73,7 @@ class DeviceTypes(Shelf, DeviceTypeResource):
 
 
 class OneDeviceType(Item, DeviceTypeResource):
-    pass
+    """A device type."""
 
 
 class AliasSerializer(RowSerializer):
@@ -101,6 +103,8 @@ class AliasResource(Resource):
 
 
 class Aliases(Shelf, AliasResource):
+    """Other names by which jobs may ask for a device type."""
+
     filters = ALIAS_FILTERS
     searched = ("name", "device_type__name")
     orderings = {"name": "name", "device_type": "device_type"}
@@ -108,4 +112,4 @@ class Aliases(Shelf, AliasResource):
 
 
 class OneAlias(Item, AliasResource):
-    pass
+    """Another name of a device type."""

@@ -134,7 +134,7 @@ class DeviceResource(Resource):
 
 
 class Devices(Shelf, DeviceResource):
-    """Retired ones only with `?all=1`."""
+    """The devices that one may see; retired ones only with `?all=1`."""
 
     filters = FILTERS
     searched = ("name", "device_type__name", "description")
@@ -158,6 +158,8 @@ class Devices(Shelf, DeviceResource):
 
 
 class OneDevice(Item, DeviceResource):
+    """A device."""
+
     def change(self, row: Device, values: dict[str, Any]) -> models.Model:
         health = values.pop("health", None)
         if health is not None and health != row.health:
@@ -166,6 +168,8 @@ class OneDevice(Item, DeviceResource):
 
 
 class DeviceHealthOf(OfInventory, DeviceResource):
+    """Take a device out, bring it back or retire it, with a reason."""
+
     permission_classes = [IsAuthenticated]
     serializer_class = HealthSerializer
 

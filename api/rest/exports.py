@@ -56,6 +56,8 @@ class Export(Resource):
 
 @extend_schema(parameters=[LIMIT, OFFSET], responses={(200, YAML): OpenApiTypes.STR})
 class YAMLExport(Export):
+    """The results as one YAML list."""
+
     media_type, ending = YAML, "yaml"
 
     def text(self, job: Job, cases: Cases) -> Iterator[str]:
@@ -64,6 +66,8 @@ class YAMLExport(Export):
 
 @extend_schema(parameters=[LIMIT, OFFSET], responses={(200, "text/csv"): OpenApiTypes.STR})
 class CSVExport(Export):
+    """The results as a table, every field in quotes."""
+
     media_type, ending = "text/csv", "csv"
 
     def text(self, job: Job, cases: Cases) -> Iterator[str]:
@@ -72,6 +76,8 @@ class CSVExport(Export):
 
 @extend_schema(parameters=[PREFIX], responses={(200, "application/xml"): OpenApiTypes.STR})
 class JUnitExport(Export):
+    """The results as JUnit XML; a failed case has its part of the log."""
+
     media_type, ending = "application/xml", "xml"
 
     def text(self, job: Job, cases: Cases) -> Iterator[str]:
@@ -81,6 +87,8 @@ class JUnitExport(Export):
 
 @extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR})
 class TAP13Export(Export):
+    """The results as TAP 13."""
+
     media_type, ending = "text/plain", "tap"
 
     def text(self, job: Job, cases: Cases) -> Iterator[str]:

@@ -96,6 +96,11 @@ class Shelf(mixins.CreateModelMixin, OfInventory, Listing):
 class Item(mixins.RetrieveModelMixin, mixins.UpdateModelMixin, mixins.DestroyModelMixin, OfInventory):
     """One of them."""
 
+    failures = {
+        "PUT": (409,),
+        "PATCH": (409,),
+        "DELETE": (409,),
+    }  # beside those of every address; for the description of the API
     lookup_url_kwarg = "name"
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:

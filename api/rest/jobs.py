@@ -181,6 +181,8 @@ class JobResource(Resource):
 
 
 class Jobs(Listing, JobResource):
+    """The jobs that one may see, the newest first. POST submits one."""
+
     scopes = {"POST": Scope.SUBMIT}
     filters = FILTERS
     searched = SEARCHED
@@ -197,6 +199,11 @@ class Jobs(Listing, JobResource):
 
 class OneJob(mixins.RetrieveModelMixin, JobResource):
     """PATCH and DELETE are for administrators: the rest of a job is its history, and stays as it was."""
+
+    failures = {
+        "PATCH": (403, 409),
+        "DELETE": (403, 409),
+    }  # beside those of every address; for the description of the API
 
     def get_permissions(self) -> list[Any]:
         usual = super().get_permissions()
@@ -230,6 +237,10 @@ class JobDefinition(Resource):
 class Cancel(Resource):
     """LAVA's clients cancel by GET as well as by POST, so a cookie alone, which browsers send along, is no right."""
 
+    failures = {
+        "GET": (409,),
+        "POST": (409,),
+    }  # beside those of every address; for the description of the API
     authentication_classes = [TokenAuthentication]
     permission_classes = [IsAuthenticated]
     scopes = {"GET": Scope.SUBMIT, "POST": Scope.SUBMIT}
@@ -271,6 +282,8 @@ class BatchCancel(Resource):
 
 
 class Resubmit(Resource):
+    """Run a job again as a new one, linked to the old."""
+
     permission_classes = [IsAuthenticated]
     scopes = {"POST": Scope.SUBMIT}
 

@@ -61,12 +61,16 @@ class GroupResource(Resource):
 
 
 class Groups(Listing, GroupResource):
+    """All groups."""
+
     filters = filters.number("id") | filters.text("name")
     searched = ("name",)
     orderings = {"id": "id", "name": "name"}
 
 
 class OneGroup(mixins.RetrieveModelMixin, GroupResource):
+    """A group."""
+
     def get(self, request: Request, group_id: int) -> Response:
         return self.retrieve(request)
 
@@ -79,11 +83,15 @@ class UserResource(Resource):
 
 
 class Users(Listing, UserResource):
+    """All users."""
+
     filters = USER_FILTERS
     searched = ("username", "first_name", "last_name", "email")
     orderings = {"id": "id", "username": "username", "date_joined": "date_joined"}
 
 
 class OneUser(mixins.RetrieveModelMixin, UserResource):
+    """A user."""
+
     def get(self, request: Request, user_id: int) -> Response:
         return self.retrieve(request)

@@ -68,6 +68,8 @@ class DeviceTypeRightResource(Resource):
 
 
 class DeviceTypeRights(Shelf, DeviceTypeRightResource):
+    """What groups may do with all devices of a type."""
+
     filters = (
         filters.number("id")
         | filters.number("group")
@@ -78,6 +80,8 @@ class DeviceTypeRights(Shelf, DeviceTypeRightResource):
 
 
 class OneDeviceTypeRight(Item, DeviceTypeRightResource):
+    """A group's right on a device type."""
+
     lookup_url_kwarg = "right_id"
 
 
@@ -89,6 +93,8 @@ class DeviceRightResource(Resource):
 
 
 class DeviceRights(Shelf, DeviceRightResource):
+    """What groups may do with single devices."""
+
     filters = (
         filters.number("id")
         | filters.number("group")
@@ -99,4 +105,6 @@ class DeviceRights(Shelf, DeviceRightResource):
 
 
 class OneDeviceRight(Item, DeviceRightResource):
+    """A group's right on a device."""
+
     lookup_url_kwarg = "right_id"

@@ -124,12 +124,16 @@ class SuiteResource(OfJob):
 
 
 class Suites(Listing, SuiteResource):
+    """The suites of a job."""
+
     filters = SUITE_FILTERS
     searched = ("name",)
     orderings = {"id": "id", "name": "name"}
 
 
 class OneSuite(mixins.RetrieveModelMixin, SuiteResource):
+    """A suite of a job."""
+
     def get(self, request: Request, job_id: int, suite_id: int) -> Response:
         return self.retrieve(request)
 
@@ -160,6 +164,8 @@ class Tests(Listing, TestResource):
 
 
 class OneTest(TestResource):
+    """One test."""
+
     def get(self, request: Request, job_id: int, test_id: int, suite_id: int | None = None) -> Response:
         return Response(self.get_serializer([self.get_object()], many=True).data[0])
 

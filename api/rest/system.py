@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -25,7 +29,24 @@ COLLECTIONS = {
 }
 
 
+class VersionSerializer(serializers.Serializer[Any]):
+    version = serializers.CharField()
+
+
+class WhoAmISerializer(serializers.Serializer[Any]):
+    user = serializers.CharField()
+
+
+class MasterConfigSerializer(serializers.Serializer[Any]):
+    EVENT_TOPIC = serializers.CharField()
+    EVENT_SOCKET = serializers.CharField()
+    EVENT_NOTIFICATION = serializers.BooleanField()
+    LOG_SIZE_LIMIT = serializers.IntegerField()
+
+
 class Root(Resource):
+    """The collections that are here."""
+
     authentication_classes = []
 
     def get(self, request: Request) -> Response:
@@ -37,18 +58,25 @@ class Version(Resource):
 
     authentication_classes = []
 
+    @extend_schema(responses=VersionSerializer)
     def get(self, request: Request) -> Response:
         return Response({"version": LAVA_LEVEL})
 
 
 class WhoAmI(Resource):
+    """Who asks; an empty name for nobody."""
+
+    @extend_schema(responses=WhoAmISerializer)
     def get(self, request: Request) -> Response:
         return Response({"user": request.user.get_username()})
 
 
 class MasterConfig(Resource):
+    """Where events are told, and how."""
+
     authentication_classes = []
 
+    @extend_schema(responses=MasterConfigSerializer)
     def get(self, request: Request) -> Response:
         return Response(
             {

@@ -25,10 +25,14 @@ class TagResource(Resource):
 
 
 class Tags(Shelf, TagResource):
+    """What devices have and jobs ask for."""
+
     filters = filters.number("id") | filters.text("name") | filters.text("description")
     searched = ("name", "description")
     orderings = {"id": "id", "name": "name"}
 
 
 class OneTag(Item, TagResource):
+    """A tag."""
+
     lookup_url_kwarg = "tag_id"

@@ -69,6 +69,8 @@ class WorkerResource(Resource):
 
 
 class Workers(Shelf, WorkerResource):
+    """The machines that run jobs. POST adds one, and answers with its token this once."""
+
     filters = FILTERS
     searched = ("name", "description")
     orderings = ORDERINGS
@@ -87,6 +89,8 @@ class Workers(Shelf, WorkerResource):
 
 
 class OneWorker(Item, WorkerResource):
+    """A machine that runs jobs."""
+
     def change(self, row: Worker, values: dict[str, Any]) -> models.Model:
         health = values.pop("health", None)
         if health is not None and health != row.health:
@@ -95,6 +99,8 @@ class OneWorker(Item, WorkerResource):
 
 
 class WorkerHealthOf(OfInventory, WorkerResource):
+    """Take a worker out, bring it back or retire it, with a reason."""
+
     permission_classes = [IsAuthenticated]
     serializer_class = HealthSerializer
 

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from devices.models import Alias, Device, DeviceRight, DeviceType, DeviceTypeRight, Right, Tag, Worker
@@ -417,6 +420,42 @@ def test_users_are_shown_with_their_groups_and_no_secret(
     assert "password" not in shown
     assert listed["results"] == [shown]
     assert login(admin).get(f"{ROOT}/groups/{group.pk}/").json() == {"id": group.pk, "name": "kernel"}
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = (
+    "hostname", "name", "device_type", "worker_host", "tags", "health", "reason", "description", "job_limit",
+    "display", "group", "device", "devicetype", "dictionary", "definition", "strict", "job_ids", "priority",
+    "failure_comment",
+)  # fmt: skip
+ADDRESSES = (
+    "jobs/", "jobs/1/", "jobs/batch_cancel/", "jobs/validate/", "jobs/validate_testdef/", "devices/",
+    "devices/qemu01/", "devices/qemu01/dictionary/", "devices/qemu01/set_health/", "devicetypes/",
+    "devicetypes/qemu/", "aliases/", "aliases/kvm/", "workers/", "workers/worker01/",
+    "workers/worker01/set_health/", "tags/", "permissions/devices/", "permissions/devicetypes/",
+)  # fmt: skip
+
+
+@hypothesis_settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    address=st.sampled_from(ADDRESSES),
+    method=st.sampled_from(["post", "put", "patch"]),
+    body=VALUES | st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=5),
+)
+def test_no_body_breaks_the_server(
+    stock: None, admin: User, anyone: APIClient, address: str, method: str, body: object
+) -> None:
+    anyone.force_authenticate(admin)
+    with build.rolled_back():
+        answer = getattr(anyone, method)(f"{ROOT}/{address}", body, format="json")
+
+    assert answer.status_code in (200, 201, 202, 400, 404, 405, 409)
 
 
 @pytest.mark.parametrize("path", ["devicetypes/qemu/template", "devicetypes/qemu/health_check",
