@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.rights import NotAllowed
 from devices.models import Device, Worker
-from devices.states import DeviceHealth, DeviceState, WorkerState
+from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events.outbox import Cause
 
 CHANGED = "device.changed"
@@ -125,6 +125,31 @@ def set_health_of_many(
     """One verb for several devices, all or none. In the order of their names, so that two never wait for each other."""
     with transaction.atomic():
         return [verb(name, by=by, reason=reason) for name in sorted(names)]
+
+
+@transaction.atomic
+def set_worker_health(name: str, health: WorkerHealth, *, by: str, reason: str = "") -> Worker:
+    """What a person says of a worker; DoesNotExist for an unknown name. The same health changes nothing.
+
+    The jobs on its devices go on; unless it is active, its devices get no new ones.
+    """
+    worker: Worker = Worker.objects.lock(name)
+    if worker.health == health:
+        return worker
+    worker.health = health
+    worker.tell("worker.changed", cause=Cause(kind="user", actor=by, reason=reason))
+    worker.save()
+    return worker
+
+
+@transaction.atomic
+def set_worker_health_for(name: str, health: WorkerHealth, *, user: User, reason: str = "") -> Worker:
+    """What somebody says of a worker; noted in the audit trail. NotAllowed for who does not look after workers."""
+    if not user.has_perm("devices.change_worker"):
+        raise NotAllowed("only those who look after workers may change their health")
+    worker = set_worker_health(name, health, by=user.get_username(), reason=reason)
+    audit.note(user, worker, f"{health.label}: {reason or 'no reason given'}")
+    return worker
 
 
 @transaction.atomic

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import shutil
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
@@ -20,12 +15,9 @@ from accounts.admin import ReadOnlyAdmin, TabularInline
 from core.looks import Look
 from core.templatetags.lab import ago, preformatted, status
 from devices.admin import Deed, LabAdmin, check_number, confirmed, named
-from devices.lifecycle import StillInUse
-from jobs import lifecycle, looks
+from jobs import lifecycle, looks, upkeep
 from jobs.models import Attempt, Job, TestCase
 from jobs.states import State
-
-log = logging.getLogger(__name__)
 
 CANCEL = Deed(
     action="cancel",
@@ -102,15 +94,7 @@ class JobAdmin(ReadOnlyAdmin, LabAdmin):
         return [_fate(job) for job in objs], {"jobs": len(objs), "results": cases}, lacking, []
 
     def remove(self, pk: Any, *, by: str) -> None:
-        """A waiting job is canceled first; the log goes when the row is gone for good."""
-        job: Job = Job.objects.lock(pk)
-        if job.state == State.SUBMITTED:
-            lifecycle.cancel(job.pk, by=by, reason="deleted")
-        elif not job.is_finished:
-            state = State(job.state).label
-            raise StillInUse(f"job {job.pk} is {state}. Cancel it and wait for its end, then delete it.")
-        transaction.on_commit(partial(_remove_logs, job.log_directory().parent))
-        super().remove(pk, by=by)
+        upkeep.remove(pk, by=by)
 
     def look_of(self, row: Job) -> Look:
         return looks.of_job(row)
@@ -155,12 +139,3 @@ class JobAdmin(ReadOnlyAdmin, LabAdmin):
 
 def _fate(job: Job) -> str:
     return f"{job} (waits in the queue; it is canceled first)" if job.state == State.SUBMITTED else str(job)
-
-
-def _remove_logs(directory: Path) -> None:
-    try:
-        shutil.rmtree(directory)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        log.warning("The log in %s of a deleted job is left behind: %s", directory, error)

@@ -99,13 +99,23 @@ def parse(text: str, *, max_bytes: int = MAX_BYTES) -> Definition:
     try:
         document = yaml.parse(text, max_bytes=max_bytes)
     except yaml.YAMLError as error:
-        message = f"not valid YAML: {error.message}, column {error.column}"
-        raise InvalidDefinition([Fault(path="", message=message, line=error.line)]) from None
+        raise InvalidDefinition([_not_yaml(error)]) from None
     faults = _Faults()
     _check_job(faults, document.value)
     if found := faults.placed(document):
         raise InvalidDefinition(found)
     return _definition(text, document.value)
+
+
+def check_test(text: str, *, max_bytes: int = MAX_BYTES) -> list[Fault]:
+    """All that is wrong with a test definition that stands alone; empty if nothing is."""
+    try:
+        document = yaml.parse(text, max_bytes=max_bytes)
+    except yaml.YAMLError as error:
+        return [_not_yaml(error)]
+    faults = _Faults()
+    _check_inline(faults, (), document.value)
+    return faults.placed(document)
 
 
 def faults_for_executor(definition: Definition, executor: str) -> list[Fault]:
@@ -120,6 +130,11 @@ def faults_for_executor(definition: Definition, executor: str) -> list[Fault]:
         for kind, body in action.items():
             _check_for_shell(faults, ("actions", index, kind), kind, body)
     return faults.placed(yaml.parse(definition.text)) if faults.found else []
+
+
+def _not_yaml(error: yaml.YAMLError) -> Fault:
+    message = f"not valid YAML: {error.message}, column {error.column}"
+    return Fault(path="", message=message, line=error.line)
 
 
 class _Faults:

@@ -183,6 +183,11 @@ class Job(AnnouncedModel):
             models.Index(fields=["device", "-id"], name="job_device"),
             models.Index(fields=["device_type", "state"], name="job_type_state"),
             models.Index(fields=["submitter", "-id"], name="job_submitter"),
+            # All that says who sees a job, so that a list is counted and leafed through without reading the jobs.
+            models.Index(
+                fields=["-id", "visibility", "device", "device_type", "submitter", "state", "health"],
+                name="job_list",
+            ),
         ]
 
     def __str__(self) -> str:

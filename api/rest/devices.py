@@ -1,21 +1,34 @@
-"""The inventory, for reading: devices, device types, workers."""
+"""Devices: list, show, add, change, delete, their health and dictionaries."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import IO, Any, cast
 
-from django.shortcuts import get_object_or_404
-from rest_framework import mixins, serializers
+from django.db import models
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.parsers import BaseParser
+from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 
+from accounts.models import Scope
 from api.rest import filters
-from api.rest.base import Resource
-from api.rest.fields import FixedField, TimeField, WordField
-from devices.models import Device, DeviceQuerySet, DeviceType, DeviceTypeQuerySet, Worker
-from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
+from api.rest.base import YAML, MessageSerializer, Resource, taken
+from api.rest.fields import ChosenWordField, FixedField, WordField
+from api.rest.inventory import Item, NameField, OfInventory, RowSerializer, Shelf, actor
+from api.rest.parsers import utf8
+from devices import dictionary, inventory, lifecycle
+from devices.dictionary import InvalidDictionary
+from devices.models import Device, DeviceQuerySet, DeviceType, Tag, Worker
+from devices.states import DeviceHealth, DeviceState
 
-DEVICE_FILTERS = (
+FILTERS = (
     filters.text("hostname", "name")
     | filters.text("device_type", "device_type__name")
     | filters.text("device_type__name")
@@ -24,37 +37,51 @@ DEVICE_FILTERS = (
     | filters.text("worker_host", "worker__name")
     | filters.text("worker_host__hostname", "worker__name")
     | filters.text("description")
+    | filters.member("tags", "tags", filters.whole_number)
     | filters.member("tags__name", "tags__name")
 )
-DEVICE_ORDERINGS = {
+ORDERINGS = {
     "hostname": "name",
     "device_type": "device_type",
     "state": "state",
     "health": "health",
     "worker_host": "worker",
 }
-TYPE_FILTERS = filters.text("name") | filters.flag("display")
-WORKER_FILTERS = (
-    filters.text("hostname", "name")
-    | filters.word("state", WorkerState)
-    | filters.word("health", WorkerHealth)
-    | filters.text("description")
-    | filters.text("version")
+RENDER = OpenApiParameter(
+    "render", bool, description="Show what a worker gets: the type's dictionary where the device has none."
 )
-WORKER_ORDERINGS = {"hostname": "name", "state": "state", "health": "health", "last_ping": "last_ping"}
+ALL = OpenApiParameter("all", bool, description="Show those that are retired, too.")
+DONE = {"message": "OK"}  # LAVA's word
 
 
-class DeviceSerializer(serializers.ModelSerializer[Device]):
-    hostname = serializers.CharField(source="name")
-    device_type = serializers.CharField(source="device_type_id")
+class WorkerHostField(serializers.PrimaryKeyRelatedField[Any]):
+    """Empty where there is none: typed clients expect text."""
+
+    def to_internal_value(self, data: Any) -> Worker | None:
+        return None if data == "" else cast(Worker, super().to_internal_value(data))
+
+    def get_attribute(self, instance: Device) -> str:
+        return instance.worker_id or ""
+
+    def to_representation(self, value: Any) -> str:
+        return str(value)
+
+
+class DeviceSerializer(RowSerializer):
+    name_field = "hostname"
+
+    hostname = NameField(source="name", max_length=200)
+    device_type = serializers.PrimaryKeyRelatedField[Any](queryset=DeviceType.objects.all())
     device_version = FixedField(None)
     physical_owner = FixedField(None)
     physical_group = FixedField(None)
-    tags = serializers.PrimaryKeyRelatedField[Any](many=True, read_only=True)
+    tags = serializers.PrimaryKeyRelatedField[Any](many=True, queryset=Tag.objects.all(), required=False)
     state = WordField(DeviceState)
-    health = WordField(DeviceHealth)
+    health = ChosenWordField(lifecycle.VERBS, required=False)
     last_health_report_job = FixedField(None)
-    worker_host = serializers.SerializerMethodField()
+    worker_host = WorkerHostField(
+        source="worker", queryset=Worker.objects.all(), allow_null=True, required=False
+    )
     is_synced = FixedField(False)
 
     class Meta:
@@ -74,115 +101,132 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
             "is_synced",
         ]
 
-    def get_worker_host(self, device: Device) -> str:
-        return device.worker_id or ""  # typed clients expect text
+    def validate_device_type(self, device_type: DeviceType) -> DeviceType:
+        visible = DeviceType.objects.visible_to(self.context["request"].user)
+        if not visible.filter(pk=device_type.pk).exists():
+            raise ValidationError(f'Invalid pk "{device_type.pk}" - object does not exist.')  # as of none
+        return device_type
 
 
-class DeviceTypeSerializer(serializers.ModelSerializer[DeviceType]):
-    architecture = FixedField(None)
-    processor = FixedField(None)
-    cpu_model = FixedField(None)
-    aliases = FixedField([])
-    bits = FixedField(None)
-    cores = FixedField([])
-    core_count = FixedField(None)
-    health_frequency = FixedField(24)  # with the denominator: LAVA's default
-    disable_health_check = FixedField(True)  # no health checks are run
-    health_denominator = FixedField(0)
-
-    class Meta:
-        model = DeviceType
-        fields = [
-            "name",
-            "architecture",
-            "processor",
-            "cpu_model",
-            "aliases",
-            "bits",
-            "cores",
-            "core_count",
-            "description",
-            "health_frequency",
-            "disable_health_check",
-            "health_denominator",
-            "display",
-        ]
+class HealthSerializer(serializers.Serializer[Any]):
+    health = ChosenWordField(lifecycle.VERBS)
+    reason = serializers.CharField(default="", allow_blank=True, max_length=1000)
 
 
-class WorkerSerializer(serializers.ModelSerializer[Worker]):
-    hostname = serializers.CharField(source="name")
-    state = WordField(WorkerState)
-    health = WordField(WorkerHealth)
-    last_ping = TimeField()
+class DictionarySerializer(serializers.Serializer[Any]):
+    dictionary = serializers.CharField(allow_blank=True, trim_whitespace=False)
 
-    class Meta:
-        model = Worker
-        fields = ["hostname", "health", "state", "description", "last_ping", "job_limit", "version"]
+    def validate_dictionary(self, text: str) -> str:
+        try:
+            dictionary.check(text)
+        except InvalidDictionary as wrong:
+            raise ValidationError(str(wrong)) from None
+        return text
 
 
 class DeviceResource(Resource):
-    serializer_class = DeviceSerializer
+    serializer_class: type[BaseSerializer[Any]] = DeviceSerializer
+    queryset = Device.objects.prefetch_related("tags")
+    lookup_url_kwarg = "name"
 
     def get_queryset(self) -> DeviceQuerySet:
-        return Device.objects.visible_to(self.request.user).prefetch_related("tags")
+        return cast(DeviceQuerySet, super().get_queryset()).visible_to(self.request.user)
 
 
-class Devices(mixins.ListModelMixin, DeviceResource):
-    """Retired ones only with `?all=1`."""
+class Devices(Shelf, DeviceResource):
+    """The devices that one may see; retired ones only with `?all=1`."""
 
-    filters = DEVICE_FILTERS
-    orderings = DEVICE_ORDERINGS
+    filters = FILTERS
+    searched = ("name", "device_type__name", "description")
+    orderings = ORDERINGS
     ordering = "hostname"
-
-    def get(self, request: Request) -> Response:
-        return self.list(request)
 
     def get_queryset(self) -> DeviceQuerySet:
         devices = super().get_queryset()
         wants_all = self.request.query_params.get("all", "").lower() in filters.TRUE_WORDS
         return devices if wants_all else devices.in_service()
 
+    @extend_schema(parameters=[ALL])
+    def get(self, request: Request, **place: Any) -> Any:
+        return super().get(request, **place)
 
-class OneDevice(DeviceResource):
-    def get(self, request: Request, name: str) -> Response:
-        return Response(self.get_serializer(get_object_or_404(self.get_queryset(), pk=name)).data)
-
-
-class DeviceTypeResource(Resource):
-    serializer_class = DeviceTypeSerializer
-
-    def get_queryset(self) -> DeviceTypeQuerySet:
-        return DeviceType.objects.visible_to(self.request.user)
+    def add(self, model: type[models.Model], values: Mapping[str, Any]) -> models.Model:
+        health = values.get("health", DeviceHealth.MAINTENANCE)
+        if health == DeviceHealth.RETIRED:
+            raise ValidationError({"health": ["a new device is not retired"]})
+        return super().add(model, {**values, "health": health.value})
 
 
-class DeviceTypes(mixins.ListModelMixin, DeviceTypeResource):
-    filters = TYPE_FILTERS
-    orderings = {"name": "name"}
-    ordering = "name"
+class OneDevice(Item, DeviceResource):
+    """A device."""
 
-    def get(self, request: Request) -> Response:
-        return self.list(request)
-
-
-class OneDeviceType(DeviceTypeResource):
-    def get(self, request: Request, name: str) -> Response:
-        return Response(self.get_serializer(get_object_or_404(self.get_queryset(), pk=name)).data)
+    def change(self, row: Device, values: dict[str, Any]) -> models.Model:
+        health = values.pop("health", None)
+        if health is not None and health != row.health:
+            lifecycle.set_health_for([row.pk], health, user=actor(self.request))
+        return super().change(row, values)
 
 
-class WorkerResource(Resource):
-    serializer_class = WorkerSerializer
-    queryset = Worker.objects.all()
+class DeviceHealthOf(OfInventory, DeviceResource):
+    """Take a device out, bring it back or retire it, with a reason."""
+
+    permission_classes = [IsAuthenticated]
+    serializer_class = HealthSerializer
+
+    @extend_schema(request=HealthSerializer, responses={202: MessageSerializer})
+    def post(self, request: Request, name: str) -> Response:
+        device = self.get_object()
+        wanted = taken(self.get_serializer(data=request.data))
+        lifecycle.set_health_for([device.pk], wanted["health"], user=actor(request), reason=wanted["reason"])
+        return Response(DONE, status=202)
 
 
-class Workers(mixins.ListModelMixin, WorkerResource):
-    filters = WORKER_FILTERS
-    orderings = WORKER_ORDERINGS
-    ordering = "hostname"
+class Dictionary(OfInventory, DeviceResource):
+    """For who looks after the device: its dictionary may hold passwords of power switches."""
 
-    def get(self, request: Request) -> Response:
-        return self.list(request)
+    permission_classes = [IsAuthenticated]
+    serializer_class = DictionarySerializer
+
+    @extend_schema(parameters=[RENDER], responses={(200, YAML): OpenApiTypes.STR})
+    def get(self, request: Request, name: str) -> HttpResponse:
+        device: Device = self.get_object()
+        inventory.require(actor(request), "change", device)
+        wants_rendered = request.query_params.get("render", "").lower() in filters.TRUE_WORDS
+        text = device.configuration if wants_rendered else device.dictionary
+        return HttpResponse(text, content_type=YAML)
+
+    @extend_schema(request=DictionarySerializer, responses=MessageSerializer)
+    def post(self, request: Request, name: str) -> Response:
+        device: Device = self.get_object()
+        inventory.change(device, taken(self.get_serializer(data=request.data)), by=actor(request))
+        return Response({"message": f"The dictionary of {device.pk} is set."})
 
 
-class OneWorker(WorkerResource):
-    def get(self, request: Request, name: str) -> Response:
-        return Response(self.get_serializer(get_object_or_404(self.get_queryset(), pk=name)).data)
+class TextParser(BaseParser):
+    """The text of a dictionary, as it is in a file."""
+
+    media_type = "*/*"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, str]:
+        return {"text": utf8(stream.read(), of="body")}
+
+
+class ValidateDictionary(Resource):
+    """For everybody: nothing is changed. The body is the text itself."""
+
+    permission_classes = [AllowAny]
+    parser_classes = [TextParser]
+    scopes = {"POST": Scope.READ}
+
+    @extend_schema(request={"text/plain": OpenApiTypes.STR}, responses=MessageSerializer)
+    def post(self, request: Request) -> Response:
+        try:
+            dictionary.check(cast(dict[str, str], request.data).get("text", ""))
+        except InvalidDictionary as wrong:
+            return Response({"message": f"Device dictionary invalid: {wrong}"})
+        return Response({"message": "Device dictionary valid."})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC
 from typing import Any
 
@@ -19,6 +20,24 @@ class WordField(serializers.Field[Any, Any, str, Any]):
 
     def to_representation(self, value: int) -> str:
         return self.words(value).label
+
+
+class ChosenWordField(serializers.ChoiceField):
+    """A health that is shown, and that may be set to one of some words, in any case."""
+
+    def __init__(self, words: Iterable[Word], **options: Any) -> None:
+        self.words = tuple(words)
+        super().__init__(choices=[word.label for word in self.words], **options)
+
+    def to_representation(self, value: Any) -> str:
+        return type(self.words[0])(value).label
+
+    def to_internal_value(self, data: Any) -> Any:
+        for word in self.words:
+            if isinstance(data, str) and word.label.lower() == data.strip().lower():
+                return word
+        known = ", ".join(word.label for word in self.words)
+        raise serializers.ValidationError(f"expected one of {known}, got {str(data)[:40]!r}")
 
 
 class TimeField(serializers.DateTimeField):

@@ -6,9 +6,12 @@ LAVA 2023.01 falls over or takes it for no filter at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
 from typing import Any
+from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import OrderBy
@@ -22,7 +25,9 @@ from core.words import Word
 Filter = Callable[[str], Q]  # the value as text to the condition; ValueError says what would be right
 Reader = Callable[[str], Any]
 
+MOST_WORDS = 20
 MOST_DIGITS = 18  # what fits in 64 bits whatever the digits are
+LARGEST = 10**MOST_DIGITS - 1
 TRUE_WORDS, FALSE_WORDS = ("true", "1"), ("false", "0")
 TEXT_LOOKUPS = ("contains", "icontains", "startswith", "endswith")
 
@@ -72,9 +77,13 @@ def flag(name: str) -> dict[str, Filter]:
     return {name: _on(name, truth)}
 
 
-def member(name: str, column: str) -> dict[str, Filter]:
+def member(name: str, column: str, read: Reader = str) -> dict[str, Filter]:
     """One of several related rows, by one value: two would give a row twice."""
-    return {name: _on(column, str)}
+    return {name: _on(column, read)}
+
+
+def identity(name: str) -> dict[str, Filter]:
+    return {name: _on(name, UUID)}
 
 
 def whole_number(text: str) -> int:
@@ -127,12 +136,29 @@ class Filters(BaseFilterBackend):
         return queryset
 
 
+class Search(BaseFilterBackend):
+    """`?search=`: each of its words must be in one of the columns that the view names in `searched`."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        columns: Sequence[str] = getattr(view, "searched", ())
+        words = request.query_params.get("search", "").split()
+        if len(words) > MOST_WORDS:
+            raise ValidationError({"search": [f"expected at most {MOST_WORDS} words, got {len(words)}"]})
+        for word in words if columns else ():
+            queryset = queryset.filter(
+                reduce(or_, [Q(**{f"{column}__icontains": word}) for column in columns])
+            )
+        return queryset
+
+
 class Ordering(BaseFilterBackend):
     """By the view's table `orderings`; rows that are equal in it stand in the order of their keys."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
         asked = request.query_params.get("ordering", "") or getattr(view, "ordering", "pk")
         known: Mapping[str, str] = getattr(view, "orderings", {})
+        if not known:
+            return queryset
         orders: list[OrderBy | str] = []
         for name in asked.split(","):
             field = name.removeprefix("-")

@@ -1,26 +1,34 @@
-"""Jobs: list, show, submit, cancel, resubmit, validate."""
+"""Jobs: list, show, submit, cancel, resubmit, validate, mend, delete."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from django.contrib.auth.models import User
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers
+from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts.models import Scope
+from accounts.rights import NotAllowed
 from api.auth import TokenAuthentication
 from api.rest import filters
-from api.rest.base import Resource
+from api.rest.base import YAML, IsAdministrator, Listing, MessageSerializer, Resource, taken
 from api.rest.fields import FixedField, TimeField, WordField
-from api.rest.paging import LargePages
-from jobs import lifecycle
+from jobs import lifecycle, upkeep
+from jobs.definition import Fault, check_test
 from jobs.models import Job, JobQuerySet
 from jobs.states import Health, State
+
+MOST_AT_ONCE = 1_000  # jobs of one request
 
 FILTERS = (
     filters.number("id")
@@ -33,16 +41,22 @@ FILTERS = (
     | filters.flag("health_check")
     | filters.text("description")
     | filters.text("definition")
+    | filters.text("original_definition", "definition")
     | filters.text("submitter", "submitter__username")
     | filters.text("submitter__username")
     | filters.text("requested_device_type", "device_type__name")
     | filters.text("requested_device_type__name", "device_type__name")
     | filters.text("actual_device", "device__name")
     | filters.text("actual_device__hostname", "device__name")
+    | filters.member("tags", "tags", filters.whole_number)
     | filters.member("tags__name", "tags__name")
+    | filters.member("viewing_groups", "viewing_groups", filters.whole_number)
     | filters.member("viewing_groups__name", "viewing_groups__name")
+    | filters.text("failure_comment")
     | filters.emptiness("failure_comment")
+    | filters.identity("uuid")
 )
+SEARCHED = ("description", "submitter__username", "device_type__name", "device__name")
 ORDERINGS = {
     "id": "id",
     "submit_time": "submit_time",
@@ -69,6 +83,44 @@ class DefinitionField(serializers.CharField):
 
 class DefinitionSerializer(serializers.Serializer[Any]):
     definition = DefinitionField(trim_whitespace=False)
+
+
+class ValidationSerializer(DefinitionSerializer):
+    strict = serializers.BooleanField(
+        default=False, help_text="Taken for LAVA's sake: what is not understood is a fault here, always."
+    )
+
+
+class AcceptedSerializer(serializers.Serializer[Any]):
+    message = serializers.CharField()
+    job_ids = serializers.ListField(child=serializers.IntegerField())
+    uuids = serializers.ListField(child=serializers.UUIDField())
+
+
+class JobIdsSerializer(serializers.Serializer[Any]):
+    job_ids = serializers.ListField(
+        child=serializers.IntegerField(min_value=0, max_value=filters.LARGEST), max_length=MOST_AT_ONCE
+    )
+
+
+class CanceledSerializer(serializers.Serializer[Any]):
+    message = serializers.CharField()
+    job_ids = serializers.ListField(child=serializers.IntegerField())
+    invalid_job_ids = serializers.ListField(child=serializers.IntegerField())
+
+
+class CorrectionSerializer(serializers.Serializer[Any]):
+    """What an administrator may change of a job."""
+
+    priority = serializers.IntegerField(min_value=0, max_value=100, required=False)
+    failure_comment = serializers.CharField(allow_blank=True, allow_null=True, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if fixed := sorted(set(self.initial_data) - set(self.fields)):
+            raise ValidationError(
+                {name: [f"only {' and '.join(self.fields)} can be changed"] for name in fixed}
+            )
+        return attrs
 
 
 class JobSerializer(serializers.ModelSerializer[Job]):
@@ -121,54 +173,121 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 
 class JobResource(Resource):
     serializer_class = JobSerializer
+    queryset = Job.objects.select_related("submitter").prefetch_related("tags", "viewing_groups")
+    lookup_url_kwarg = "job_id"
 
     def get_queryset(self) -> JobQuerySet:
-        jobs = Job.objects.visible_to(self.request.user).select_related("submitter")
-        return jobs.prefetch_related("tags", "viewing_groups")
+        return cast(JobQuerySet, super().get_queryset()).visible_to(self.request.user)
 
 
-class Jobs(mixins.ListModelMixin, JobResource):
+class Jobs(Listing, JobResource):
+    """The jobs that one may see, the newest first. POST submits one."""
+
     scopes = {"POST": Scope.SUBMIT}
-    pagination_class = LargePages
     filters = FILTERS
+    searched = SEARCHED
     orderings = ORDERINGS
     ordering = "-id"
+
+    @extend_schema(request=DefinitionSerializer, responses={201: AcceptedSerializer})
+    def post(self, request: Request) -> Response:
+        return _accepted(lifecycle.submit(_definition(self), by=cast(User, request.user)))
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         return DefinitionSerializer if self.request.method == "POST" else JobSerializer
 
-    def get(self, request: Request) -> Response:
-        return self.list(request)
 
-    def post(self, request: Request) -> Response:
-        return _accepted(lifecycle.submit(_definition(self), by=cast(User, request.user)))
+class OneJob(mixins.RetrieveModelMixin, JobResource):
+    """PATCH and DELETE are for administrators: the rest of a job is its history, and stays as it was."""
 
+    failures = {
+        "PATCH": (403, 409),
+        "DELETE": (403, 409),
+    }  # beside those of every address; for the description of the API
 
-class OneJob(JobResource):
+    def get_permissions(self) -> list[Any]:
+        usual = super().get_permissions()
+        return [*usual, IsAdministrator()] if self.request.method in ("PATCH", "DELETE") else usual
+
     def get(self, request: Request, job_id: int) -> Response:
-        job = get_object_or_404(self.get_queryset(), pk=job_id)
-        return Response(self.get_serializer(job).data)
+        return self.retrieve(request)
+
+    @extend_schema(request=CorrectionSerializer, responses=JobSerializer)
+    def patch(self, request: Request, job_id: int) -> Response:
+        job = self.get_object()
+        changes = taken(CorrectionSerializer(data=request.data))
+        changes = {name: "" if value is None else value for name, value in changes.items()}
+        upkeep.correct(job, changes, by=cast(User, request.user))
+        return self.retrieve(request)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, job_id: int) -> Response:
+        upkeep.delete(self.get_object(), by=cast(User, request.user))
+        return Response(status=204)
+
+
+class JobDefinition(Resource):
+    """The definition as it was submitted."""
+
+    @extend_schema(responses={(200, YAML): OpenApiTypes.STR})
+    def get(self, request: Request, job_id: int) -> HttpResponse:
+        return HttpResponse(visible_job(request, job_id).definition, content_type=YAML)
 
 
 class Cancel(Resource):
     """LAVA's clients cancel by GET as well as by POST, so a cookie alone, which browsers send along, is no right."""
 
+    failures = {
+        "GET": (409,),
+        "POST": (409,),
+    }  # beside those of every address; for the description of the API
     authentication_classes = [TokenAuthentication]
     permission_classes = [IsAuthenticated]
     scopes = {"GET": Scope.SUBMIT, "POST": Scope.SUBMIT}
     http_method_names = ["get", "post", "options"]  # HEAD would cancel, too
 
+    @extend_schema(responses=MessageSerializer)
     def get(self, request: Request, job_id: int) -> Response:
+        return self._cancel(request, job_id)
+
+    @extend_schema(request=None, responses=MessageSerializer)
+    def post(self, request: Request, job_id: int) -> Response:
+        return self._cancel(request, job_id)
+
+    def _cancel(self, request: Request, job_id: int) -> Response:
         job = lifecycle.cancel_for(visible_job(request, job_id), cast(User, request.user))
         return Response({"message": _now(job)})
 
-    post = get
+
+class BatchCancel(Resource):
+    """Those that are not there, or not the user's to cancel, are named and change nothing for the others."""
+
+    permission_classes = [IsAuthenticated]
+    serializer_class = JobIdsSerializer
+    scopes = {"POST": Scope.SUBMIT}
+
+    @extend_schema(request=JobIdsSerializer, responses=CanceledSerializer)
+    def post(self, request: Request) -> Response:
+        user = cast(User, request.user)
+        wanted = list(dict.fromkeys(taken(self.get_serializer(data=request.data))["job_ids"]))
+        jobs = Job.objects.visible_to(user).select_related("submitter").filter(pk__in=wanted)
+        # In the order in which their devices are locked, so that two who cancel never wait for each other.
+        canceled = {job.pk for job in jobs.order_by("device", "pk") if _canceled(job, user)}
+        invalid = [number for number in wanted if number not in canceled]
+        told = f"{len(canceled)} jobs are canceled, or asked to stop."
+        if invalid:
+            told += f" Not there, or not yours to cancel: {', '.join(map(str, invalid))}."
+        done = [number for number in wanted if number in canceled]
+        return Response({"message": told, "job_ids": done, "invalid_job_ids": invalid})
 
 
 class Resubmit(Resource):
+    """Run a job again as a new one, linked to the old."""
+
     permission_classes = [IsAuthenticated]
     scopes = {"POST": Scope.SUBMIT}
 
+    @extend_schema(request=None, responses={201: AcceptedSerializer})
     def post(self, request: Request, job_id: int) -> Response:
         job = visible_job(request, job_id)
         return _accepted(lifecycle.resubmit(job, by=cast(User, request.user)))
@@ -177,15 +296,25 @@ class Resubmit(Resource):
 class Validate(Resource):
     """For everybody: nothing is changed."""
 
+    serializer_class = ValidationSerializer
+    permission_classes = [AllowAny]
+    scopes = {"POST": Scope.READ}
+
+    @extend_schema(responses=MessageSerializer)
+    def post(self, request: Request) -> Response:
+        return _verdict("Job", lifecycle.check(_definition(self), by=request.user))
+
+
+class ValidateTestDefinition(Resource):
+    """A test definition alone, as it stands under `repository` or in a file of a repository."""
+
     serializer_class = DefinitionSerializer
     permission_classes = [AllowAny]
     scopes = {"POST": Scope.READ}
 
+    @extend_schema(responses=MessageSerializer)
     def post(self, request: Request) -> Response:
-        faults = lifecycle.check(_definition(self), by=request.user)
-        if not faults:
-            return Response({"message": "Job valid."})
-        return Response({"message": "Job invalid: " + "\n".join(str(fault) for fault in faults)})
+        return _verdict("Test definition", check_test(_definition(self)))
 
 
 def visible_job(request: Request, job_id: int) -> Job:
@@ -196,9 +325,21 @@ def visible_job(request: Request, job_id: int) -> Job:
 
 
 def _definition(view: Resource) -> str:
-    given = view.get_serializer(data=view.request.data)
-    given.is_valid(raise_exception=True)
-    return str(given.validated_data["definition"])
+    return str(taken(view.get_serializer(data=view.request.data))["definition"])
+
+
+def _verdict(what: str, faults: Sequence[Fault]) -> Response:
+    if not faults:
+        return Response({"message": f"{what} valid."})
+    return Response({"message": f"{what} invalid: " + "\n".join(map(str, faults))})
+
+
+def _canceled(job: Job, user: User) -> bool:
+    try:
+        lifecycle.cancel_for(job, user)
+    except NotAllowed:
+        return False
+    return True
 
 
 def _accepted(job: Job) -> Response:

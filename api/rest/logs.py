@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 
-from api.rest.base import Resource
+from api.rest.base import YAML, Resource
 from api.rest.filters import whole_number
 from api.rest.jobs import visible_job
 from jobs import logs
 from jobs.logs import lava_yaml
 
+START = OpenApiParameter("start", int, description="The number of the first record; 0 is the log's first.")
+END = OpenApiParameter("end", int, description="The number of the record to stop before; 0 is the log's end.")
+
 
 class Log(Resource):
+    """A job's log as LAVA keeps it, or the records from `start` to `end` of it."""
+
+    @extend_schema(parameters=[START, END], responses={(200, YAML): OpenApiTypes.STR})
     def get(self, request: Request, job_id: int) -> StreamingHttpResponse:
         job = visible_job(request, job_id)
         start, end = _range(request)
@@ -25,7 +33,7 @@ class Log(Resource):
         records = lava_yaml.stream(directory, start, end, finished=finished)
         return StreamingHttpResponse(
             lava_yaml.in_pieces(records),
-            content_type="application/yaml",
+            content_type=YAML,
             headers={"Content-Disposition": f"attachment; filename=job_{job.pk}.yaml"},
         )
 

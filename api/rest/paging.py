@@ -1,35 +1,69 @@
-"""Lists come in pages: `?limit=&offset=`, as LAVA's clients walk them."""
+"""Lists come in pages: `?limit=&offset=`, as LAVA's clients walk them, and as large as a client asks for.
+
+A page is found as keys first, by an index alone, and its rows are read by these: the last page costs what the
+first one does. A large page is sent while it is read.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import LimitOffsetPagination
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from api.rest.filters import whole_number
+
+AT_ONCE = 500  # rows that are read and sent together
 
 
 class Pages(LimitOffsetPagination):
     """A number that is none is refused: were it ignored, a client would read the first page for ever."""
 
     default_limit = 50
-    max_limit = 10_000  # whoever asks for more finds the rest by `next`
+
+    def paginate_queryset(  # type: ignore[override]  # of rows in the database, and nothing else
+        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+    ) -> list[Any]:
+        """The keys of the page's rows."""
+        self.request = request
+        self.limit = self.get_limit(request)
+        self.offset = self.get_offset(request)
+        keys = list(queryset.values_list("pk", flat=True)[self.offset : self.offset + self.limit])
+        self.count = self._count(queryset, len(keys))
+        return keys
+
+    def _count(self, queryset: QuerySet[Any], found: int) -> int:
+        """A page that is not full ends the list, and so tells how long it is."""
+        limit, offset = self.limit or 0, self.offset or 0
+        is_last = found < limit and (found > 0 or offset == 0)
+        return offset + found if is_last else queryset.count()
 
     def get_limit(self, request: Request) -> int:
-        return min(_number(request, "limit") or self.default_limit, self.max_limit)
+        return number(request, "limit") or self.default_limit
 
     def get_offset(self, request: Request) -> int:
-        return _number(request, "offset")
+        return number(request, "offset")
+
+    def in_pieces(self, batches: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+        """The same answer as `get_paginated_response`, of rows that come in batches of some each."""
+        head: bytes = JSONRenderer().render(
+            {"count": self.count, "next": self.get_next_link(), "previous": self.get_previous_link()}
+        )
+        yield head.removesuffix(b"}") + b',"results":['
+        between = b""
+        for batch in batches:
+            yield between + JSONRenderer().render(list(batch)).removeprefix(b"[").removesuffix(b"]")
+            between = b","
+        yield b"]}"
 
 
-class LargePages(Pages):
-    """For rows that may be a megabyte each."""
-
-    max_limit = 1_000
-
-
-def _number(request: Request, name: str) -> int:
-    """0 where it is not given."""
+def number(request: Request, name: str) -> int:
+    """A parameter of the query; 0 where it is not given."""
     text = request.query_params.get(name, "")
     try:
         return whole_number(text) if text else 0

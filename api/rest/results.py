@@ -7,16 +7,18 @@ from typing import Any
 
 from django.db.models import Min, QuerySet
 from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from api.rest import filters
-from api.rest.base import Resource
+from api.rest.base import Listing, Resource
 from api.rest.fields import TimeField
 from api.rest.jobs import visible_job
 from core import yaml
+from jobs import exports
 from jobs.models import TestCase, TestSuite
 
 SUITE_FILTERS = filters.number("id") | filters.text("name")
@@ -26,6 +28,9 @@ TEST_FILTERS = (
     | filters.text("result")
     | filters.number("suite")
     | filters.text("suite__name")
+    | filters.text("test_set")
+    | filters.text("unit", "units")
+    | filters.time("logged")
 )
 TEST_ORDERINGS = {"id": "id", "name": "name", "result": "result", "logged": "logged", "suite": "suite"}
 
@@ -111,52 +116,70 @@ class OfJob(Resource):
 
 class SuiteResource(OfJob):
     serializer_class = SuiteSerializer
+    queryset = TestSuite.objects.all()
+    lookup_url_kwarg = "suite_id"
 
     def get_queryset(self) -> QuerySet[TestSuite]:
-        return self.of_job(TestSuite.objects.all())
+        return self.of_job(super().get_queryset())
 
 
-class Suites(mixins.ListModelMixin, SuiteResource):
+class Suites(Listing, SuiteResource):
+    """The suites of a job."""
+
     filters = SUITE_FILTERS
+    searched = ("name",)
     orderings = {"id": "id", "name": "name"}
 
-    def get(self, request: Request, job_id: int) -> Response:
-        return self.list(request)
 
+class OneSuite(mixins.RetrieveModelMixin, SuiteResource):
+    """A suite of a job."""
 
-class OneSuite(SuiteResource):
     def get(self, request: Request, job_id: int, suite_id: int) -> Response:
-        return Response(self.get_serializer(get_object_or_404(self.get_queryset(), pk=suite_id)).data)
+        return self.retrieve(request)
 
 
 class TestResource(OfJob):
     __test__ = False
 
     serializer_class = TestSerializer
+    queryset = TestCase.objects.all()
+    lookup_url_kwarg = "test_id"
 
     def get_queryset(self) -> QuerySet[TestCase]:
-        tests = self.of_job(TestCase.objects.all())
-        if "suite_id" not in self.kwargs:
-            return tests
-        return tests.filter(suite=self.kwargs["suite_id"])
+        tests = self.of_job(super().get_queryset())
+        return tests.filter(suite=self.kwargs["suite_id"]) if "suite_id" in self.kwargs else tests
 
 
-class Tests(mixins.ListModelMixin, TestResource):
+class Tests(Listing, TestResource):
     """All tests of a job, or those of one suite."""
 
     filters = TEST_FILTERS
+    searched = ("name",)
     orderings = TEST_ORDERINGS
 
-    def get(self, request: Request, job_id: int, suite_id: int | None = None) -> Response:
-        if suite_id is not None:
-            get_object_or_404(self.of_job(TestSuite.objects.all()), pk=suite_id)
-        return self.list(request)
+    def get_queryset(self) -> QuerySet[TestCase]:
+        if "suite_id" in self.kwargs:
+            get_object_or_404(self.of_job(TestSuite.objects.all()), pk=self.kwargs["suite_id"])
+        return super().get_queryset()
 
 
 class OneTest(TestResource):
-    def get(self, request: Request, job_id: int, suite_id: int, test_id: int) -> Response:
-        test = get_object_or_404(self.get_queryset(), pk=test_id)
-        return Response(self.get_serializer([test], many=True).data[0])
+    """One test."""
+
+    def get(self, request: Request, job_id: int, test_id: int, suite_id: int | None = None) -> Response:
+        return Response(self.get_serializer([self.get_object()], many=True).data[0])
+
+
+class MetadataSerializer(serializers.Serializer[Any]):
+    metadata = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
+
+
+class Metadata(Resource):
+    """What the job's definition says of itself."""
+
+    @extend_schema(responses=MetadataSerializer)
+    def get(self, request: Request, job_id: int) -> Response:
+        return Response({"metadata": exports.metadata_of(visible_job(request, job_id))})
 
 
 def _set_numbers(tests: Sequence[TestCase]) -> SetNumbers:

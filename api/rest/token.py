@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth import authenticate
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import AllowAny
@@ -22,6 +23,10 @@ class CredentialsSerializer(serializers.Serializer[Any]):
     password = serializers.CharField(trim_whitespace=False)
 
 
+class SecretSerializer(serializers.Serializer[Any]):
+    token = serializers.CharField()
+
+
 class IssueToken(Resource):
     """Each call makes a token of its own: none can be shown twice, as only its digest is kept."""
 
@@ -29,6 +34,7 @@ class IssueToken(Resource):
     permission_classes = [AllowAny]
     serializer_class = CredentialsSerializer
 
+    @extend_schema(responses=SecretSerializer)
     def post(self, request: Request) -> Response:
         given = self.get_serializer(data=request.data)
         given.is_valid(raise_exception=True)

@@ -3,7 +3,7 @@
 from jobs.logs.format import UnknownFormat
 from jobs.logs.records import LEVELS, Record, parse_lines
 from jobs.logs.store import Appended, Hole, Placed, append, directory_for, sync
-from jobs.logs.tail import LIMIT, LastPart, Tail, last_part, next_index, read, record_count, size
+from jobs.logs.tail import LIMIT, LastPart, Tail, between, last_part, next_index, read, record_count, size
 
 __all__ = [
     "LEVELS",
@@ -16,6 +16,7 @@ __all__ = [
     "Tail",
     "UnknownFormat",
     "append",
+    "between",
     "directory_for",
     "last_part",
     "next_index",

@@ -64,6 +64,20 @@ def last_part(directory: Path, max_bytes: int = 65_536) -> LastPart:
     return LastPart(start=start, text=text, end=start + used)
 
 
+def between(directory: Path, first: int, behind: int, max_bytes: int) -> str:
+    """The text of the records `first` to `behind` (not included), as many whole ones as fit from the first on."""
+    with opened(directory) as index:
+        start = end = None
+        for entry in index.from_number(first):
+            start = entry.start if start is None else start
+            if entry.number >= behind or entry.end - start > max_bytes:
+                break
+            end = entry.end
+    if start is None or end is None:
+        return ""
+    return _bytes(directory, start, end).decode("utf-8", "replace")
+
+
 def size(directory: Path) -> int:
     """Bytes of the log's text; 0 where there is no log."""
     with opened(directory) as index:

@@ -86,7 +86,13 @@ REST_V02 = {
     "api/v0.2/token": Row(post=anybody),
     "api/v0.2/jobs": Row(get=anybody, post=logged_in),
     "api/v0.2/jobs/validate": Row(post=anybody),
-    "api/v0.2/jobs/<number:job_id>": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/validate_testdef": Row(post=anybody),
+    "api/v0.2/jobs/batch_cancel": Row(
+        post=logged_in
+    ),  # those that one may not cancel are named in the answer
+    "api/v0.2/jobs/<number:job_id>": Row(of="job", get=who_sees_it, patch=superusers, delete=superusers),
+    "api/v0.2/jobs/<number:job_id>/definition": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<number:job_id>/metadata": Row(of="job", get=who_sees_it),
     "api/v0.2/jobs/<number:job_id>/logs": Row(of="job", get=who_sees_it),
     "api/v0.2/jobs/<number:job_id>/suites": Row(of="job", get=who_sees_it),
     "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>": Row(of="job", get=who_sees_it),
@@ -94,17 +100,54 @@ REST_V02 = {
     "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>/tests/<number:test_id>": Row(
         of="job", get=who_sees_it
     ),
+    "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>/csv": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>/yaml": Row(of="job", get=who_sees_it),
     "api/v0.2/jobs/<number:job_id>/tests": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<number:job_id>/tests/<number:test_id>": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<number:job_id>/csv": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<number:job_id>/yaml": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<number:job_id>/junit": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<number:job_id>/tap13": Row(of="job", get=who_sees_it),
     "api/v0.2/jobs/<number:job_id>/cancel": Row(
         of="job", get=who_changes_it, post=who_changes_it, by="token"
     ),
     "api/v0.2/jobs/<number:job_id>/resubmit": Row(of="job", post=who_sees_it_and_logged_in),
-    "api/v0.2/devices": Row(get=anybody),
-    "api/v0.2/devices/<lab_name:name>": Row(of="device", get=who_sees_it),
-    "api/v0.2/devicetypes": Row(get=anybody),
-    "api/v0.2/devicetypes/<lab_name:name>": Row(of="type", get=who_sees_it),
-    "api/v0.2/workers": Row(get=anybody),
-    "api/v0.2/workers/<lab_name:name>": Row(of="worker", get=who_sees_it),
+    "api/v0.2/devices": Row(get=anybody, post=superusers),
+    "api/v0.2/devices/validate": Row(post=anybody),
+    "api/v0.2/devices/<lab_name:name>": Row(
+        of="device", get=who_sees_it, put=who_changes_it, patch=who_changes_it, delete=superusers
+    ),
+    "api/v0.2/devices/<lab_name:name>/dictionary": Row(of="device", get=who_changes_it, post=who_changes_it),
+    "api/v0.2/devices/<lab_name:name>/set_health": Row(of="device", post=who_changes_it),
+    "api/v0.2/devicetypes": Row(get=anybody, post=superusers),
+    "api/v0.2/devicetypes/<lab_name:name>": Row(
+        of="type", get=who_sees_it, put=who_changes_it, patch=who_changes_it, delete=superusers
+    ),
+    "api/v0.2/aliases": Row(get=logged_in, post=superusers),
+    "api/v0.2/aliases/<lab_name:name>": Row(
+        of="alias", get=who_sees_it_and_logged_in, put=superusers, patch=superusers, delete=superusers
+    ),
+    "api/v0.2/workers": Row(get=anybody, post=superusers),
+    "api/v0.2/workers/<lab_name:name>": Row(
+        of="worker", get=who_sees_it, put=superusers, patch=superusers, delete=superusers
+    ),
+    "api/v0.2/workers/<lab_name:name>/set_health": Row(of="worker", post=superusers),
+    "api/v0.2/tags": Row(get=logged_in, post=superusers),
+    "api/v0.2/tags/<number:tag_id>": Row(
+        of="tag", get=logged_in, put=superusers, patch=superusers, delete=superusers
+    ),
+    "api/v0.2/permissions/devicetypes": Row(get=superusers, post=superusers),
+    "api/v0.2/permissions/devicetypes/<number:right_id>": Row(
+        of="type right", get=superusers, put=superusers, patch=superusers, delete=superusers
+    ),
+    "api/v0.2/permissions/devices": Row(get=superusers, post=superusers),
+    "api/v0.2/permissions/devices/<number:right_id>": Row(
+        of="device right", get=superusers, put=superusers, patch=superusers, delete=superusers
+    ),
+    "api/v0.2/groups": Row(get=superusers),
+    "api/v0.2/groups/<number:group_id>": Row(of="person", get=superusers),
+    "api/v0.2/users": Row(get=superusers),
+    "api/v0.2/users/<number:user_id>": Row(of="person", get=superusers),
     "api/v0.2/system/version": Row(get=anybody),
     "api/v0.2/system/whoami": Row(get=anybody),
     "api/v0.2/system/master_config": Row(get=anybody),

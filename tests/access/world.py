@@ -15,7 +15,7 @@ from django.contrib.auth.models import AnonymousUser, User
 
 from accounts.models import Token
 from accounts.rights import Anyone
-from devices.models import Alias, Right
+from devices.models import Alias, DeviceRight, DeviceTypeRight, Right
 from jobs import logs
 from jobs.logs import Record
 from jobs.states import State
@@ -76,6 +76,7 @@ def _inventory() -> dict[str, list[Thing]]:
     build.device("hushboard", dictionary="executor: hushdictionary\n")
     hidden_type = build.device_type("hushtype", description="hushtype")
     Alias.objects.create(name="hushtype-alias", device_type=hidden_type)
+    Alias.objects.create(name="kvm", device_type_id="qemu")
     build.right(kernel, "hushboard", Right.VIEW)
     build.right(keepers, "hushboard", Right.CHANGE)
     build.right(keepers, "qemu01", Right.CHANGE)
@@ -95,6 +96,14 @@ def _inventory() -> dict[str, list[Thing]]:
             Thing(parameters={"name": "qemu"}),
             Thing(parameters={"name": "hushtype"}, seen_by=KERNEL, word="hushtype"),
         ],
+        "alias": [
+            Thing(parameters={"name": "kvm"}),
+            Thing(parameters={"name": "hushtype-alias"}, seen_by=KERNEL),
+        ],
+        "tag": [Thing(parameters={"tag_id": build.tag("usb").pk})],
+        "device right": [Thing(parameters={"right_id": DeviceRight.objects.first().pk})],
+        "type right": [Thing(parameters={"right_id": DeviceTypeRight.objects.first().pk})],
+        "person": [Thing(parameters={"group_id": kernel.pk, "user_id": build.user("bob").pk})],
         "worker": [Thing(parameters={"name": "worker01"})],
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from lava_lite.options import OPTIONS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PLACE = re.compile(r"(<!-- table: (?P<name>[^>]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+LOOKUPS = ("in", "lt", "gt", "isnull", "contains", "icontains", "startswith", "endswith")
 
 # By the kind and not by the word alone: words of different kinds are equal if their numbers are.
 MEANINGS: dict[type[Word], tuple[str, ...]] = {
@@ -89,12 +91,18 @@ def drawing() -> str:
     return "\n".join(["```mermaid", "stateDiagram-v2", *dict.fromkeys(lines), "```"]) + "\n"
 
 
+def rest_filters() -> str:
+    lists = {route: view for route, view in rest_views().items() if hasattr(view, "is_list")}
+    return _table(("list", "filters", "order"), [_filters_of(route, view) for route, view in lists.items()])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "events": events,
     "moves": moves,
     "problems": problems,
     "drawing": drawing,
+    "rest filters": rest_filters,
     "job states": lambda: words(State),
     "device states": lambda: words(DeviceState),
     "device healths": lambda: words(DeviceHealth),
@@ -116,6 +124,29 @@ def filled(text: str) -> str:
 def write_all() -> None:
     for path in DOCS.glob("*.md"):
         path.write_text(filled(path.read_text()))
+
+
+def rest_views() -> dict[str, Any]:
+    from api.urls import rest_urls  # it needs Django, which the other tables do without
+
+    return dict(_views(rest_urls, ""))
+
+
+def _views(patterns: Iterable[Any], before: str) -> Iterator[tuple[str, Any]]:
+    """The views of REST v0.2 by their addresses, as people write them."""
+    for entry in patterns:
+        route = before + re.sub(r"<\w+:(\w+)>", r"<\1>", str(entry.pattern))
+        if hasattr(entry, "url_patterns"):
+            yield from _views(entry.url_patterns, route)
+        elif route.endswith("/"):
+            yield route, entry.callback.view_class
+
+
+def _filters_of(name: str, view: Any) -> tuple[str, str, str]:
+    lookups = {known for known in view.filters if known.rpartition("__")[2] in LOOKUPS}
+    exact = [known for known in view.filters if known not in lookups]
+    alone = sorted(known for known in lookups if known.rpartition("__")[0] not in view.filters)
+    return _code(name), ", ".join(map(_code, [*exact, *alone])), ", ".join(map(_code, view.orderings))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -17,6 +17,7 @@ from tests.docs import tables
 
 ROOT = tables.DOCS.parent
 PAGES = sorted([*tables.DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
@@ -84,6 +85,18 @@ def test_a_message_has_the_five_frames_that_are_explained(db: None) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}", time)
     assert user == "alice"
     assert '"event": "job.submitted"' in payload
+
+
+def test_every_address_of_rest_is_explained_with_its_methods() -> None:
+    page = (tables.DOCS / "rest-v0.2.md").read_text().split("## Addresses")[1].split("## Filters")[0]
+    explained = dict(re.findall(r"^\| `(\S+)` \| ([A-Z, ]+) \|", page, re.MULTILINE))
+
+    taken = {
+        route: ", ".join(method for method in METHODS if hasattr(view, method.lower()))
+        for route, view in tables.rest_views().items()
+        if route
+    }
+    assert explained == taken
 
 
 def test_the_definition_that_is_shown_can_be_submitted_to_a_local_device() -> None:

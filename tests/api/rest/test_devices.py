@@ -3,12 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
+from devices.models import Alias
 from devices.states import DeviceHealth, WorkerState
 from tests import build
-from tests.api.conftest import Login
 
 ROOT = "/api/v0.2"
 
@@ -83,11 +82,12 @@ def test_a_health_that_is_none_is_refused_with_those_that_are(anyone: APIClient)
 
 def test_a_device_type_has_lavas_keys(anyone: APIClient) -> None:
     build.device_type("qemu", description="Virtual")
+    Alias.objects.create(name="kvm", device_type_id="qemu")
 
     shown = anyone.get(f"{ROOT}/devicetypes/qemu/").json()
 
     assert (shown["name"], shown["description"], shown["display"]) == ("qemu", "Virtual", True)
-    assert (shown["aliases"], shown["cores"], shown["architecture"]) == ([], [], None)
+    assert (shown["aliases"], shown["cores"], shown["architecture"]) == (["kvm"], [], None)
 
 
 def test_device_types_are_listed_by_name(anyone: APIClient) -> None:
@@ -127,20 +127,12 @@ def test_what_is_not_there_is_not_found(anyone: APIClient, collection: str, name
     assert (answer.status_code, answer.json()) == (404, {"detail": "Not found."})
 
 
-@pytest.mark.parametrize("collection", ["devices/", "devicetypes/", "workers/", "devices/qemu01/"])
-@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_the_inventory_is_not_changed_here(admin: User, login: Login, collection: str, method: str) -> None:
-    build.device()
-
-    assert getattr(login(admin), method)(f"{ROOT}/{collection}", {}).status_code == 405
-
-
-@pytest.mark.parametrize(("collection", "queries"), [("devices", 3), ("devicetypes", 2), ("workers", 2)])
+@pytest.mark.parametrize(("collection", "queries"), [("devices", 3), ("devicetypes", 3), ("workers", 2)])
 def test_a_list_costs_the_same_queries_however_long_it_is(
     anyone: APIClient, collection: str, queries: int, django_assert_num_queries: Any
 ) -> None:
     for number in range(5):
         build.device(f"qemu{number}", device_type=f"type{number}", worker=f"worker{number}", tags=("usb",))
 
-    with django_assert_num_queries(queries):  # the count, the rows, the devices' tags
+    with django_assert_num_queries(queries):  # the keys, the rows, the devices' tags, the types' aliases
         anyone.get(f"{ROOT}/{collection}/")

@@ -1,9 +1,10 @@
-"""The answers of LAVA 2023.01 to a finished job, and ours after its worker has said the same."""
+"""The answers of LAVA 2023.01 to finished jobs, and ours after their workers have said the same."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +26,24 @@ def golden(name: str) -> Any:
     return json.loads((GOLDEN / f"rest-job2-shell{name}.json").read_text(encoding="utf-8"))
 
 
-def text_of_log() -> str:
-    return gzip.decompress((GOLDEN / "job2-shell.output.yaml.gz").read_bytes()).decode()
+def text_of_log(name: str = "job2-shell") -> str:
+    return gzip.decompress((GOLDEN / f"{name}.output.yaml.gz").read_bytes()).decode()
 
 
-@pytest.fixture
-def job(admin: User) -> Job:
-    theirs = golden("")
+def replayed(theirs: dict[str, Any], log: str, admin: User) -> Job:
     build.device(theirs["actual_device"], device_type=theirs["requested_device_type"])
     job = lifecycle.submit(theirs["original_definition"], by=admin)
     lifecycle.schedule(job.pk, theirs["actual_device"])
     lifecycle.start(job.pk, worker="worker01")
-    records = logs.parse_lines(text_of_log())
+    records = logs.parse_lines(log)
     logs.append(job.log_directory(), 0, records)
     results.collect(build.attempt(job), [Found(index=at, record=each) for at, each in enumerate(records)])
     return lifecycle.finish(job.pk, build.PASSED, worker="worker01")
+
+
+@pytest.fixture
+def job(admin: User) -> Job:
+    return replayed(golden(""), text_of_log(), admin)
 
 
 def shape(value: Any) -> Any:
@@ -95,3 +99,25 @@ def test_the_log_is_lavas_byte_for_byte(anyone: APIClient, job: Job) -> None:
     answer = anyone.get(f"/api/v0.2/jobs/{job.pk}/logs/")
 
     assert answer.getvalue().decode() == text_of_log()
+
+
+def test_the_results_as_yaml_are_lavas(anyone: APIClient, admin: User) -> None:
+    recorded = GOLDEN / "job1-interactive"
+    theirs = yaml.load((recorded / "results.yaml").read_text(encoding="utf-8"))
+    rest = json.loads((recorded / "rest.json").read_text(encoding="utf-8"))
+    job = replayed(rest, text_of_log("job1-interactive"), admin)
+
+    text = anyone.get(f"/api/v0.2/jobs/{job.pk}/yaml/").getvalue().decode()
+
+    ours = yaml.load(text)
+    assert [list(record) for record in ours] == [list(record) for record in theirs]
+    # LAVA lists them suite by suite, this lab as they came.
+    by_suite = sorted(map(exported, ours), key=lambda record: record["suite"] != "lava")
+    assert by_suite == [exported(record) for record in theirs]
+
+
+def exported(record: dict[str, Any]) -> dict[str, Any]:
+    """Without what each server numbers, and reads the clock for, by itself."""
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\+00:00", record["logged"])
+    assert record["url"] == f"/results/testcase/{record['id']}"
+    return {key: value for key, value in record.items() if key not in ("id", "job", "logged", "url")}
