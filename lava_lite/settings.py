@@ -57,7 +57,7 @@ ALLOWED_HOSTS: list[str] = [*_option["ALLOWED_HOSTS"], LISTEN]  # the built-in w
 CSRF_TRUSTED_ORIGINS: list[str] = _option["CSRF_TRUSTED_ORIGINS"]
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "lava_lite.admin_site.LabAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from devices.admin import MOST_AT_ONCE
+from accounts.admin_base import MOST_AT_ONCE
 from devices.models import Device, DeviceType, Tag, Worker
 from devices.states import DeviceHealth, WorkerHealth
 from events.models import Event
@@ -24,7 +24,8 @@ LIST = reverse("admin:devices_device_changelist")
 WORKERS = reverse("admin:devices_worker_changelist")
 
 # What a form of a device holds when nothing was changed in it.
-FORM = {"device_type": "qemu", "worker": "worker01", "description": "", "dictionary": ""}
+NO_RIGHTS = {"rights-TOTAL_FORMS": "0", "rights-INITIAL_FORMS": "0"}
+FORM = {"device_type": "qemu", "worker": "worker01", "description": "", "dictionary": "", **NO_RIGHTS}
 
 
 @pytest.fixture
@@ -152,7 +153,7 @@ def test_maintenance_lets_the_job_on_the_device_go_on(site: Client) -> None:
 def test_more_devices_than_a_form_can_carry_are_refused_with_the_limit(
     site: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("devices.admin.MOST_AT_ONCE", 2)
+    monkeypatch.setattr("accounts.admin_base.MOST_AT_ONCE", 2)
     for number in range(3):
         build.device(f"qemu0{number}")
 
@@ -357,15 +358,48 @@ def test_tokens_are_made_for_one_worker_at_a_time(site: Client) -> None:
     assert "choose one worker" in said(answer)[0]
 
 
-def test_taking_a_worker_out_is_an_event_that_names_the_administrator(site: Client) -> None:
+@pytest.mark.parametrize(
+    ("action", "before", "after"),
+    [
+        ("maintenance", WorkerHealth.ACTIVE, WorkerHealth.MAINTENANCE),
+        ("active", WorkerHealth.MAINTENANCE, WorkerHealth.ACTIVE),
+        ("retire", WorkerHealth.ACTIVE, WorkerHealth.RETIRED),
+    ],
+)
+def test_an_action_changes_the_health_of_workers_with_a_reason(
+    site: Client, action: str, before: WorkerHealth, after: WorkerHealth
+) -> None:
+    build.worker("worker01", health=before)
+    build.worker("worker02", health=before)
+
+    answer = act(site, action, "worker01", "worker02", address=WORKERS, reason="new disk")
+
+    assert said(answer) == [f"{after.label} now: worker01, worker02"]
+    assert set(Worker.objects.values_list("health", flat=True)) == {after}
+    told = Event.objects.filter(type="worker.changed")
+    assert {(event.actor, event.data["reason"]) for event in told} == {("admin", "new disk")}
+    noted = LogEntry.objects.filter(object_id="worker01").get()
+    assert noted.get_change_message() == f"{after.label}: new disk"
+
+
+def test_the_form_of_a_worker_does_not_change_its_health(site: Client) -> None:
     worker = build.worker("worker01")
 
-    site.post(change("worker", "worker01"), {"description": "", "health": "1", "job_limit": "0"})
+    site.post(
+        change("worker", "worker01"), {"description": "", "health": "1", "state": "1", "job_limit": "0"}
+    )
 
     worker.refresh_from_db()
-    assert worker.health == WorkerHealth.MAINTENANCE
-    event = Event.objects.get(type="worker.changed")
-    assert (event.actor, event.data["health"]) == ("admin", "Maintenance")
+    assert (worker.health, worker.state) == (WorkerHealth.ACTIVE, 0)
+
+
+def test_a_worker_that_devices_hang_on_is_not_deleted(site: Client) -> None:
+    build.device("qemu01")
+
+    answer = delete(site, "worker", "worker01")
+
+    assert "1 devices hang on worker01. Retire it instead" in said(answer)[0]
+    assert Worker.objects.exists()
 
 
 def test_a_worker_saved_without_a_change_of_health_is_no_event(site: Client) -> None:
