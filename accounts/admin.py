@@ -104,9 +104,9 @@ class UserAdmin(PeopleAdmin, DjangosUserAdmin):
     list_filter = ["is_active", "is_staff", "is_superuser", "groups"]
     actions = [asking(DEACTIVATE, _deactivate), asking(ACTIVATE, _activate)]
     # The name is what events and histories know somebody by; who may log in is changed by an act with a reason.
-    SHOWN: ClassVar = ["username", "is_active", "last_login", "date_joined", "tokens_word"]
+    SHOWN: ClassVar = ["username", "last_login", "date_joined", "standing", "tokens_word"]
     fieldsets = (
-        (None, {"fields": ("username", "password", "is_active", "tokens_word")}),
+        (None, {"fields": ("username", "password", "standing", "tokens_word")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
         (
             "What they may do",
@@ -128,7 +128,8 @@ class UserAdmin(PeopleAdmin, DjangosUserAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        lifecycle.keep_an_administrator()
+        if "is_superuser" in form.changed_data:
+            lifecycle.keep_an_administrator()
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         for user in objs:
@@ -139,7 +140,10 @@ class UserAdmin(PeopleAdmin, DjangosUserAdmin):
         user = User.objects.select_for_update().get(pk=pk)
         _check_not_needed(user)
         user.delete()
-        lifecycle.keep_an_administrator()
+
+    @admin.display(description="standing")
+    def standing(self, user: User) -> str:
+        return "may log in" if user.is_active else "deactivated: no login, and no token of theirs works"
 
     @admin.display(description="tokens")
     def tokens_word(self, user: User) -> SafeString:

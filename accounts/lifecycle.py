@@ -58,7 +58,8 @@ def set_active(users: Iterable[User], *, active: bool, by: User, reason: str = "
     for user in changed:
         user.is_active = active
         user.save(update_fields=["is_active"])
-    keep_an_administrator()
+    if any(user.is_superuser for user in changed):
+        keep_an_administrator()
     audit.note_each(by, changed, f"{'Activated' if active else 'Deactivated'}: {reason or 'no reason given'}")
     return changed
 

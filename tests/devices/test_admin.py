@@ -13,7 +13,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.admin_base import MOST_AT_ONCE
-from devices.models import Device, DeviceType, Tag, Worker
+from devices.models import Alias, Device, DeviceRight, DeviceType, DeviceTypeRight, Right, Tag, Worker
 from devices.states import DeviceHealth, WorkerHealth
 from events.models import Event
 from jobs.states import State
@@ -432,3 +432,124 @@ def test_every_list_takes_as_many_queries_for_twenty_as_it_may_for_one(
         answer = site.get(reverse(f"admin:devices_{kind}_changelist"))
 
     assert len(answer.context["cl"].result_list) == 20
+
+
+def staff_in(group_name: str, user: User, *permissions: str) -> User:
+    """`user` as staff in a group, with these permissions and no more."""
+    user.is_staff = True
+    user.save()
+    user.groups.add(build.group(group_name))
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return user
+
+
+def give(group_name: str, right: Right, device: Device) -> None:
+    DeviceRight.objects.create(group=build.group(group_name), device=device, right=right)
+
+
+def test_staff_look_after_the_devices_of_their_group_and_no_others(client: Client, mallory: User) -> None:
+    give("rack", Right.CHANGE, build.device("qemu01"))
+    build.device("qemu02")
+    client.force_login(staff_in("rack", mallory))
+
+    mine = act(client, "maintenance", "qemu01", reason="fan")
+    others = act(client, "maintenance", "qemu01", "qemu02", reason="fan")
+
+    assert said(mine) == ["Maintenance now: qemu01"]
+    assert said(others) == ["Nothing was changed: you do not look after qemu02; nothing was changed"]
+    assert Device.objects.get(pk="qemu02").health == DeviceHealth.GOOD
+    assert client.post(change("device", "qemu02"), {**FORM, "description": "x"}).status_code == 403
+
+
+def test_a_hidden_device_and_its_history_are_hidden_from_staff(client: Client, mallory: User) -> None:
+    give("secret", Right.VIEW, build.device("hidden01", device_type="hidden"))
+    DeviceTypeRight.objects.create(
+        group=build.group("secret"), device_type=build.device_type("hidden"), right=Right.VIEW
+    )
+    build.device("qemu01")
+    models = ("device", "devicetype", "alias", "healthchange", "deviceright", "devicetyperight")
+    client.force_login(
+        staff_in(
+            "rack", mallory, "change_devicetype", *(f"view_{model}" for model in models if model != "device")
+        )
+    )
+    give("rack", Right.CHANGE, Device.objects.get(pk="qemu01"))
+
+    for model in models:
+        answer = client.get(reverse(f"admin:devices_{model}_changelist"))
+        assert answer.status_code == 200
+        assert "hidden" not in re.sub(
+            r"<input[^>]*>|visually-hidden|\bhidden\b(?=[^<]*>)", "", answer.content.decode()
+        )
+    assert client.get(change("device", "hidden01")).status_code == 302
+
+
+def test_who_oversees_the_inventory_sees_hidden_devices(client: Client, mallory: User) -> None:
+    give("secret", Right.VIEW, build.device("hidden01"))
+    client.force_login(staff_in("rack", mallory, "view_device"))
+
+    assert "hidden01" in client.get(LIST).content.decode()
+
+
+def test_a_hidden_device_with_jobs_is_not_deleted_as_that_would_show_them(site: Client) -> None:
+    build.job(state=State.FINISHED)
+    give("secret", Right.VIEW, Device.objects.get())
+
+    answer = delete(site, "device", "qemu01")
+
+    assert "so are its 1 jobs, which would be shown to all without it" in said(answer)[0]
+    assert Device.objects.exists()
+
+
+def test_a_device_with_a_long_history_is_deleted_with_it(site: Client) -> None:
+    build.device("qemu01")
+    act(site, "maintenance", "qemu01")
+
+    page = site.post(LIST, {"action": "delete_selected", "_selected_action": ["qemu01"]}).content.decode()
+    delete(site, "device", "qemu01")
+
+    assert "Lines of their history: 2" in page
+    assert not Device.objects.exists()
+
+
+def test_the_history_of_one_device_is_a_click_away(site: Client) -> None:
+    build.device("qemu01")
+    build.device("qemu02")
+    page = site.get(change("device", "qemu01")).content.decode()
+
+    found = re.search(r'href="([^"]+)">1 changes<', page)
+
+    assert found
+    listed = site.get(found[1]).context["cl"].result_list
+    assert [line.device_id for line in listed] == ["qemu01"]
+
+
+def test_an_alias_cannot_have_the_name_of_a_device_type(site: Client) -> None:
+    build.device_type("panda")
+    build.device_type("qemu")
+
+    answer = site.post(reverse("admin:devices_alias_add"), {"name": "panda", "device_type": "qemu"})
+
+    assert "There is a device type of this name" in answer.content.decode()
+    assert not Alias.objects.exists()
+
+
+def test_a_device_type_cannot_have_the_name_of_an_alias(site: Client) -> None:
+    Alias.objects.create(name="panda", device_type=build.device_type("qemu"))
+    none = {"aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0", **NO_RIGHTS}
+
+    answer = site.post(reverse("admin:devices_devicetype_add"), {"name": "panda", **none})
+
+    assert "That is an alias of qemu." in answer.content.decode()
+    assert not DeviceType.objects.filter(pk="panda").exists()
+
+
+def test_a_group_is_given_a_right_on_the_page_of_a_device(site: Client) -> None:
+    build.device("qemu01")
+    row = {"rights-0-group": build.group("rack").pk, "rights-0-right": "2", "rights-TOTAL_FORMS": "1"}
+
+    site.post(change("device", "qemu01"), {**FORM, **row})
+
+    right = DeviceRight.objects.get()
+    assert (right.group.name, right.right) == ("rack", Right.SUBMIT)
+    assert LogEntry.objects.get().get_change_message() == "Added right on a device “rack: submit qemu01”."
