@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import admin as auth_admin
@@ -239,6 +240,13 @@ class TokenAdmin(LabAdmin):
     """Superusers make tokens for everybody; other staff for themselves, since a token is as good as its user."""
 
     form = TokenForm
+    formfield_overrides = {
+        models.DateTimeField: {
+            "form_class": forms.DateTimeField,
+            "widget": forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+            "help_text": "In the zone of the lab; empty: never.",
+        }
+    }
     list_display = ["description", "user", "scope", "created", "last_used", "expires"]
     list_display_links = ["description", "user"]
     list_filter = ["scope"]

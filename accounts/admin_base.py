@@ -10,13 +10,14 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
 from django.contrib.admin.widgets import AdminTextInputWidget
-from django.core.exceptions import ObjectDoesNotExist
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
+from accounts.models import digest
 from accounts.rights import NotAllowed
 from core.looks import Look
 
@@ -58,6 +59,39 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         required=False, max_length=500, widget=AdminTextInputWidget(attrs={"autocomplete": "off"})
     )
+
+
+class _Seen(forms.CharField):
+    """A mark of the values that the form was opened with; nobody changes it."""
+
+    widget = forms.HiddenInput
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return False
+
+
+class OpenedForm(ModelForm):
+    """Refuses to save over what somebody else saved while it was open. The page's fields must name `seen`."""
+
+    seen = _Seen(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        values = {name: _plain(value) for name, value in self.initial.items()}
+        self.fields["seen"].initial = digest(repr(sorted(values.items())))
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if (seen := self.cleaned_data.get("seen")) and seen != self.fields["seen"].initial:
+            raise ValidationError(
+                "Somebody else changed this while you had it open. Nothing was saved; open it anew to see theirs."
+            )
+        return cleaned
+
+
+def _plain(value: Any) -> Any:
+    """Rows of a many-to-many field by their keys."""
+    return sorted(row.pk for row in value) if isinstance(value, list) else value
 
 
 class LabAdmin(ModelAdmin):

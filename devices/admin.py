@@ -22,6 +22,7 @@ from accounts.admin_base import (
     HistoryAdmin,
     LabAdmin,
     ModelForm,
+    OpenedForm,
     Refused,
     TabularInline,
     asking,
@@ -118,7 +119,7 @@ def check_dictionary(text: str) -> str:
     return text
 
 
-class DictionaryForm(ModelForm):
+class DictionaryForm(OpenedForm):
     def clean_dictionary(self) -> str:
         return check_dictionary(self.cleaned_data["dictionary"])
 
@@ -242,7 +243,7 @@ class DeviceAdmin(SharedAdmin):
         asking(RETIRE, _health_verb(DeviceHealth.RETIRED)),
     ]
     inlines = [DeviceRightInline]
-    EDITED: ClassVar = ["device_type", "worker", "tags", "description", "dictionary"]
+    EDITED: ClassVar = ["device_type", "worker", "tags", "description", "dictionary", "seen"]
     SHOWN: ClassVar = [
         "health_word",
         "health_reason",
@@ -356,7 +357,7 @@ class DeviceTypeAdmin(SharedAdmin):
     form = DeviceTypeForm
     list_display = ["name", "description", "number_of_devices", "display"]
     search_fields = ["name"]
-    fields = ["name", "description", "display", "dictionary"]
+    fields = ["name", "description", "display", "dictionary", "seen"]
     inlines = [AliasInline, DeviceTypeRightInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeviceType]:
@@ -467,6 +468,7 @@ NEW_TOKEN = Deed(
 
 @admin.register(Worker)
 class WorkerAdmin(InventoryAdmin):
+    form = OpenedForm
     list_display = ["name", "state_word", "health_word", "version", "last_ping", "job_limit"]
     list_filter = ["state", "health"]
     search_fields = ["name"]
@@ -476,7 +478,7 @@ class WorkerAdmin(InventoryAdmin):
         asking(WORKER_RETIRED, _worker_verb(WorkerHealth.RETIRED)),
         asking(NEW_TOKEN, _new_token),
     ]
-    EDITED: ClassVar = ["description", "job_limit"]
+    EDITED: ClassVar = ["description", "job_limit", "seen"]
     SHOWN: ClassVar = ["state_word", "health_word", "version", "last_ping"]
 
     def get_fields(self, request: HttpRequest, obj: Worker | None = None) -> list[Any]:

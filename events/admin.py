@@ -58,4 +58,6 @@ class EventAdmin(HistoryAdmin):
 
     @admin.display(description="data")
     def payload(self, event: Event) -> SafeString:
-        return format_html('<pre class="text">{}</pre>', json.dumps(event.data, indent=2, ensure_ascii=False))
+        return format_html(
+            '<pre class="text" tabindex="0">{}</pre>', json.dumps(event.data, indent=2, ensure_ascii=False)
+        )

@@ -152,7 +152,7 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
 
     @admin.display(description="definition")
     def definition_text(self, job: Job) -> SafeString:
-        return format_html('<pre class="text">{}</pre>', preformatted(job.definition))
+        return format_html('<pre class="text" tabindex="0">{}</pre>', preformatted(job.definition))
 
 
 @admin.register(Attempt)

@@ -9,8 +9,9 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
-from accounts import lifecycle
+from accounts import audit, lifecycle
 from accounts.models import Token
 from accounts.rights import NotAllowed
 from devices import lifecycle as devices
@@ -296,12 +297,38 @@ def test_nobody_revokes_the_tokens_of_others(alice: User, mallory: User) -> None
 
 
 def test_a_token_cannot_be_made_that_has_expired_already(site: Client, alice: User) -> None:
-    form = {"user": alice.pk, "scope": "1", "expires_0": "2020-01-01", "expires_1": "00:00"}
+    form = {"user": alice.pk, "scope": "1", "expires": "2020-01-01T00:00"}
 
     answer = site.post(reverse("admin:accounts_token_add"), form)
 
     assert "To end a token now, revoke it." in answer.content.decode()
     assert not Token.objects.exists()
+
+
+def test_a_token_is_made_until_a_day(site: Client, alice: User) -> None:
+    site.post(
+        reverse("admin:accounts_token_add"), {"user": alice.pk, "scope": "1", "expires": "2199-12-31T12:00"}
+    )
+
+    token = Token.objects.get()
+    assert token.expires is not None
+    assert token.expires.isoformat() == "2199-12-31T12:00:00+00:00"
+    assert 'value="2199-12-31T12:00"' in site.get(change(token)).content.decode()
+
+
+@pytest.mark.parametrize("kind", ["auth_user", "auth_group", "accounts_token", "admin_logentry"])
+def test_every_list_of_people_takes_as_many_queries_for_twenty_as_it_may_for_one(
+    site: Client, django_assert_max_num_queries: DjangoAssertNumQueries, kind: str
+) -> None:
+    for number in range(20):
+        user = build.user(f"user{number}", build.group(f"group{number}"))
+        Token.objects.issue(user)
+        audit.note(user, user, "was here")
+
+    with django_assert_max_num_queries(9):
+        answer = site.get(reverse(f"admin:{kind}_changelist"))
+
+    assert len(answer.context["cl"].result_list) >= 20
 
 
 def test_the_audit_trail_shows_what_pages_and_apis_have_noted(site: Client, admin: User) -> None:

@@ -420,13 +420,21 @@ def test_states_are_words_with_an_icon_and_a_colour(site: Client) -> None:
     assert re.search(r'<span class="status bad "><svg class="icon".*?</svg>Bad</span>', page)
 
 
-@pytest.mark.parametrize("kind", ["device", "devicetype", "worker", "tag"])
+@pytest.mark.parametrize(
+    "kind",
+    ["device", "devicetype", "worker", "tag", "alias", "healthchange", "deviceright", "devicetyperight"],
+)
 def test_every_list_takes_as_many_queries_for_twenty_as_it_may_for_one(
     site: Client, django_assert_max_num_queries: DjangoAssertNumQueries, kind: str
 ) -> None:
     for number in range(20):
         name = f"x{number:02}"
-        build.device(name, device_type=name, worker=name, tags=(name,))
+        device = build.device(name, device_type=name, worker=name, tags=(name,))
+        Alias.objects.create(name=f"alias-{name}", device_type=device.device_type)
+        give(name, Right.CHANGE, device)
+        DeviceTypeRight.objects.create(
+            group=build.group(name), device_type=device.device_type, right=Right.CHANGE
+        )
 
     with django_assert_max_num_queries(8):
         answer = site.get(reverse(f"admin:devices_{kind}_changelist"))
@@ -553,3 +561,23 @@ def test_a_group_is_given_a_right_on_the_page_of_a_device(site: Client) -> None:
     right = DeviceRight.objects.get()
     assert (right.group.name, right.right) == ("rack", Right.SUBMIT)
     assert LogEntry.objects.get().get_change_message() == "Added right on a device “rack: submit qemu01”."
+
+
+@pytest.mark.parametrize(
+    ("model", "name"), [("device", "qemu01"), ("devicetype", "qemu"), ("worker", "worker01")]
+)
+def test_what_somebody_else_saved_meanwhile_is_not_overwritten(site: Client, model: str, name: str) -> None:
+    build.device("qemu01")
+    address = change(model, name)
+    opened = site.get(address).context["adminform"].form
+    none = {"aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0", **FORM, "job_limit": "0"}
+    mine = {**none, "seen": opened["seen"].value(), "display": "on"}
+    site.post(address, {**none, "description": "theirs", "display": "on"})
+
+    refused = site.post(address, {**mine, "description": "mine"})
+
+    assert "Somebody else changed this while you had it open." in refused.content.decode()
+    again = site.get(address).context["adminform"].form
+    assert again["description"].value() == "theirs"
+    saved = site.post(address, {**mine, "description": "both", "seen": again["seen"].value()})
+    assert saved.status_code == 302
