@@ -2,98 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.utils import quote
-from django.contrib.admin.widgets import AdminTextInputWidget
-from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import connection, models, transaction
-from django.db.models import QuerySet
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from accounts.admin import ModelAdmin, ModelForm, secret_page
+from accounts import audit
+from accounts.admin import GroupAdmin, actor
+from accounts.admin_base import (
+    Act,
+    Deed,
+    HistoryAdmin,
+    LabAdmin,
+    ModelForm,
+    OpenedForm,
+    Refused,
+    TabularInline,
+    asking,
+    named,
+    secret_page,
+)
 from core import yaml
 from core.looks import Look
 from core.templatetags.lab import status
 from devices import lifecycle, looks
 from devices.lifecycle import StillInUse
-from devices.models import Device, DeviceType, Tag, Worker
+from devices.models import (
+    Alias,
+    Device,
+    DeviceRight,
+    DeviceType,
+    DeviceTypeRight,
+    HealthChange,
+    Right,
+    Tag,
+    Worker,
+)
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events.announced import AnnouncedModel
 from events.outbox import Cause
 
-MOST_AT_ONCE = 500  # what is chosen goes through the browser and back, name by name
-NAMED_AT_MOST = 5
 NEW_DEVICE_HEALTH = (DeviceHealth.MAINTENANCE, DeviceHealth.GOOD)
 WORKERS_TOKEN = (
     "Give it to the worker in place of its old one: in the token file of lava-worker, or, for the built-in worker, "
     "in worker/token in the data directory."
 )
+RULE = (
+    "a right to view or submit that no group has is everybody's; given to a group, it is that group's alone"
+)
+WORKER_HEALTH = {
+    WorkerHealth.ACTIVE: Look(word="Active", icon="good", tone="good"),
+    WorkerHealth.MAINTENANCE: looks.WORKER_MAINTENANCE,
+    WorkerHealth.RETIRED: looks.WORKER_RETIRED,
+}
 
 
-class Refused(Exception):
-    """Something that is not done; the text says why and what to do instead."""
+class InventoryAdmin(LabAdmin):
+    """Rows that others still need are kept, and those whose state is told are locked while they change."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deed:
-    """An action that is asked about on a page of its own, where a reason is given."""
-
-    action: str  # its name in the admin site
-    question: str
-    consequence: str
-    button: str
-    asks_reason: bool = True
-
-
-class ReasonForm(forms.Form):
-    reason = forms.CharField(
-        required=False, max_length=500, widget=AdminTextInputWidget(attrs={"autocomplete": "off"})
-    )
-
-
-class LabAdmin(ModelAdmin):
-    """An admin page whose changes are whole, and whose refusals are words."""
-
-    list_per_page = 100
-    show_full_result_count = False
-    change_form_template = "admin/lab_change_form.html"
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """With POST: an action, for all that are chosen or for none."""
-        if request.method != "POST":
-            return super().changelist_view(request, extra_context)
-        try:
-            with transaction.atomic():
-                return super().changelist_view(request, extra_context)
-        except (StillInUse, Refused) as refused:
-            return self._refuse(request, str(refused), request.get_full_path())
-        except ObjectDoesNotExist:
-            return self._refuse(request, "One of them is gone meanwhile.", request.get_full_path())
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        return super().changeform_view(
-            request, object_id, form_url, {**(extra_context or {}), "deeds": self._deeds(request)}
-        )
-
-    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        try:
-            return super().delete_view(request, object_id, extra_context)
-        except (StillInUse, Refused) as refused:
-            return self._refuse(request, str(refused), self._address("change", object_id))
+    REFUSALS: ClassVar = (*LabAdmin.REFUSALS, StillInUse)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Locked from the look to the save: what was checked is what is changed."""
@@ -103,68 +77,35 @@ class LabAdmin(ModelAdmin):
             return found
         return self.model._default_manager.select_for_update(of=("self",)).filter(pk=found.pk).first()
 
-    def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
-        self.delete_queryset(request, self.model._default_manager.filter(pk=obj.pk))
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        for pk in list(queryset.order_by("pk").values_list("pk", flat=True)):
-            self.remove(pk, by=request.user.get_username())
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        check_number(objs)
-        return super().get_deleted_objects(objs, request)
-
     def remove(self, pk: Any, *, by: str) -> None:
-        """Delete one row, inside a transaction. StillInUse if that would harm what depends on it."""
         row = self.model.objects.lock(pk)
         row.tell(f"{self.opts.model_name}.deleted", cause=Cause(kind="user", actor=by))
         row.delete()
 
-    def look_of(self, row: Any) -> Look | None:
-        """What the page that asks about a deed shows beside the row's name."""
-        return None
 
-    def ask(
-        self, request: HttpRequest, queryset: QuerySet[Any], deed: Deed, form: ReasonForm
-    ) -> TemplateResponse:
-        check_number(queryset)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": deed.question,
-            "opts": self.opts,
-            "deed": deed,
-            "form": form,
-            "rows": [(row, self.look_of(row)) for row in queryset],
-        }
-        return TemplateResponse(request, "admin/ask.html", context)
+class SharedAdmin(InventoryAdmin):
+    """Devices and their types: changed by who has the permission for all of them, or a group's right on one."""
 
-    def _deeds(self, request: HttpRequest) -> list[tuple[str, str]]:
-        """The actions that a row's own page offers as buttons."""
-        return [choice for choice in self.get_action_choices(request, []) if choice[0] != "delete_selected"]
+    def mine(self, request: HttpRequest) -> QuerySet[Any]:
+        """Those that the user looks after."""
+        rows: QuerySet[Any] = self.model.objects.changeable_by(request.user)
+        return rows
 
-    def _refuse(self, request: HttpRequest, text: str, address: str) -> HttpResponse:
-        self.message_user(request, f"Nothing was changed: {text}", messages.ERROR)
-        return redirect(address)
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = self.model.objects.visible_to(request.user)
+        return super().get_queryset(request) & rows
 
-    def _address(self, page: str, object_id: str) -> str:
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
-        return str(redirect(name, quote(object_id)).url)
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return super().has_module_permission(request) or self.has_change_permission(request)
 
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_view_permission(request, obj) or self.has_change_permission(request, obj)
 
-def confirmed(request: HttpRequest) -> ReasonForm:
-    """The form of the page that asks; bound when it comes back from there."""
-    return ReasonForm(request.POST if "confirmed" in request.POST else None)
-
-
-def check_number(rows: Any) -> None:
-    number = len(rows)
-    if number > MOST_AT_ONCE:
-        raise Refused(f"{number} were chosen; choose at most {MOST_AT_ONCE} at once.")
-
-
-def named(rows: Sequence[object]) -> str:
-    """`qemu01, qemu02`, or how many there are. For the end of a message: its first letter is made a capital."""
-    return ", ".join(map(str, rows)) if len(rows) <= NAMED_AT_MOST else f"{len(rows)} in all"
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if super().has_change_permission(request, obj):
+            return True
+        mine = self.mine(request)
+        return mine.exists() if obj is None else mine.filter(pk=obj.pk).exists()
 
 
 def check_dictionary(text: str) -> str:
@@ -178,7 +119,7 @@ def check_dictionary(text: str) -> str:
     return text
 
 
-class DictionaryForm(ModelForm):
+class DictionaryForm(OpenedForm):
     def clean_dictionary(self) -> str:
         return check_dictionary(self.cleaned_data["dictionary"])
 
@@ -195,17 +136,123 @@ class DeviceForm(DictionaryForm):
         return cleaned
 
 
+class VisibleFilter(admin.RelatedFieldListFilter):
+    """Names only what the user may know of."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        return [(row.pk, str(row)) for row in field.related_model.objects.visible_to(request.user)]
+
+
+class RightRows:
+    """Rights of groups: shown to, and given by, who looks after what they are about."""
+
+    about: ClassVar[str]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        mine = self._subjects().changeable_by(actor(request))
+        return super().get_queryset(request).filter(**{f"{self.about}__in": mine})  # type: ignore[misc]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == self.about:
+            kwargs["queryset"] = self._subjects().changeable_by(actor(request))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+
+    def _subjects(self) -> Any:
+        return self.model._meta.get_field(self.about).related_model._default_manager  # type: ignore[attr-defined]
+
+
+class DeviceTypeRightInline(RightRows, TabularInline):
+    model = DeviceTypeRight
+    about = "device_type"
+    extra = 0
+    verbose_name_plural = f"Rights on device types ({RULE})"
+
+
+class DeviceRightInline(RightRows, TabularInline):
+    model = DeviceRight
+    about = "device"
+    extra = 0
+    verbose_name_plural = f"Rights on devices ({RULE}; those of a device stand before those of its type)"
+
+
+GroupAdmin.inlines += [DeviceTypeRightInline, DeviceRightInline]
+
+
+class RightAdmin(RightRows, LabAdmin):
+    list_filter = ["right", "group"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [] if obj is None else ["group", self.about]
+
+
+@admin.register(DeviceTypeRight)
+class DeviceTypeRightAdmin(RightAdmin):
+    about = "device_type"
+    fields = ["group", "device_type", "right"]
+    list_display = ["group", "right", "device_type"]
+    list_select_related = ["group", "device_type"]
+    search_fields = ["group__name", "device_type__name"]
+
+
+@admin.register(DeviceRight)
+class DeviceRightAdmin(RightAdmin):
+    about = "device"
+    fields = ["group", "device", "right"]
+    list_display = ["group", "right", "device"]
+    list_select_related = ["group", "device"]
+    search_fields = ["group__name", "device__name"]
+
+
+def _health_verb(health: DeviceHealth) -> Act:
+    def act(page: LabAdmin, request: HttpRequest, devices: QuerySet[Device], reason: str) -> str:
+        names = devices.values_list("pk", flat=True)
+        changed = lifecycle.set_health_for(names, health, user=actor(request), reason=reason)
+        return f"{health.label} now: {named(changed)}"
+
+    return act
+
+
+TAKE_OUT = Deed(
+    action="maintenance",
+    title="Take out for maintenance",
+    consequence="A job on a device goes on; no new one is given to it.",
+    button="Take out",
+)
+BRING_BACK = Deed(
+    action="good", title="Bring back as good", consequence="Jobs are given to it again.", button="Bring back"
+)
+RETIRE = Deed(
+    action="retire",
+    title="Retire",
+    consequence="A job on a device is canceled, and no new one is given to it. Its history stays.",
+    button="Retire",
+)
+
+
 @admin.register(Device)
-class DeviceAdmin(LabAdmin):
+class DeviceAdmin(SharedAdmin):
     form = DeviceForm
     list_display = ["name", "health_word", "health_reason", "state_word", "device_type_name", "worker_word"]
-    list_filter = ["health", "state", "device_type", "worker", "tags"]
+    list_filter = ["health", "state", ("device_type", VisibleFilter), "worker", "tags"]
     list_select_related = ["worker"]
     search_fields = ["name", "health_reason"]
     filter_horizontal = ["tags"]
-    actions = ["maintenance", "good", "retire"]
-    EDITED: ClassVar = ["device_type", "worker", "tags", "description", "dictionary"]
-    SHOWN: ClassVar = ["health_word", "health_reason", "health_by", "health_since", "state_word", "last_used"]
+    actions = [
+        asking(TAKE_OUT, _health_verb(DeviceHealth.MAINTENANCE)),
+        asking(BRING_BACK, _health_verb(DeviceHealth.GOOD)),
+        asking(RETIRE, _health_verb(DeviceHealth.RETIRED)),
+    ]
+    inlines = [DeviceRightInline]
+    EDITED: ClassVar = ["device_type", "worker", "tags", "description", "dictionary", "seen"]
+    SHOWN: ClassVar = [
+        "health_word",
+        "health_reason",
+        "health_by",
+        "health_since",
+        "history",
+        "state_word",
+        "last_used",
+    ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Device]:
         return super().get_queryset(request).defer("dictionary", "worker__description")
@@ -221,66 +268,38 @@ class DeviceAdmin(LabAdmin):
             kwargs["choices"] = [(health.value, health.label) for health in NEW_DEVICE_HEALTH]
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "device_type":
+            kwargs["queryset"] = DeviceType.objects.visible_to(actor(request))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
     def save_model(self, request: HttpRequest, obj: Device, form: Any, change: bool) -> None:
         if not change:
             obj.health_by = request.user.get_username()
             obj.tell("device.added", cause=Cause(kind="user", actor=obj.health_by))
         obj.save()
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        for device in objs:
+            _check_hides_no_job(device)
+        lines = HealthChange.objects.filter(device__in=[device.pk for device in objs]).count()
+        return self.in_numbers(objs, request, {"lines of their history": lines})
+
+    def remove(self, pk: Any, *, by: str) -> None:
+        _check_hides_no_job(Device.objects.get(pk=pk))
+        super().remove(pk, by=by)
+
     def look_of(self, row: Device) -> Look:
         return looks.of_health(row)
-
-    @admin.action(permissions=["change"], description="Take out for maintenance")
-    def maintenance(self, request: HttpRequest, queryset: QuerySet[Device]) -> TemplateResponse | None:
-        deed = Deed(
-            action="maintenance",
-            question="Take out for maintenance?",
-            consequence="A job on a device goes on; no new one is given to it.",
-            button="Take out",
-        )
-        return self._change_health(request, queryset, deed, lifecycle.maintenance)
-
-    @admin.action(permissions=["change"], description="Bring back as good")
-    def good(self, request: HttpRequest, queryset: QuerySet[Device]) -> TemplateResponse | None:
-        deed = Deed(
-            action="good",
-            question="Bring back as good?",
-            consequence="Jobs are given to it again.",
-            button="Bring back",
-        )
-        return self._change_health(request, queryset, deed, lifecycle.good)
-
-    @admin.action(permissions=["change"], description="Retire")
-    def retire(self, request: HttpRequest, queryset: QuerySet[Device]) -> TemplateResponse | None:
-        deed = Deed(
-            action="retire",
-            question="Retire?",
-            consequence="A job on a device is canceled, and no new one is given to it. Its history stays.",
-            button="Retire",
-        )
-        return self._change_health(request, queryset, deed, lifecycle.retire)
-
-    def _change_health(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[Device],
-        deed: Deed,
-        verb: Callable[..., Device],
-    ) -> TemplateResponse | None:
-        form = confirmed(request)
-        if not form.is_valid():
-            return self.ask(request, queryset, deed, form)
-        names = list(queryset.values_list("pk", flat=True))
-        by, reason = request.user.get_username(), form.cleaned_data["reason"]
-        devices = lifecycle.set_health_of_many(names, verb, by=by, reason=reason)
-        for device in devices:
-            self.log_change(request, device, f"{deed.question.rstrip('?')}: {reason or 'no reason given'}")
-        self.message_user(request, f"{_health_now(devices)} now: {named(devices)}", messages.SUCCESS)
-        return None
 
     @admin.display(description="health", ordering="health")
     def health_word(self, device: Device) -> SafeString:
         return status(looks.of_health(device))
+
+    @admin.display(description="health history")
+    def history(self, device: Device) -> SafeString:
+        address = f"{reverse('admin:devices_healthchange_changelist')}?device__name__exact={device.pk}"
+        return format_html('<a href="{}">{} changes</a>', address, device.health_changes.count())
 
     @admin.display(description="state", ordering="state")
     def state_word(self, device: Device) -> SafeString:
@@ -297,16 +316,53 @@ class DeviceAdmin(LabAdmin):
         return device.worker.name
 
 
-def _health_now(devices: Iterable[Device]) -> str:
-    return ", ".join(sorted({DeviceHealth(device.health).label for device in devices}))
+def _check_hides_no_job(device: Device) -> None:
+    # Its jobs outlive it, and what hides them from others would go with it.
+    hidden = device.rights.filter(right=Right.VIEW).exists()
+    if hidden and (jobs := device.jobs.count()):
+        raise StillInUse(
+            f"{device.name} is shown to some groups only, and so are its {jobs} jobs, which would be shown to all "
+            "without it. Retire it instead, or delete its jobs first."
+        )
+
+
+class AliasForm(ModelForm):
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if DeviceType.objects.filter(pk=name).exists():
+            raise ValidationError("There is a device type of this name, which jobs would get instead.")
+        return name
+
+
+class AliasInline(TabularInline):
+    model = Alias
+    form = AliasForm
+    extra = 0
+    verbose_name_plural = "aliases: other names by which jobs may ask for it"
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # it is nothing but its name: delete it and add another
+
+
+class DeviceTypeForm(DictionaryForm):
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if alias := Alias.objects.filter(pk=name).first():
+            raise ValidationError(f"That is an alias of {alias.device_type_id}. Delete the alias first.")
+        return name
 
 
 @admin.register(DeviceType)
-class DeviceTypeAdmin(LabAdmin):
-    form = DictionaryForm
-    list_display = ["name", "description", "display"]
+class DeviceTypeAdmin(SharedAdmin):
+    form = DeviceTypeForm
+    list_display = ["name", "description", "number_of_devices", "display"]
     search_fields = ["name"]
-    fields = ["name", "description", "display", "dictionary"]
+    fields = ["name", "description", "display", "dictionary", "seen"]
+    inlines = [AliasInline, DeviceTypeRightInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DeviceType]:
+        types: QuerySet[DeviceType] = super().get_queryset(request)
+        return types.annotate(device_count=Count("devices"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: DeviceType | None = None) -> list[str]:
         return [] if obj is None else ["name"]
@@ -321,6 +377,10 @@ class DeviceTypeAdmin(LabAdmin):
         _check_unused(device_type)
         device_type.delete()
 
+    @admin.display(description="devices", ordering="device_count")
+    def number_of_devices(self, device_type: Any) -> int:
+        return int(device_type.device_count)
+
 
 def _check_unused(device_type: DeviceType) -> None:
     # Django would list every job of the type here; there may be a hundred thousand.
@@ -332,14 +392,94 @@ def _check_unused(device_type: DeviceType) -> None:
         )
 
 
+@admin.register(Alias)
+class AliasAdmin(InventoryAdmin):
+    form = AliasForm
+    list_display = ["name", "device_type"]
+    list_select_related = ["device_type"]
+    search_fields = ["name", "device_type__name"]
+    fields = ["name", "device_type"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Alias]:
+        visible = DeviceType.objects.visible_to(actor(request))
+        return super().get_queryset(request).filter(device_type__in=visible)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Alias | None = None) -> list[str]:
+        return [] if obj is None else ["name"]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["queryset"] = DeviceType.objects.visible_to(actor(request))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+def _worker_verb(health: WorkerHealth) -> Act:
+    def act(page: LabAdmin, request: HttpRequest, workers: QuerySet[Worker], reason: str) -> str:
+        by = actor(request)
+        names = workers.order_by("pk").values_list("pk", flat=True)
+        changed = [
+            lifecycle.set_worker_health(name, health, by=by.get_username(), reason=reason)
+            for name in list(names)
+        ]
+        audit.note_each(by, changed, f"{health.label}: {reason or 'no reason given'}")
+        return f"{health.label} now: {named(changed)}"
+
+    return act
+
+
+def _new_token(
+    page: LabAdmin, request: HttpRequest, workers: QuerySet[Worker], reason: str
+) -> TemplateResponse:
+    if len(workers) != 1:
+        raise Refused("choose one worker; each needs a token of its own.")
+    worker: Worker = Worker.objects.lock(workers[0].pk)
+    audit.note(actor(request), worker, "Made a new token")
+    return _token_page(page, request, worker)
+
+
+def _token_page(page: LabAdmin, request: HttpRequest, worker: Worker) -> TemplateResponse:
+    secret = worker.new_token()
+    worker.save()
+    return secret_page(page, request, worker, secret, use=WORKERS_TOKEN)
+
+
+WORKER_OUT = Deed(
+    action="maintenance",
+    title="Take out for maintenance",
+    consequence="Jobs on its devices go on; its devices get no new ones.",
+    button="Take out",
+)
+WORKER_BACK = Deed(
+    action="active", title="Bring back", consequence="Its devices get jobs again.", button="Bring back"
+)
+WORKER_RETIRED = Deed(
+    action="retire",
+    title="Retire",
+    consequence="Jobs on its devices go on to their end; its devices get no new ones. Its history stays.",
+    button="Retire",
+)
+NEW_TOKEN = Deed(
+    action="new_token",
+    title="Make a new token",
+    consequence="The old one ends at once; the worker is shut out until it has the new one.",
+    button="Make it",
+    asks_reason=False,
+)
+
+
 @admin.register(Worker)
-class WorkerAdmin(LabAdmin):
+class WorkerAdmin(InventoryAdmin):
+    form = OpenedForm
     list_display = ["name", "state_word", "health_word", "version", "last_ping", "job_limit"]
     list_filter = ["state", "health"]
     search_fields = ["name"]
-    actions = ["new_token"]
-    EDITED: ClassVar = ["description", "health", "job_limit"]
-    SHOWN: ClassVar = ["state_word", "version", "last_ping"]
+    actions = [
+        asking(WORKER_OUT, _worker_verb(WorkerHealth.MAINTENANCE)),
+        asking(WORKER_BACK, _worker_verb(WorkerHealth.ACTIVE)),
+        asking(WORKER_RETIRED, _worker_verb(WorkerHealth.RETIRED)),
+        asking(NEW_TOKEN, _new_token),
+    ]
+    EDITED: ClassVar = ["description", "job_limit", "seen"]
+    SHOWN: ClassVar = ["state_word", "health_word", "version", "last_ping"]
 
     def get_fields(self, request: HttpRequest, obj: Worker | None = None) -> list[Any]:
         return ["name", *([] if obj is None else self.SHOWN), *self.EDITED]
@@ -348,43 +488,26 @@ class WorkerAdmin(LabAdmin):
         return [] if obj is None else ["name", *self.SHOWN]
 
     def save_model(self, request: HttpRequest, obj: Worker, form: Any, change: bool) -> None:
-        cause = Cause(kind="user", actor=request.user.get_username())
         if not change:
-            obj.tell("worker.added", cause=cause)
-        elif "health" in form.changed_data:
-            obj.tell("worker.changed", cause=cause)
+            obj.tell("worker.added", cause=Cause(kind="user", actor=request.user.get_username()))
         obj.save()
 
     def response_add(
         self, request: HttpRequest, obj: Worker, post_url_continue: str | None = None
     ) -> HttpResponse:
-        return self._token_page(request, obj)
+        return _token_page(self, request, obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        for worker in objs:
+            _check_has_no_device(worker)
+        return super().get_deleted_objects(objs, request)
+
+    def remove(self, pk: Any, *, by: str) -> None:
+        _check_has_no_device(Worker.objects.lock(pk))
+        super().remove(pk, by=by)
 
     def look_of(self, row: Worker) -> Look:
         return looks.of_worker(row)
-
-    @admin.action(permissions=["change"], description="Make a new token")
-    def new_token(self, request: HttpRequest, queryset: QuerySet[Worker]) -> TemplateResponse:
-        deed = Deed(
-            action="new_token",
-            question="Make a new token?",
-            consequence="The old one ends at once; the worker is shut out until it has the new one.",
-            button="Make it",
-            asks_reason=False,
-        )
-        if len(queryset) != 1:
-            raise Refused("choose one worker; each needs a token of its own.")
-        form = confirmed(request)
-        if not form.is_valid():
-            return self.ask(request, queryset, deed, form)
-        worker: Worker = Worker.objects.lock(queryset[0].pk)
-        self.log_change(request, worker, "Made a new token")
-        return self._token_page(request, worker)
-
-    def _token_page(self, request: HttpRequest, worker: Worker) -> TemplateResponse:
-        secret = worker.new_token()
-        worker.save()
-        return secret_page(self, request, worker, secret, use=WORKERS_TOKEN)
 
     @admin.display(description="state", ordering="state")
     def state_word(self, worker: Worker) -> SafeString:
@@ -395,15 +518,15 @@ class WorkerAdmin(LabAdmin):
         return status(WORKER_HEALTH[WorkerHealth(worker.health)])
 
 
-WORKER_HEALTH = {
-    WorkerHealth.ACTIVE: Look(word="Active", icon="good", tone="good"),
-    WorkerHealth.MAINTENANCE: looks.WORKER_MAINTENANCE,
-    WorkerHealth.RETIRED: looks.WORKER_RETIRED,
-}
+def _check_has_no_device(worker: Worker) -> None:
+    if devices := worker.devices.count():
+        raise StillInUse(
+            f"{devices} devices hang on {worker.name}. Retire it instead, or give them another worker first."
+        )
 
 
 @admin.register(Tag)
-class TagAdmin(LabAdmin):
+class TagAdmin(InventoryAdmin):
     list_display = ["name", "description"]
     search_fields = ["name"]
     fields = ["name", "description"]
@@ -417,3 +540,28 @@ class TagAdmin(LabAdmin):
         if waiting := tag.jobs.queued().count():
             raise StillInUse(f"{waiting} waiting jobs ask for {tag.name}; cancel them or wait for their end.")
         tag.delete()
+
+
+@admin.register(HealthChange)
+class HealthChangeAdmin(HistoryAdmin):
+    list_display = ["time", "device", "before", "after", "reason", "by"]
+    list_display_links = ["time"]
+    list_filter = ["health", "time"]
+    list_select_related = ["device"]
+    search_fields = ["=device__name", "reason", "=by"]
+    fields = ["time", "device", "before", "after", "reason", "by"]
+    readonly_fields = ["before", "after"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[HealthChange]:
+        return super().get_queryset(request).filter(device__in=Device.objects.visible_to(actor(request)))
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        return lookup == "device__name__exact" or super().lookup_allowed(lookup, value, request)
+
+    @admin.display(description="before", ordering="previous")
+    def before(self, change: HealthChange) -> SafeString | str:
+        return "" if change.previous is None else status(looks.HEALTH[DeviceHealth(change.previous)])
+
+    @admin.display(description="after", ordering="health")
+    def after(self, change: HealthChange) -> SafeString:
+        return status(looks.HEALTH[DeviceHealth(change.health)])

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from accounts.admin import ReadOnlyAdmin
+from accounts.admin_base import HistoryAdmin
 from events.catalogue import CATALOGUE
 from events.models import Event
 
@@ -30,13 +30,14 @@ class TypeFilter(admin.SimpleListFilter):
 
 
 @admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
+class EventAdmin(HistoryAdmin):
+    """For superusers: the events of hidden jobs and devices are among them."""
+
     list_display = ["sequence", "time", "type", "subject", "actor", "cause"]
     list_display_links = ["sequence", "type"]
     list_filter = [TypeFilter, "cause"]
     search_fields = ["=subject", "=actor"]
     ordering = ["-id"]
-    show_full_result_count = False
     fields = [
         "sequence",
         "uid",
@@ -52,9 +53,11 @@ class EventAdmin(ReadOnlyAdmin):
     ]
     readonly_fields = ["payload"]
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
 
     @admin.display(description="data")
     def payload(self, event: Event) -> SafeString:
-        return format_html('<pre class="text">{}</pre>', json.dumps(event.data, indent=2, ensure_ascii=False))
+        return format_html(
+            '<pre class="text" tabindex="0">{}</pre>', json.dumps(event.data, indent=2, ensure_ascii=False)
+        )

@@ -4,27 +4,45 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from accounts.admin import ReadOnlyAdmin, TabularInline
+from accounts.admin import actor
+from accounts.admin_base import (
+    Deed,
+    HistoryAdmin,
+    LabAdmin,
+    ReadOnlyAdmin,
+    TabularInline,
+    asking,
+    check_number,
+    named,
+)
 from core.looks import Look
 from core.templatetags.lab import ago, preformatted, status
-from devices.admin import Deed, LabAdmin, check_number, confirmed, named
+from devices.admin import InventoryAdmin, VisibleFilter
 from jobs import lifecycle, looks, upkeep
 from jobs.models import Attempt, Job, TestCase
 from jobs.states import State
 
 CANCEL = Deed(
     action="cancel",
-    question="Cancel?",
+    title="Cancel",
     consequence="A waiting job leaves the queue. A started one is asked to stop. A finished one stays as it is.",
     button="Cancel the jobs",
+    permission="cancel",
 )
+
+
+def _cancel(page: LabAdmin, request: HttpRequest, jobs: QuerySet[Job], reason: str) -> str:
+    # In the order in which their devices are locked, so that two who cancel never wait for each other.
+    unfinished = list(jobs.unfinished().select_related("submitter").order_by("device", "id"))  # type: ignore[attr-defined]
+    for job in unfinished:
+        lifecycle.cancel_for(job, actor(request), reason=reason)
+    return f"Canceled, or asked to stop: {named(unfinished)}" if unfinished else "All were finished already."
 
 
 class AttemptInline(TabularInline):
@@ -41,7 +59,7 @@ class AttemptInline(TabularInline):
 
 
 @admin.register(Job)
-class JobAdmin(ReadOnlyAdmin, LabAdmin):
+class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
     list_display = [
         "id",
         "word",
@@ -52,10 +70,10 @@ class JobAdmin(ReadOnlyAdmin, LabAdmin):
         "submitted",
     ]
     list_display_links = ["id", "description"]
-    list_filter = ["state", "health", "device_type", "health_check"]
+    list_filter = ["state", "health", ("device_type", VisibleFilter), "health_check"]
     list_select_related = ["submitter"]
     search_fields = ["=id", "description", "submitter__username"]
-    actions = ["cancel"]
+    actions = [asking(CANCEL, _cancel)]
     inlines = [AttemptInline]
     fields = [
         "word",
@@ -81,7 +99,8 @@ class JobAdmin(ReadOnlyAdmin, LabAdmin):
     readonly_fields = ["word", "definition_text"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        return super().get_queryset(request).defer("definition")
+        visible = Job.objects.visible_to(actor(request))
+        return (super().get_queryset(request) & visible).defer("definition")
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("jobs.change_job"))
@@ -90,31 +109,14 @@ class JobAdmin(ReadOnlyAdmin, LabAdmin):
         """In numbers, as one job may have a hundred thousand results."""
         check_number(objs)
         cases = TestCase.objects.filter(attempt__job__in=[job.pk for job in objs]).count()
-        lacking = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
-        return [_fate(job) for job in objs], {"jobs": len(objs), "results": cases}, lacking, []
+        _, numbers, lacking, _ = self.in_numbers(objs, request, {"results": cases})
+        return [_fate(job) for job in objs], numbers, lacking, []
 
     def remove(self, pk: Any, *, by: str) -> None:
         upkeep.remove(pk, by=by)
 
     def look_of(self, row: Job) -> Look:
         return looks.of_job(row)
-
-    @admin.action(permissions=["cancel"], description="Cancel")
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> TemplateResponse | None:
-        form = confirmed(request)
-        if not form.is_valid():
-            return self.ask(request, queryset, CANCEL, form)
-        by, reason = request.user.get_username(), form.cleaned_data["reason"]
-        # In the order in which their devices are locked, so that two who cancel never wait for each other.
-        unfinished = list(queryset.unfinished().order_by("device", "id"))  # type: ignore[attr-defined]
-        for job in unfinished:
-            lifecycle.cancel(job.pk, by=by, reason=reason)
-            self.log_change(request, job, f"Cancel: {reason or 'no reason given'}")
-        told = (
-            f"Canceled, or asked to stop: {named(unfinished)}" if unfinished else "All were finished already."
-        )
-        self.message_user(request, told, messages.SUCCESS)
-        return None
 
     @admin.display(description="state", ordering="state")
     def word(self, job: Job) -> SafeString:
@@ -134,7 +136,32 @@ class JobAdmin(ReadOnlyAdmin, LabAdmin):
 
     @admin.display(description="definition")
     def definition_text(self, job: Job) -> SafeString:
-        return format_html('<pre class="text">{}</pre>', preformatted(job.definition))
+        return format_html('<pre class="text" tabindex="0">{}</pre>', preformatted(job.definition))
+
+
+@admin.register(Attempt)
+class AttemptAdmin(HistoryAdmin):
+    """Each run of a job, by the device and worker that it had."""
+
+    list_display = [
+        "job",
+        "number",
+        "device_name",
+        "worker_name",
+        "scheduled",
+        "ended",
+        "result",
+        "error_type",
+    ]
+    list_display_links = ["job", "number"]
+    list_filter = ["result", "scheduled"]
+    list_select_related = ["job"]
+    search_fields = ["=job__id", "=device_name", "=worker_name", "=error_type"]
+    ordering = ["-id"]
+    fields = [*AttemptInline.fields, "errors", "pipeline"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        return super().get_queryset(request).filter(job__in=Job.objects.visible_to(actor(request)))
 
 
 def _fate(job: Job) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import stat
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 @register()
@@ -47,6 +50,39 @@ def open_to_others_only_with_https(app_configs: Sequence[Any] | None, **kwargs: 
             f"The lab listens on {settings.LISTEN} without HTTPS: passwords and tokens cross the network in clear.",
             hint="Listen on 127.0.0.1, or put a proxy with HTTPS before it and set SERVED=true.",
             id="lava_lite.W001",
+        )
+    ]
+
+
+@register()
+def served_lab_knows_its_name(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.SERVED:
+        return []
+    if "*" in settings.ALLOWED_HOSTS:
+        trouble = "ALLOWED_HOSTS lets any host name in, and links are made of the name that a visitor sends."
+    elif all(_is_loopback(host.strip("[]")) or host == settings.LISTEN for host in settings.ALLOWED_HOSTS):
+        trouble = "ALLOWED_HOSTS has no name by which others call this lab; each of their requests is a 400."
+    else:
+        return []
+    return [
+        Error(
+            trouble,
+            hint="Name the lab as browsers do: ALLOWED_HOSTS=lab.example.org,localhost",
+            id="lava_lite.E003",
+        )
+    ]
+
+
+@register()
+def secret_key_is_private(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    path = settings.SECRET_KEY_FILE
+    if not path.exists() or not stat.S_IMODE(path.stat().st_mode) & OTHERS:
+        return []
+    return [
+        Warning(
+            f"Others on this machine can read {path}: with it they can make themselves a session of anybody.",
+            hint=f"chmod 600 {path}; if somebody may have read it, remove it, and the next start makes a new one.",
+            id="lava_lite.W002",
         )
     ]
 

@@ -143,8 +143,13 @@ def data_directory(environ: Mapping[str, str] = os.environ) -> Path:
 
 def load(directory: Path, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """All settings by name. BadSetting for a value, a key or a file that cannot be used."""
-    values = _from_file(directory / "settings.yaml")
-    return {option.name: _value(option, values, environ) for option in OPTIONS}
+    from_file = _from_file(directory / "settings.yaml")
+    values = {option.name: _value(option, from_file, environ) for option in OPTIONS}
+    if values["SERVED"] and values["DEBUG"]:
+        raise BadSetting(
+            "DEBUG: on a served lab it shows settings and code to everybody; switch off one of the two"
+        )
+    return values
 
 
 def _value(option: Option, from_file: Mapping[str, Any], environ: Mapping[str, str]) -> Any:

@@ -29,6 +29,7 @@ def _shipped(name: str) -> Path:
 
 
 TESTING = "pytest" in sys.modules
+DAY = 24 * 60 * 60
 
 LISTEN: str = _option["LISTEN"]
 PORT: int = _option["PORT"]
@@ -57,7 +58,7 @@ ALLOWED_HOSTS: list[str] = [*_option["ALLOWED_HOSTS"], LISTEN]  # the built-in w
 CSRF_TRUSTED_ORIGINS: list[str] = _option["CSRF_TRUSTED_ORIGINS"]
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "lava_lite.admin_site.LabAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -200,13 +201,21 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 14 * DAY
+CSRF_COOKIE_HTTPONLY = True  # every form carries its token; no script needs the cookie
+CSRF_COOKIE_SAMESITE = "Lax"
 if SERVED:
+    SESSION_COOKIE_AGE = 7 * DAY
+    # Browsers take cookies of these names from this host by HTTPS only: no neighbour under the same domain sets them.
+    SESSION_COOKIE_NAME = "__Host-sessionid"
+    CSRF_COOKIE_NAME = "__Host-csrftoken"
     SECURE_SSL_REDIRECT = True
     # Workers beside the server call it directly; a redirect would turn their POST into a GET.
     SECURE_REDIRECT_EXEMPT = ["^scheduler/internal/"]
-    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_SECONDS = 365 * DAY
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

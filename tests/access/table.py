@@ -208,13 +208,19 @@ TABLE = PAGES | REST_V02 | REST_V1 | OTHERS
 # Each with its list, and the pages to add, change and delete: for superusers here, as sam has no permission.
 ADMIN_PAGES = {
     "accounts/token",
+    "admin/logentry",
     "auth/group",
     "auth/user",
+    "devices/alias",
     "devices/device",
+    "devices/deviceright",
     "devices/devicetype",
+    "devices/devicetyperight",
+    "devices/healthchange",
     "devices/tag",
     "devices/worker",
     "events/event",
+    "jobs/attempt",
     "jobs/job",
 }
 

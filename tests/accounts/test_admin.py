@@ -37,7 +37,7 @@ def test_a_new_token_is_shown_once_and_opens_the_lab_for_its_user(
 ) -> None:
     client.force_login(admin)
 
-    answer = client.post(ADD, {"user": alice.pk, "description": "laptop"})
+    answer = client.post(ADD, {"user": alice.pk, "description": "laptop", "scope": "3"})
 
     secret = secret_shown(answer.content.decode())
     assert build.user_of(secret) == alice
@@ -48,7 +48,7 @@ def test_a_new_token_is_shown_once_and_opens_the_lab_for_its_user(
 def test_staff_make_tokens_for_themselves_only(client: Client, staff: User, admin: User) -> None:
     client.force_login(staff)
 
-    answer = client.post(ADD, {"user": admin.pk, "description": "a way up"})
+    answer = client.post(ADD, {"user": admin.pk, "description": "a way up", "scope": "3"})
 
     assert "Select a valid choice" in answer.content.decode()
     assert not Token.objects.exists()
@@ -71,7 +71,8 @@ def test_the_owner_of_a_token_cannot_be_changed(client: Client, admin: User, ali
     client.force_login(admin)
 
     client.post(
-        reverse("admin:accounts_token_change", args=[token.pk]), {"user": admin.pk, "description": "x"}
+        reverse("admin:accounts_token_change", args=[token.pk]),
+        {"user": admin.pk, "description": "x", "scope": "1"},
     )
 
     token.refresh_from_db()

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import zmq
-from playwright.sync_api import Page, expect
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
 
+from tests.build import PASSWORD
 from tests.lab import Lab, eventually
 
 PAGES = (
@@ -18,11 +20,18 @@ PAGES = (
     "/admin/devices/device/add/",
     "/admin/devices/device/local-01/change/",
     "/admin/devices/worker/local/change/",
+    "/admin/devices/devicetype/local/change/",
+    "/admin/devices/healthchange/",
+    "/admin/auth/user/1/change/",
+    "/admin/auth/group/add/",
+    "/admin/admin/logentry/",
     "/admin/jobs/job/",
     "/admin/jobs/job/1/change/",
     "/admin/events/event/",
     "/admin/accounts/token/add/",
 )
+# What Django's own widgets do: a tooltip in a label, and a column of delete boxes without a heading.
+DJANGOS = ("aria-prohibited-attr", "empty-table-header")
 
 
 @pytest.fixture
@@ -79,6 +88,44 @@ def test_no_page_asks_for_a_script_or_style_that_the_policy_forbids(
         site.goto(f"{lab.url}{address}", wait_until="networkidle")
 
     assert missing == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("address", PAGES)
+def test_axe_finds_nothing_that_is_ours(site: Page, lab: Lab, scheme: Any, address: str) -> None:
+    site.emulate_media(color_scheme=scheme)
+    site.goto(f"{lab.url}{address}")
+
+    found = Axe().run(site, options={"rules": {rule: {"enabled": False} for rule in DJANGOS}})
+
+    assert found.response["violations"] == []
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_no_page_is_wider_than_a_phone(site: Page, lab: Lab, address: str) -> None:
+    site.set_viewport_size({"width": 390, "height": 800})
+    site.goto(f"{lab.url}{address}")
+
+    assert site.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_first_page_leads_to_a_new_user_who_can_log_in(site: Page, lab: Lab, chromium: Browser) -> None:
+    site.goto(f"{lab.url}/admin/")
+    site.get_by_role("link", name="Add to users").click()
+    site.get_by_label("Username").fill("carol")
+    site.get_by_label("Password:", exact=True).fill(PASSWORD)
+    site.get_by_label("Password confirmation").fill(PASSWORD)
+    site.get_by_role("button", name="Save", exact=True).click()
+    expect(site.locator(".messagelist .success")).to_contain_text("carol")
+
+    hers = chromium.new_context()
+    page = hers.new_page()
+    page.goto(f"{lab.url}/login/")
+    page.locator("input[name=username]").fill("carol")
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.locator("main").get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{lab.url}/")
+    hers.close()
 
 
 def test_a_device_put_into_maintenance_in_the_admin_site_is_heard_on_zmq(

@@ -12,8 +12,8 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from devices.admin import MOST_AT_ONCE
-from devices.models import Device, DeviceType, Tag, Worker
+from accounts.admin_base import MOST_AT_ONCE
+from devices.models import Alias, Device, DeviceRight, DeviceType, DeviceTypeRight, Right, Tag, Worker
 from devices.states import DeviceHealth, WorkerHealth
 from events.models import Event
 from jobs.states import State
@@ -24,7 +24,8 @@ LIST = reverse("admin:devices_device_changelist")
 WORKERS = reverse("admin:devices_worker_changelist")
 
 # What a form of a device holds when nothing was changed in it.
-FORM = {"device_type": "qemu", "worker": "worker01", "description": "", "dictionary": ""}
+NO_RIGHTS = {"rights-TOTAL_FORMS": "0", "rights-INITIAL_FORMS": "0"}
+FORM = {"device_type": "qemu", "worker": "worker01", "description": "", "dictionary": "", **NO_RIGHTS}
 
 
 @pytest.fixture
@@ -152,7 +153,7 @@ def test_maintenance_lets_the_job_on_the_device_go_on(site: Client) -> None:
 def test_more_devices_than_a_form_can_carry_are_refused_with_the_limit(
     site: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("devices.admin.MOST_AT_ONCE", 2)
+    monkeypatch.setattr("accounts.admin_base.MOST_AT_ONCE", 2)
     for number in range(3):
         build.device(f"qemu0{number}")
 
@@ -357,15 +358,48 @@ def test_tokens_are_made_for_one_worker_at_a_time(site: Client) -> None:
     assert "choose one worker" in said(answer)[0]
 
 
-def test_taking_a_worker_out_is_an_event_that_names_the_administrator(site: Client) -> None:
+@pytest.mark.parametrize(
+    ("action", "before", "after"),
+    [
+        ("maintenance", WorkerHealth.ACTIVE, WorkerHealth.MAINTENANCE),
+        ("active", WorkerHealth.MAINTENANCE, WorkerHealth.ACTIVE),
+        ("retire", WorkerHealth.ACTIVE, WorkerHealth.RETIRED),
+    ],
+)
+def test_an_action_changes_the_health_of_workers_with_a_reason(
+    site: Client, action: str, before: WorkerHealth, after: WorkerHealth
+) -> None:
+    build.worker("worker01", health=before)
+    build.worker("worker02", health=before)
+
+    answer = act(site, action, "worker01", "worker02", address=WORKERS, reason="new disk")
+
+    assert said(answer) == [f"{after.label} now: worker01, worker02"]
+    assert set(Worker.objects.values_list("health", flat=True)) == {after}
+    told = Event.objects.filter(type="worker.changed")
+    assert {(event.actor, event.data["reason"]) for event in told} == {("admin", "new disk")}
+    noted = LogEntry.objects.filter(object_id="worker01").get()
+    assert noted.get_change_message() == f"{after.label}: new disk"
+
+
+def test_the_form_of_a_worker_does_not_change_its_health(site: Client) -> None:
     worker = build.worker("worker01")
 
-    site.post(change("worker", "worker01"), {"description": "", "health": "1", "job_limit": "0"})
+    site.post(
+        change("worker", "worker01"), {"description": "", "health": "1", "state": "1", "job_limit": "0"}
+    )
 
     worker.refresh_from_db()
-    assert worker.health == WorkerHealth.MAINTENANCE
-    event = Event.objects.get(type="worker.changed")
-    assert (event.actor, event.data["health"]) == ("admin", "Maintenance")
+    assert (worker.health, worker.state) == (WorkerHealth.ACTIVE, 0)
+
+
+def test_a_worker_that_devices_hang_on_is_not_deleted(site: Client) -> None:
+    build.device("qemu01")
+
+    answer = delete(site, "worker", "worker01")
+
+    assert "1 devices hang on worker01. Retire it instead" in said(answer)[0]
+    assert Worker.objects.exists()
 
 
 def test_a_worker_saved_without_a_change_of_health_is_no_event(site: Client) -> None:
@@ -386,15 +420,164 @@ def test_states_are_words_with_an_icon_and_a_colour(site: Client) -> None:
     assert re.search(r'<span class="status bad "><svg class="icon".*?</svg>Bad</span>', page)
 
 
-@pytest.mark.parametrize("kind", ["device", "devicetype", "worker", "tag"])
+@pytest.mark.parametrize(
+    "kind",
+    ["device", "devicetype", "worker", "tag", "alias", "healthchange", "deviceright", "devicetyperight"],
+)
 def test_every_list_takes_as_many_queries_for_twenty_as_it_may_for_one(
     site: Client, django_assert_max_num_queries: DjangoAssertNumQueries, kind: str
 ) -> None:
     for number in range(20):
         name = f"x{number:02}"
-        build.device(name, device_type=name, worker=name, tags=(name,))
+        device = build.device(name, device_type=name, worker=name, tags=(name,))
+        Alias.objects.create(name=f"alias-{name}", device_type=device.device_type)
+        give(name, Right.CHANGE, device)
+        DeviceTypeRight.objects.create(
+            group=build.group(name), device_type=device.device_type, right=Right.CHANGE
+        )
 
     with django_assert_max_num_queries(8):
         answer = site.get(reverse(f"admin:devices_{kind}_changelist"))
 
     assert len(answer.context["cl"].result_list) == 20
+
+
+def staff_in(group_name: str, user: User, *permissions: str) -> User:
+    """`user` as staff in a group, with these permissions and no more."""
+    user.is_staff = True
+    user.save()
+    user.groups.add(build.group(group_name))
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return user
+
+
+def give(group_name: str, right: Right, device: Device) -> None:
+    DeviceRight.objects.create(group=build.group(group_name), device=device, right=right)
+
+
+def test_staff_look_after_the_devices_of_their_group_and_no_others(client: Client, mallory: User) -> None:
+    give("rack", Right.CHANGE, build.device("qemu01"))
+    build.device("qemu02")
+    client.force_login(staff_in("rack", mallory))
+
+    mine = act(client, "maintenance", "qemu01", reason="fan")
+    others = act(client, "maintenance", "qemu01", "qemu02", reason="fan")
+
+    assert said(mine) == ["Maintenance now: qemu01"]
+    assert said(others) == ["Nothing was changed: you do not look after qemu02; nothing was changed"]
+    assert Device.objects.get(pk="qemu02").health == DeviceHealth.GOOD
+    assert client.post(change("device", "qemu02"), {**FORM, "description": "x"}).status_code == 403
+
+
+def test_a_hidden_device_and_its_history_are_hidden_from_staff(client: Client, mallory: User) -> None:
+    give("secret", Right.VIEW, build.device("hidden01", device_type="hidden"))
+    DeviceTypeRight.objects.create(
+        group=build.group("secret"), device_type=build.device_type("hidden"), right=Right.VIEW
+    )
+    build.device("qemu01")
+    models = ("device", "devicetype", "alias", "healthchange", "deviceright", "devicetyperight")
+    client.force_login(
+        staff_in(
+            "rack", mallory, "change_devicetype", *(f"view_{model}" for model in models if model != "device")
+        )
+    )
+    give("rack", Right.CHANGE, Device.objects.get(pk="qemu01"))
+
+    for model in models:
+        answer = client.get(reverse(f"admin:devices_{model}_changelist"))
+        assert answer.status_code == 200
+        assert "hidden" not in re.sub(
+            r"<input[^>]*>|visually-hidden|\bhidden\b(?=[^<]*>)", "", answer.content.decode()
+        )
+    assert client.get(change("device", "hidden01")).status_code == 302
+
+
+def test_who_oversees_the_inventory_sees_hidden_devices(client: Client, mallory: User) -> None:
+    give("secret", Right.VIEW, build.device("hidden01"))
+    client.force_login(staff_in("rack", mallory, "view_device"))
+
+    assert "hidden01" in client.get(LIST).content.decode()
+
+
+def test_a_hidden_device_with_jobs_is_not_deleted_as_that_would_show_them(site: Client) -> None:
+    build.job(state=State.FINISHED)
+    give("secret", Right.VIEW, Device.objects.get())
+
+    answer = delete(site, "device", "qemu01")
+
+    assert "so are its 1 jobs, which would be shown to all without it" in said(answer)[0]
+    assert Device.objects.exists()
+
+
+def test_a_device_with_a_long_history_is_deleted_with_it(site: Client) -> None:
+    build.device("qemu01")
+    act(site, "maintenance", "qemu01")
+
+    page = site.post(LIST, {"action": "delete_selected", "_selected_action": ["qemu01"]}).content.decode()
+    delete(site, "device", "qemu01")
+
+    assert "Lines of their history: 2" in page
+    assert not Device.objects.exists()
+
+
+def test_the_history_of_one_device_is_a_click_away(site: Client) -> None:
+    build.device("qemu01")
+    build.device("qemu02")
+    page = site.get(change("device", "qemu01")).content.decode()
+
+    found = re.search(r'href="([^"]+)">1 changes<', page)
+
+    assert found
+    listed = site.get(found[1]).context["cl"].result_list
+    assert [line.device_id for line in listed] == ["qemu01"]
+
+
+def test_an_alias_cannot_have_the_name_of_a_device_type(site: Client) -> None:
+    build.device_type("panda")
+    build.device_type("qemu")
+
+    answer = site.post(reverse("admin:devices_alias_add"), {"name": "panda", "device_type": "qemu"})
+
+    assert "There is a device type of this name" in answer.content.decode()
+    assert not Alias.objects.exists()
+
+
+def test_a_device_type_cannot_have_the_name_of_an_alias(site: Client) -> None:
+    Alias.objects.create(name="panda", device_type=build.device_type("qemu"))
+    none = {"aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0", **NO_RIGHTS}
+
+    answer = site.post(reverse("admin:devices_devicetype_add"), {"name": "panda", **none})
+
+    assert "That is an alias of qemu." in answer.content.decode()
+    assert not DeviceType.objects.filter(pk="panda").exists()
+
+
+def test_a_group_is_given_a_right_on_the_page_of_a_device(site: Client) -> None:
+    build.device("qemu01")
+    row = {"rights-0-group": build.group("rack").pk, "rights-0-right": "2", "rights-TOTAL_FORMS": "1"}
+
+    site.post(change("device", "qemu01"), {**FORM, **row})
+
+    right = DeviceRight.objects.get()
+    assert (right.group.name, right.right) == ("rack", Right.SUBMIT)
+    assert LogEntry.objects.get().get_change_message() == "Added right on a device “rack: submit qemu01”."
+
+
+@pytest.mark.parametrize(
+    ("model", "name"), [("device", "qemu01"), ("devicetype", "qemu"), ("worker", "worker01")]
+)
+def test_what_somebody_else_saved_meanwhile_is_not_overwritten(site: Client, model: str, name: str) -> None:
+    build.device("qemu01")
+    address = change(model, name)
+    opened = site.get(address).context["adminform"].form
+    none = {"aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0", **FORM, "job_limit": "0"}
+    mine = {**none, "seen": opened["seen"].value(), "display": "on"}
+    site.post(address, {**none, "description": "theirs", "display": "on"})
+
+    refused = site.post(address, {**mine, "description": "mine"})
+
+    assert "Somebody else changed this while you had it open." in refused.content.decode()
+    again = site.get(address).context["adminform"].form
+    assert again["description"].value() == "theirs"
+    saved = site.post(address, {**mine, "description": "both", "seen": again["seen"].value()})
+    assert saved.status_code == 302

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
@@ -57,3 +57,12 @@ def test_the_list_of_events_takes_a_fixed_number_of_queries(
 
     with django_assert_max_num_queries(5):
         assert client.get(LIST).status_code == 200
+
+
+def test_events_are_for_superusers_as_hidden_subjects_are_among_them(client: Client, mallory: User) -> None:
+    mallory.is_staff = True
+    mallory.save()
+    mallory.user_permissions.add(Permission.objects.get(codename="view_event"))
+    client.force_login(mallory)
+
+    assert client.get(LIST).status_code == 403

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
@@ -211,3 +212,26 @@ def test_the_list_takes_as_many_queries_for_twenty_jobs_as_it_may_for_one(
 
     with django_assert_max_num_queries(6):
         assert site.get(LIST + address).status_code == 200
+
+
+def test_a_hidden_job_is_hidden_from_staff_with_its_attempts(client: Client, mallory: User) -> None:
+    job = build.job(state=State.FINISHED, visibility="personal", name="covert")
+    mallory.is_staff = True
+    mallory.save()
+    mallory.user_permissions.set(
+        Permission.objects.filter(codename__in=["view_job", "change_job", "view_attempt"])
+    )
+    client.force_login(mallory)
+
+    assert "covert" not in client.get(LIST).content.decode()
+    assert "covert" not in client.get(reverse("admin:jobs_attempt_changelist")).content.decode()
+    assert client.get(reverse("admin:jobs_job_change", args=[job.pk])).status_code == 302
+
+
+def test_canceling_is_noted_in_the_audit_trail_with_its_reason(site: Client) -> None:
+    job = build.job()
+
+    cancel(site, job, reason="wrong kernel")
+
+    entry = LogEntry.objects.get()
+    assert (entry.object_id, entry.get_change_message()) == (str(job.pk), "Cancel: wrong kernel")

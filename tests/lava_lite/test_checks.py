@@ -69,3 +69,46 @@ def test_a_served_lab_may_listen_anywhere(settings: Settings) -> None:
     settings.LISTEN, settings.SERVED = "0.0.0.0", True
 
     assert checks.open_to_others_only_with_https(None) == []
+
+
+@pytest.mark.parametrize("hosts", [["localhost", "127.0.0.1", "[::1]"], ["localhost", "0.0.0.0"], ["*"]])
+def test_a_served_lab_without_a_name_of_its_own_is_told_to_take_one(
+    settings: Settings, hosts: list[str]
+) -> None:
+    settings.SERVED, settings.LISTEN, settings.ALLOWED_HOSTS = True, "0.0.0.0", hosts
+
+    (found,) = checks.served_lab_knows_its_name(None)
+
+    assert found.id == "lava_lite.E003"
+    assert "ALLOWED_HOSTS=lab.example.org" in str(found.hint)
+
+
+def test_a_served_lab_that_has_its_name_is_no_fault(settings: Settings) -> None:
+    settings.SERVED, settings.ALLOWED_HOSTS = True, ["lab.example.org", "localhost"]
+
+    assert checks.served_lab_knows_its_name(None) == []
+
+
+def test_a_lab_on_loopback_needs_no_name(settings: Settings) -> None:
+    settings.SERVED, settings.ALLOWED_HOSTS = False, ["localhost"]
+
+    assert checks.served_lab_knows_its_name(None) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [(0o600, []), (0o640, ["lava_lite.W002"]), (0o604, ["lava_lite.W002"])]
+)
+def test_a_secret_key_that_others_can_read_is_told(
+    settings: Settings, tmp_path: Path, mode: int, expected: list[str]
+) -> None:
+    settings.SECRET_KEY_FILE = tmp_path / "secret.key"
+    settings.SECRET_KEY_FILE.write_text("key")
+    settings.SECRET_KEY_FILE.chmod(mode)
+
+    assert ids(checks.secret_key_is_private(None)) == expected
+
+
+def test_a_secret_key_that_is_not_there_yet_is_no_fault(settings: Settings, tmp_path: Path) -> None:
+    settings.SECRET_KEY_FILE = tmp_path / "secret.key"
+
+    assert checks.secret_key_is_private(None) == []

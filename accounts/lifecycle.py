@@ -1,0 +1,83 @@
+"""The verbs for people and their tokens. Each asks for the right to it, and notes it in the audit trail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.contrib.auth.models import Group, Permission, User
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from accounts import audit
+from accounts.models import Token
+from accounts.rights import NotAllowed
+
+
+class LastAdministrator(Exception):
+    """Without any superuser who may log in, nobody could repair the lab's rights."""
+
+
+def permissions_of(user: User) -> QuerySet[Permission]:
+    """Those that a user has, and may therefore give."""
+    everything = Permission.objects.all()
+    if user.is_superuser:
+        return everything
+    return everything.filter(Q(user=user) | Q(group__user=user)).distinct()
+
+
+def groups_of(user: User) -> QuerySet[Group]:
+    """Those that a user may put others into: a group's rights come with it."""
+    return Group.objects.all() if user.is_superuser else user.groups.all()
+
+
+def may_manage_group(user: User, group: Group) -> bool:
+    """Whether the group holds no permission that the user lacks."""
+    return user.is_superuser or not group.permissions.exclude(pk__in=permissions_of(user)).exists()
+
+
+def may_manage(user: User, other: User) -> bool:
+    """Whether the other has no right that the user lacks: who changes somebody's password can act as them."""
+    if user.is_superuser:
+        return True
+    more_groups = other.groups.exclude(pk__in=groups_of(user))
+    more_permissions = other.user_permissions.exclude(pk__in=permissions_of(user))
+    return not (other.is_superuser or more_groups.exists() or more_permissions.exists())
+
+
+@transaction.atomic
+def set_active(users: Iterable[User], *, active: bool, by: User, reason: str = "") -> list[User]:
+    """Let people log in and their tokens work, or end both at once; returns those whose state changed.
+
+    All or none. NotAllowed for somebody with more rights; LastAdministrator if nobody could repair the lab then.
+    """
+    keys = [user.pk for user in users]
+    rows = list(User.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
+    if above := [user.username for user in rows if not may_manage(by, user)]:
+        raise NotAllowed(f"{', '.join(above)} may do more than you; ask a superuser.")
+    changed = [user for user in rows if user.is_active != active]
+    for user in changed:
+        user.is_active = active
+        user.save(update_fields=["is_active"])
+    if any(user.is_superuser for user in changed):
+        keep_an_administrator()
+    audit.note_each(by, changed, f"{'Activated' if active else 'Deactivated'}: {reason or 'no reason given'}")
+    return changed
+
+
+@transaction.atomic
+def revoke(tokens: Iterable[Token], *, by: User, reason: str = "") -> None:
+    """End tokens for good. NotAllowed for somebody else's, unless `by` is a superuser."""
+    ended = list(tokens)
+    if not by.is_superuser and any(token.user_id != by.pk for token in ended):
+        raise NotAllowed("these are not all your tokens; ask a superuser.")
+    audit.note_each(by, ended, f"Revoked: {reason or 'no reason given'}", kind=audit.DELETION)
+    Token.objects.filter(pk__in=[token.pk for token in ended]).delete()
+
+
+def keep_an_administrator() -> None:
+    """Called at the end of a transaction that changed users. The lock makes two who demote each other wait."""
+    administrators = User.objects.select_for_update().filter(is_superuser=True, is_active=True)
+    if not list(administrators.order_by("pk")):
+        raise LastAdministrator(
+            "this is the last superuser who may log in. Make somebody else a superuser first."
+        )
