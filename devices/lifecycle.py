@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.rights import NotAllowed
 from devices.models import Device, Worker
-from devices.states import DeviceHealth, DeviceState, WorkerState
+from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events.outbox import Cause
 
 CHANGED = "device.changed"
@@ -131,6 +131,21 @@ def set_health_of_many(
     """One verb for several devices, all or none. In the order of their names, so that two never wait for each other."""
     with transaction.atomic():
         return [verb(name, by=by, reason=reason) for name in sorted(names)]
+
+
+@transaction.atomic
+def set_worker_health(name: str, health: WorkerHealth, *, by: str, reason: str = "") -> Worker:
+    """What a person says of a worker; DoesNotExist for an unknown name. The same health changes nothing.
+
+    The jobs on its devices go on; unless it is active, its devices get no new ones.
+    """
+    worker: Worker = Worker.objects.lock(name)
+    if worker.health == health:
+        return worker
+    worker.health = health
+    worker.tell("worker.changed", cause=Cause(kind="user", actor=by, reason=reason))
+    worker.save()
+    return worker
 
 
 @transaction.atomic

@@ -38,6 +38,41 @@ def last_event() -> Event:
     return Event.objects.latest("id")
 
 
+@pytest.mark.parametrize("health", [WorkerHealth.MAINTENANCE, WorkerHealth.RETIRED])
+def test_the_health_of_a_worker_is_told_with_who_and_why(health: WorkerHealth) -> None:
+    build.worker("worker01")
+
+    lifecycle.set_worker_health("worker01", health, by="admin", reason="new disk")
+
+    assert Worker.objects.get().health == health
+    event = last_event()
+    assert (event.type, event.actor, event.data["reason"]) == ("worker.changed", "admin", "new disk")
+    assert event.data["health"] == health.label
+
+
+def test_the_same_health_of_a_worker_is_no_change() -> None:
+    worker = build.worker("worker01")
+
+    lifecycle.set_worker_health("worker01", WorkerHealth.ACTIVE, by="admin")
+
+    assert build.events_of(worker) == ["worker.added"]
+
+
+def test_a_job_goes_on_when_its_worker_is_taken_out() -> None:
+    job = build.job(state=State.RUNNING)
+
+    lifecycle.set_worker_health("worker01", WorkerHealth.MAINTENANCE, by="admin")
+
+    job.refresh_from_db()
+    assert job.state == State.RUNNING
+    assert not Device.objects.idle().exists()
+
+
+def test_the_health_of_an_unknown_worker_is_refused() -> None:
+    with pytest.raises(Worker.DoesNotExist):
+        lifecycle.set_worker_health("rack9", WorkerHealth.RETIRED, by="admin")
+
+
 @pytest.mark.parametrize("health", VERBS)
 def test_a_verb_sets_the_health_and_keeps_who_when_and_why(health: DeviceHealth, qemu01: Device) -> None:
     before = timezone.now()
