@@ -109,7 +109,7 @@ def require_right(names: Iterable[str], *, user: User) -> None:
         raise Device.DoesNotExist(f"there is no device {', '.join(missing)}")
     mine = set(Device.objects.changeable_by(user).filter(pk__in=wanted).values_list("pk", flat=True))
     if others := sorted(wanted - mine):
-        raise NotAllowed(f"you do not look after {', '.join(others)}; nothing was changed")
+        raise NotAllowed(f"you do not look after {', '.join(others)}")
 
 
 @transaction.atomic
@@ -145,6 +145,16 @@ def set_worker_health(name: str, health: WorkerHealth, *, by: str, reason: str =
     worker.health = health
     worker.tell("worker.changed", cause=Cause(kind="user", actor=by, reason=reason))
     worker.save()
+    return worker
+
+
+@transaction.atomic
+def set_worker_health_for(name: str, health: WorkerHealth, *, user: User, reason: str = "") -> Worker:
+    """What somebody says of a worker; noted in the audit trail. NotAllowed for who does not look after workers."""
+    if not user.has_perm("devices.change_worker"):
+        raise NotAllowed("only those who look after workers may change their health")
+    worker = set_worker_health(name, health, by=user.get_username(), reason=reason)
+    audit.note(user, worker, f"{health.label}: {reason or 'no reason given'}")
     return worker
 
 

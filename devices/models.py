@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import Group
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.expressions import RawSQL
 from django.urls import reverse
 from django.utils import timezone
@@ -237,10 +237,14 @@ class DeviceQuerySet(AnnouncedQuerySet):
         annotated: DeviceQuerySet = self.annotate(urgency=_URGENCY)
         return annotated
 
+    def by_urgency(self) -> DeviceQuerySet:
+        """What a person should look at first; what is ill, by when it became so, the newest first."""
+        since = Case(When(health=DeviceHealth.GOOD, then=Value(None)), default=F("health_since"))
+        return self.with_urgency().order_by("urgency", since.desc(), "name")
+
     def ailing(self) -> DeviceQuerySet:
-        """Those that get no job until a person does something, the most urgent first."""
-        rows = self.with_urgency().filter(urgency__lte=Urgency.TAKEN_OUT)
-        return rows.order_by("urgency", "-health_since", "name")
+        """Those that get no job until a person does something."""
+        return self.by_urgency().filter(urgency__lte=Urgency.TAKEN_OUT)
 
     def idle(self) -> DeviceQuerySet:
         """Free now: idle, in good or unknown health, on a worker that is there."""
@@ -303,6 +307,10 @@ class Device(AnnouncedModel):
     def configuration(self) -> str:
         """The YAML that a worker gets."""
         return self.dictionary or self.device_type.dictionary
+
+    @property
+    def inherits_dictionary(self) -> bool:
+        return not self.dictionary
 
     @property
     def is_retired(self) -> bool:
