@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 
 from core.looks import Look
 from devices import looks
@@ -175,7 +175,7 @@ def _matching(devices: DeviceQuerySet, wanted: dict[str, Any]) -> DeviceQuerySet
     """By all that was asked but the health."""
     if text := wanted["text"]:
         tagged = Device.objects.filter(tags__name__icontains=text).values("pk")
-        places = ("name", "health_reason", "description", "device_type", "worker")
+        places = ("name", "health_reason", "description", "device_type__name", "worker__name")
         has_text = Q(pk__in=tagged)
         for place in places:
             has_text |= Q(**{f"{place}__icontains": text})
@@ -243,8 +243,10 @@ def _pills(counts: dict[str, int], current: str) -> list[Pill]:
 def _in_order(devices: DeviceQuerySet, sort: str) -> DeviceQuerySet:
     if not sort:
         return devices.by_urgency()
-    field = COLUMNS[sort.lstrip("-")].field
-    return devices.order_by(f"-{field}" if sort.startswith("-") else field, "name")
+    field = F(COLUMNS[sort.lstrip("-")].field)
+    if sort.startswith("-"):
+        return devices.order_by(field.desc(nulls_last=True), "name")
+    return devices.order_by(field.asc(nulls_first=True), "name")
 
 
 def _columns(sort: str) -> list[Column]:

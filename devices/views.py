@@ -31,7 +31,7 @@ from devices.page_parts import (
     deeds_for_worker,
     named,
 )
-from devices.states import DeviceState
+from devices.states import DeviceHealth, DeviceState
 
 LAST_JOBS = 20
 CHANGES_OF_PAGE = 10
@@ -112,7 +112,8 @@ def _ask(request: HttpRequest, user: User, form: HealthForm, back: str, *, statu
     """Before a job is ended, or when something was not understood: nothing has been changed yet."""
     devices = list(_devices(request).filter(pk__in=form.plain_names))
     lifecycle.require_right([device.pk for device in devices], user=user)
-    deed = DEEDS.get(form.cleaned_data.get("health"))
+    health: DeviceHealth | None = form.cleaned_data.get("health")
+    deed = None if health is None else DEEDS[health]
     context = {
         "section": "devices",
         "form": form,

@@ -6,6 +6,7 @@ const count = form.querySelector("[data-chosen]");
 const choice = form.querySelector("[data-choose-all]");
 const all = choice.querySelector("input");
 const nothing = count.textContent;
+const rest = form.querySelectorAll("[data-when-chosen]");
 
 const boxes = () => [...list.querySelectorAll(`input[form="${form.id}"]`)];
 const chosen = new Set(boxes().filter((box) => box.checked).map((box) => box.value));
@@ -21,6 +22,7 @@ function tell() {
   all.checked = number > 0 && number === shown.length;
   all.indeterminate = number > 0 && number < shown.length;
   count.textContent = number ? `${number} chosen` : nothing;
+  rest.forEach((part) => (part.hidden = number === 0));
 }
 
 list.addEventListener("change", ({ target }) => {
