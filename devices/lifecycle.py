@@ -148,11 +148,15 @@ def set_worker_health(name: str, health: WorkerHealth, *, by: str, reason: str =
     return worker
 
 
+def require_right_on_workers(user: User) -> None:
+    if not user.has_perm("devices.change_worker"):
+        raise NotAllowed("only those who look after workers may change their health")
+
+
 @transaction.atomic
 def set_worker_health_for(name: str, health: WorkerHealth, *, user: User, reason: str = "") -> Worker:
     """What somebody says of a worker; noted in the audit trail. NotAllowed for who does not look after workers."""
-    if not user.has_perm("devices.change_worker"):
-        raise NotAllowed("only those who look after workers may change their health")
+    require_right_on_workers(user)
     worker = set_worker_health(name, health, by=user.get_username(), reason=reason)
     audit.note(user, worker, f"{health.label}: {reason or 'no reason given'}")
     return worker

@@ -181,6 +181,7 @@ def change_worker_health(request: HttpRequest, name: str) -> HttpResponse:
     found = get_object_or_404(Worker, pk=name)
     if not isinstance(request.user, User):
         return redirect_to_login(found.get_absolute_url())
+    lifecycle.require_right_on_workers(request.user)
     form = WorkerHealthForm(request.POST)
     if not form.is_valid():
         return render(request, "workers/refused.html", {"worker": found, "form": form}, status=400)
