@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
-__all__ = ["ADDITION", "CHANGE", "DELETION", "note", "note_each"]
+__all__ = ["ADDITION", "CHANGE", "DELETION", "note", "note_each", "of"]
 
 
 def note(by: User, row: models.Model, text: str, *, kind: int = CHANGE) -> None:
@@ -19,3 +20,9 @@ def note(by: User, row: models.Model, text: str, *, kind: int = CHANGE) -> None:
 def note_each(by: User, rows: Iterable[models.Model], text: str, *, kind: int = CHANGE) -> None:
     """The same act on each of these rows."""
     LogEntry.objects.log_actions(by.pk, list(rows), kind, change_message=text)
+
+
+def of(row: models.Model) -> models.QuerySet[LogEntry]:
+    """What people did with this row, the newest first."""
+    kind = ContentType.objects.get_for_model(row)
+    return LogEntry.objects.filter(content_type=kind, object_id=str(row.pk)).select_related("user")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path, re_path, register_converter
-from django.urls.converters import StringConverter
 
 from api.openapi.views import schema_urls
 from api.rest import (
@@ -36,14 +35,7 @@ class NumberConverter:
         return str(value)
 
 
-class NameConverter(StringConverter):
-    """As devices, device types and workers are named."""
-
-    regex = "[-_a-zA-Z0-9.@]+"
-
-
 register_converter(NumberConverter, "number")
-register_converter(NameConverter, "lab_name")
 
 
 def _both(route: str, view: type[Resource], name: str) -> list[URLPattern]:

@@ -5,7 +5,8 @@ class DevicesConfig(AppConfig):
     name = "devices"
 
     def ready(self) -> None:
-        from devices import announcements, rules
+        from devices import announcements, converters, rules
 
         announcements.connect()
+        converters.register()
         rules.register()

@@ -94,16 +94,22 @@ def set_health_for(
     DoesNotExist for a name that is unknown or hidden from the user, NotAllowed for devices that others look after.
     """
     wanted = set(names)
+    require_right(wanted, user=user)
+    with transaction.atomic():
+        devices = set_health_of_many(wanted, VERBS[health], by=user.get_username(), reason=reason)
+        audit.note_each(user, devices, f"{health.label}: {reason or 'no reason given'}")
+    return devices
+
+
+def require_right(names: Iterable[str], *, user: User) -> None:
+    """Whether somebody may say so of all these devices; the errors are those of `set_health_for`."""
+    wanted = set(names)
     visible = set(Device.objects.visible_to(user).filter(pk__in=wanted).values_list("pk", flat=True))
     if missing := sorted(wanted - visible):
         raise Device.DoesNotExist(f"there is no device {', '.join(missing)}")
     mine = set(Device.objects.changeable_by(user).filter(pk__in=wanted).values_list("pk", flat=True))
     if others := sorted(wanted - mine):
-        raise NotAllowed(f"you do not look after {', '.join(others)}; nothing was changed")
-    with transaction.atomic():
-        devices = set_health_of_many(wanted, VERBS[health], by=user.get_username(), reason=reason)
-        audit.note_each(user, devices, f"{health.label}: {reason or 'no reason given'}")
-    return devices
+        raise NotAllowed(f"you do not look after {', '.join(others)}")
 
 
 @transaction.atomic
@@ -142,11 +148,15 @@ def set_worker_health(name: str, health: WorkerHealth, *, by: str, reason: str =
     return worker
 
 
+def require_right_on_workers(user: User) -> None:
+    if not user.has_perm("devices.change_worker"):
+        raise NotAllowed("only those who look after workers may change their health")
+
+
 @transaction.atomic
 def set_worker_health_for(name: str, health: WorkerHealth, *, user: User, reason: str = "") -> Worker:
     """What somebody says of a worker; noted in the audit trail. NotAllowed for who does not look after workers."""
-    if not user.has_perm("devices.change_worker"):
-        raise NotAllowed("only those who look after workers may change their health")
+    require_right_on_workers(user)
     worker = set_worker_health(name, health, by=user.get_username(), reason=reason)
     audit.note(user, worker, f"{health.label}: {reason or 'no reason given'}")
     return worker

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.looks import Look
-from devices.models import Device, Worker
+from devices.models import Device, HealthChange, Worker
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 
 HEALTH = {
@@ -19,6 +19,22 @@ STATE = {
     DeviceState.RESERVED: Look(word="Reserved", icon="waiting", tone="busy"),
     DeviceState.RUNNING: Look(word="Running", icon="running", tone="busy", turning=True),
 }
+WORKER_STATE = {
+    WorkerState.ONLINE: Look(word="Online", icon="good", tone="good"),
+    WorkerState.OFFLINE: Look(word="Offline", icon="offline", tone="bad"),
+}
+WORKER_HEALTH = {
+    WorkerHealth.ACTIVE: Look(word="Active", icon="good", tone="good"),
+    WorkerHealth.MAINTENANCE: Look(word="Maintenance", icon="maintenance", tone="warn"),
+    WorkerHealth.RETIRED: Look(word="Retired", icon="retired", tone="still"),
+}
+OUTCOME = {
+    None: Look(word="under way", icon="running", tone="busy"),
+    "pass": Look(word="pass", icon="good", tone="good"),
+    "fail": Look(word="fail", icon="bad", tone="bad"),
+    "infrastructure": Look(word="infrastructure error", icon="warn", tone="warn"),
+    "canceled": Look(word="canceled", icon="stopped", tone="still"),
+}
 ONLINE = Look(word="Worker online", icon="good", tone="good")
 OFFLINE = Look(word="Worker offline", icon="offline", tone="bad")
 WORKER_MAINTENANCE = Look(word="Worker in maintenance", icon="maintenance", tone="warn")
@@ -26,8 +42,13 @@ WORKER_RETIRED = Look(word="Worker retired", icon="retired", tone="still")
 NO_WORKER = Look(word="No worker", icon="offline", tone="warn")
 
 
-def of_health(device: Device) -> Look:
+def of_health(device: Device | HealthChange) -> Look:
     return HEALTH[DeviceHealth(device.health)]
+
+
+def of_previous(change: HealthChange) -> Look | None:
+    """None for the first line of a history."""
+    return None if change.previous is None else HEALTH[DeviceHealth(change.previous)]
 
 
 def of_state(device: Device) -> Look:
@@ -43,6 +64,19 @@ def of_worker(worker: Worker | None) -> Look:
     if worker.health == WorkerHealth.MAINTENANCE:
         return WORKER_MAINTENANCE
     return ONLINE if worker.state == WorkerState.ONLINE else OFFLINE
+
+
+def of_worker_state(worker: Worker) -> Look:
+    return WORKER_STATE[WorkerState(worker.state)]
+
+
+def of_worker_health(worker: Worker) -> Look:
+    return WORKER_HEALTH[WorkerHealth(worker.health)]
+
+
+def of_outcome(outcome: str | None) -> Look:
+    """Of a job that ran on a device; None: it has not finished."""
+    return OUTCOME[outcome]
 
 
 def of_ailment(device: Device) -> Look:

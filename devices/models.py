@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import Group
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.expressions import RawSQL
 from django.urls import reverse
 from django.utils import timezone
@@ -16,14 +16,15 @@ from django.utils import timezone
 from accounts.models import digest, make_secret
 from accounts.rights import Anyone
 from core import yaml
-from devices.states import USABLE, DeviceHealth, DeviceState, WorkerHealth, WorkerState
+from devices.states import USABLE, DeviceHealth, DeviceState, Urgency, WorkerHealth, WorkerState
 from events.announced import AnnouncedModel, AnnouncedQuerySet
 
 SILENT_AFTER = timedelta(seconds=60)  # without a ping, a worker counts as offline; LAVA's figure
 SHELL = "shell"  # the executor for commands on the worker's own machine
 DISPATCHER = "lava"  # the executor of everything else: LAVA's dispatcher
 
-name_is_plain = RegexValidator(r"^[-_a-zA-Z0-9.@]+\Z", "Use letters, digits and - _ . @ only.")
+PLAIN = r"[-_a-zA-Z0-9.@]+"
+name_is_plain = RegexValidator(rf"^{PLAIN}\Z", "Use letters, digits and - _ . @ only.")
 
 
 class Tag(models.Model):
@@ -180,6 +181,9 @@ class Worker(AnnouncedModel):
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        return reverse("worker", args=[self.name])
+
     def new_token(self) -> str:
         """Give the worker a new token, which ends the old one; save() keeps it."""
         secret = make_secret()
@@ -188,6 +192,20 @@ class Worker(AnnouncedModel):
 
     def has_token(self, secret: str) -> bool:
         return bool(self.token_digest) and self.token_digest == digest(secret)
+
+
+_WORKER_AWAY = Q(worker__isnull=True) | Q(worker__state=WorkerState.OFFLINE)
+_WORKER_AWAY |= Q(worker__health__in=[WorkerHealth.MAINTENANCE, WorkerHealth.RETIRED])
+_URGENCY = Case(
+    When(health=DeviceHealth.RETIRED, then=Value(Urgency.RETIRED.value)),
+    When(health=DeviceHealth.BAD, then=Value(Urgency.BAD.value)),
+    When(health=DeviceHealth.LOOPING, then=Value(Urgency.LOOPING.value)),
+    When(health=DeviceHealth.MAINTENANCE, then=Value(Urgency.TAKEN_OUT.value)),
+    When(_WORKER_AWAY, then=Value(Urgency.WORKER_AWAY.value)),
+    When(health=DeviceHealth.UNKNOWN, then=Value(Urgency.UNKNOWN.value)),
+    default=Value(Urgency.WELL.value),
+    output_field=models.PositiveSmallIntegerField(),
+)
 
 
 class DeviceQuerySet(AnnouncedQuerySet):
@@ -214,6 +232,19 @@ class DeviceQuerySet(AnnouncedQuerySet):
 
     def in_service(self) -> DeviceQuerySet:
         return self.exclude(health=DeviceHealth.RETIRED)
+
+    def with_urgency(self) -> DeviceQuerySet:
+        annotated: DeviceQuerySet = self.annotate(urgency=_URGENCY)
+        return annotated
+
+    def by_urgency(self) -> DeviceQuerySet:
+        """What a person should look at first; what is ill, by when it became so, the newest first."""
+        since = Case(When(health=DeviceHealth.GOOD, then=Value(None)), default=F("health_since"))
+        return self.with_urgency().order_by("urgency", since.desc(), "name")
+
+    def ailing(self) -> DeviceQuerySet:
+        """Those that get no job until a person does something."""
+        return self.by_urgency().filter(urgency__lte=Urgency.TAKEN_OUT)
 
     def idle(self) -> DeviceQuerySet:
         """Free now: idle, in good or unknown health, on a worker that is there."""
@@ -276,6 +307,10 @@ class Device(AnnouncedModel):
     def configuration(self) -> str:
         """The YAML that a worker gets."""
         return self.dictionary or self.device_type.dictionary
+
+    @property
+    def inherits_dictionary(self) -> bool:
+        return not self.dictionary
 
     @property
     def is_retired(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 from core.words import Word
 
 
@@ -33,3 +35,15 @@ class WorkerHealth(Word):
 
 USABLE = (DeviceHealth.GOOD, DeviceHealth.UNKNOWN)
 SET_BY_A_PERSON = (DeviceHealth.MAINTENANCE, DeviceHealth.RETIRED)
+
+
+class Urgency(IntEnum):
+    """What a person should look at first. Up to TAKEN_OUT, a device gets no job until somebody does something."""
+
+    BAD = 0
+    WORKER_AWAY = 1  # it has none, or one that is offline or was taken out
+    LOOPING = 2
+    TAKEN_OUT = 3
+    UNKNOWN = 4
+    WELL = 5
+    RETIRED = 6

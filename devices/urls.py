@@ -6,6 +6,12 @@ from devices import views
 
 urlpatterns = [
     path("devices/", views.index, name="devices"),
-    path("device/<str:name>/", views.detail, name="device"),
-    path("device/<str:name>/health/", views.change_health, name="device-health"),
+    path("devices/health/", views.change_health_of_many, name="devices-health"),
+    path("device/<lab_name:name>/", views.detail, name="device"),
+    path("device/<lab_name:name>/health/", views.change_health, name="device-health"),
+    path("device-types/", views.device_types, name="device-types"),
+    path("device-type/<lab_name:name>/", views.device_type, name="device-type"),
+    path("workers/", views.workers, name="workers"),
+    path("worker/<lab_name:name>/", views.worker, name="worker"),
+    path("worker/<lab_name:name>/health/", views.change_worker_health, name="worker-health"),
 ]

@@ -10,6 +10,7 @@ from api.xmlrpc.server import rpc
 urlpatterns = [
     path("", include("jobs.urls")),
     path("", include("devices.urls")),
+    path("", include("accounts.urls")),
     path("login/", LoginView.as_view(template_name="login.html"), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),

@@ -143,23 +143,6 @@ def test_a_job_is_run_again_from_its_page(page: Page, lab: Lab) -> None:
     expect(page.locator("#job-head")).to_contain_text(f"again after #{first}")
 
 
-def test_a_device_is_taken_out_with_a_reason_and_brought_back(page: Page, lab: Lab) -> None:
-    log_in(page, lab, "/device/local-03/")
-
-    page.get_by_label("Maintenance").check()
-    page.get_by_label("Reason").fill("new fan on Tuesday")
-    page.get_by_role("button", name="Change").click()
-
-    expect(page.locator("#device-head")).to_contain_text("new fan on Tuesday")
-    page.goto(f"{lab.url}/")
-    expect(page.locator("#lab")).to_contain_text("new fan on Tuesday")
-    page.goto(f"{lab.url}/device/local-03/")
-    page.get_by_label("Good").check()
-    page.get_by_label("Reason").fill("")
-    page.get_by_role("button", name="Change").click()
-    expect(page.locator("#device-head .status.pill").first).to_have_text("Good")
-
-
 def test_a_person_on_a_button_stays_there_when_the_page_renews_itself(page: Page, lab: Lab) -> None:
     submit(page, lab, local_job("focus", "sleep 3"))
     page.get_by_role("button", name="Run again").focus()

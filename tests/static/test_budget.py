@@ -12,7 +12,7 @@ from django.conf import settings
 STATIC = Path(settings.STATICFILES_DIRS[0])
 TEMPLATES = Path(settings.TEMPLATES[0]["DIRS"][0])
 VIEWER = ("js/poll.js", "js/log.js")
-PAGE = ("css/lava_lite.css", "js/page.js", *VIEWER)
+PAGE = ("css/lava_lite.css", "js/page.js", "js/choose.js", *VIEWER)
 ADMIN_SITE = ("css/admin.css",)
 API_REFERENCE = ("css/api.css",)
 
