@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lava_lite import cli
+from lava_lite.client.exits import Exit
 
 COMMAND = Path(sys.executable).with_name("lava-lite")
 
@@ -21,7 +22,7 @@ def run(*words: str, data: Path, **environment: str) -> "subprocess.CompletedPro
 
 
 def test_without_a_command_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([]) == cli.USAGE_ERROR
+    assert cli.main([]) == Exit.USAGE
 
     assert "start a whole lab" in capsys.readouterr().out
 
