@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from lava_lite import options
@@ -15,6 +15,7 @@ from lava_lite.client.console import Console
 from lava_lite.client.context import Context
 from lava_lite.client.errors import ClientError
 from lava_lite.client.exits import Exit
+from lava_lite.client.findings import Finding
 
 Arguments = argparse.Namespace
 Act = Callable[[Arguments], int]
@@ -120,7 +121,7 @@ def _speaking(act: Callable[[Context], Exit]) -> Act:
 
     def speak(arguments: Arguments) -> int:
         console = Console(as_json=arguments.json)
-        context = Context(words=arguments, console=console, set_local_password=_set_local_password)
+        context = Context(words=arguments, console=console, here=_Here())
         try:
             return act(context)
         except ClientError as error:
@@ -130,10 +131,16 @@ def _speaking(act: Callable[[Context], Exit]) -> Act:
     return speak
 
 
-def _set_local_password(name: str, password: str) -> None:
-    from lava_lite import rescue
+class _Here:
+    def set_password(self, name: str, password: str) -> None:
+        from lava_lite import rescue
 
-    rescue.set_password(name, password)
+        rescue.set_password(name, password)
+
+    def findings(self) -> Iterable[Finding]:
+        from lava_lite import doctor
+
+        return doctor.findings()
 
 
 def _choose(arguments: Arguments) -> None:

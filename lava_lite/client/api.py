@@ -48,9 +48,11 @@ class Api:
         return self._good(Request(method="GET", path=ROOT + path, accept="*/*")).body
 
     def post(self, path: str, fields: Mapping[str, Any]) -> Row:
-        return self._row(self._with_body("POST", path, fields))
+        """Fields that are None are left out."""
+        given = {name: value for name, value in fields.items() if value is not None}
+        return self._row(self._with_body("POST", path, given))
 
-    def patch(self, path: str, fields: Mapping[str, Any]) -> Row:
+    def patch(self, path: str, fields: Row) -> Row:
         return self._row(self._with_body("PATCH", path, fields))
 
     def delete(self, path: str) -> None:
@@ -90,12 +92,16 @@ class Api:
         except KeyError as missing:
             raise Unreachable(f"The answer of log-tail has no {missing}.") from None
 
-    def answer(self, path: str) -> Answer:
-        """The whole answer, headers too."""
-        return self._good(Request(method="GET", path=ROOT + path))
+    def system(self) -> tuple[Answer, Row]:
+        """What the server is, with the whole answer for its headers."""
+        answer = self._good(Request(method="GET", path=f"{ROOT}system/"))
+        row = _row(answer)
+        if row.get("name") != "lava_lite":
+            raise Unreachable("Something answers there that is no lava_lite.")
+        return answer, row
 
-    def _with_body(self, method: str, path: str, fields: Mapping[str, Any]) -> Request:
-        body = json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
+    def _with_body(self, method: str, path: str, fields: Row) -> Request:
+        body = json.dumps(fields).encode()
         return Request(method=method, path=ROOT + path, body=body, kind="application/json")
 
     def _row(self, request: Request) -> Row:

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from lava_lite import options
 from lava_lite.client import targets
 from lava_lite.client.console import Console
 from lava_lite.client.errors import ClientError
 from lava_lite.client.exits import Exit, worst
+from lava_lite.client.findings import Finding
 from lava_lite.client.follow import Timer
 from lava_lite.client.targets import Target, Wanted
 
@@ -22,14 +23,20 @@ if TYPE_CHECKING:
     from lava_lite.client.api import Api, Row
 
 
+class Here(Protocol):
+    """What is done with this machine's lab, without a server: that needs Django, which is not for here."""
+
+    def set_password(self, name: str, password: str) -> None: ...
+    def findings(self) -> Iterable[Finding]: ...
+
+
 @dataclass(kw_only=True)
 class Context:
     words: argparse.Namespace
     console: Console
+    here: Here
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     stdin: TextIO = field(default_factory=lambda: sys.stdin)
-    # What is done in this machine's database, without a server: that needs Django, which is not for here.
-    set_local_password: Callable[[str, str], None] = lambda name, password: None
 
     @cached_property
     def target(self) -> Target:

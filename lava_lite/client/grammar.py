@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lava_lite.client.commands import devices, jobs, tokens, users
+from lava_lite.client.commands import devices, doctor, jobs, tokens, users
 from lava_lite.client.context import Context
 from lava_lite.client.exits import Exit
 
@@ -79,6 +79,8 @@ PASSWORD_STDIN = arg(
 )
 SCOPE = arg("--scope", choices=SCOPES, default="full", help="what the token may do; %(default)s by default")
 DAYS = arg("--days", type=whole, metavar="N", help="the token expires after so many days")
+
+DATA = arg("--data", metavar="DIRECTORY", help="the data directory of this machine's lab (LAVA_LITE_DATA)")
 
 LOGIN_ARGUMENTS = (
     arg("--user", metavar="NAME", help="the user; asked for by default"),
@@ -279,7 +281,7 @@ COMMANDS = (
             USER,
             PASSWORD_STDIN,
             arg("--local", action="store_true", help="in this machine's data directory, without a server"),
-            arg("--data", metavar="DIRECTORY", help="that data directory (LAVA_LITE_DATA)"),
+            DATA,
         ),
         examples=("lava-lite user password alice", "lava-lite user password admin --local"),
     ),
@@ -322,6 +324,14 @@ COMMANDS = (
         act=tokens.login,
         arguments=LOGIN_ARGUMENTS,
         examples=("lava-lite login --server https://lab.example.org",),
+    ),
+    Command(
+        words="doctor",
+        help="say what is wrong with the lab on this machine, or with --server, and how to mend it",
+        act=doctor.examine,
+        arguments=(DATA,),
+        more="Exits with 1 if anything is bad. It changes nothing.",
+        examples=("lava-lite doctor", "lava-lite doctor --server https://lab.example.org"),
     ),
     Command(
         words="whoami",

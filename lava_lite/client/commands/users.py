@@ -60,24 +60,26 @@ def add(context: Context) -> Exit:
 
 
 def password(context: Context) -> Exit:
-    """Of somebody else, or with --local without any server."""
-    from core.private import make_password
-
-    given = password_given(context)
-    new = given or make_password()
+    """Given or made by the server, or with --local without any server."""
+    name, given = context.words.user, password_given(context)
     if context.words.local:
-        context.set_local_password(context.words.user, new)
-        user: Row = {"username": context.words.user}
+        user = _set_local_password(context, name, given)
     else:
-        user = context.api.patch(f"users/{segment(context.words.user)}/", {"password": new})
-    if given is None:
-        user = {**user, "password": new}
+        user = context.api.patch(f"users/{segment(name)}/", {"password": given})
     if context.console.as_json:
         context.console.json(user)
         return Exit.OK
-    context.console.note(f"{user['username']} has a new password.")
+    context.console.note(f"{name} has a new password.")
     _show_once(context, user)
     return Exit.OK
+
+
+def _set_local_password(context: Context, name: str, given: str | None) -> Row:
+    from core.private import make_password
+
+    new = given or make_password()
+    context.here.set_password(name, new)
+    return {"username": name} if given else {"username": name, "password": new}
 
 
 def whoami(context: Context) -> Exit:
