@@ -123,7 +123,8 @@ def _speaking(act: Callable[[Context], Exit]) -> Act:
         console = Console(as_json=arguments.json)
         context = Context(words=arguments, console=console, here=_Here())
         try:
-            return act(context)
+            with context.closing:
+                return act(context)
         except ClientError as error:
             context.tell(error)
             return error.code

@@ -171,7 +171,9 @@ def events_socket(lab: Lab) -> Checks:
         yield ok("events", f"{address} is open")
     else:
         text = f"nothing listens at {address}; perhaps the lab was started with another EVENT_SOCKET"
-        yield warn("events", text, "put the setting into settings.yaml, and start the lab again: lava-lite up")
+        yield warn(
+            "events", text, "put the setting into settings.yaml, and start the lab again: lava-lite up"
+        )
 
 
 def django_checks(lab: Lab) -> Checks:

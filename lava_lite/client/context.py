@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -37,6 +38,7 @@ class Context:
     here: Here
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     stdin: TextIO = field(default_factory=lambda: sys.stdin)
+    closing: ExitStack = field(default_factory=ExitStack)
 
     @cached_property
     def target(self) -> Target:
@@ -52,10 +54,16 @@ class Context:
 
     @cached_property
     def api(self) -> Api:
-        from lava_lite.client.api import Api
-        from lava_lite.client.wire import Wire
+        return self.connect(self.target.server, self.target.token)
 
-        return Api(Wire(self.target.server, self.target.token).send)
+    def connect(self, server: str, token: str | None = None) -> Api:
+        """To any server; the connection is closed with the others."""
+        from lava_lite.client.api import Api
+        from lava_lite.client.wire import Wire  # slow to load, and not every command needs it
+
+        wire = Wire(server, token)
+        self.closing.callback(wire.close)
+        return Api(wire.send)
 
     @property
     def login_server(self) -> str:
@@ -97,8 +105,8 @@ class Context:
             self.console.json(rows[0])
 
     def tell(self, error: ClientError) -> None:
-        for number, line in enumerate(error.lines()):
-            self.console.note(line if number else f"lava-lite: {line}")
+        for line in error.lines():
+            self.console.note(line)
 
     def _local(self) -> str:
         chosen = options.load(options.data_directory(self.environ), self.environ)

@@ -19,11 +19,19 @@ class ClientError(Exception):
         return self.exit
 
     def lines(self) -> list[str]:
-        return str(self).splitlines()
+        first, *others = str(self).splitlines()
+        return [f"lava-lite: {first}", *others]
 
 
 class Usage(ClientError):
     """The command line or a file says something that cannot be used."""
+
+
+class Faulty(ClientError):
+    """Definitions that the server would refuse: a line for each fault, and nothing before it, as compilers do."""
+
+    def lines(self) -> list[str]:
+        return str(self).splitlines()
 
 
 class Unreachable(ClientError):
@@ -70,7 +78,8 @@ class Problem(ClientError):
         self.detail = str(answer.get("detail") or answer.get("error") or "")
         self.faults = [Fault.of(fault) for fault in _mappings(answer.get("faults"))]
         self.errors = _errors(answer.get("errors"))
-        super().__init__(": ".join(filter(None, [self.title, self.detail])) or f"the server answers {status}")
+        why = "" if self.errors and self.title else self.detail
+        super().__init__(": ".join(filter(None, [self.title, why])) or f"the server answers {status}")
 
     @property
     def code(self) -> Exit:
@@ -78,7 +87,7 @@ class Problem(ClientError):
 
     def lines(self) -> list[str]:
         faults = [fault.at("definition") for fault in self.faults]
-        return [str(self), *(f"  {line}" for line in [*faults, *self.errors])]
+        return [*super().lines(), *(f"  {line}" for line in [*faults, *self.errors])]
 
 
 def _mappings(value: Any) -> Sequence[Mapping[str, Any]]:

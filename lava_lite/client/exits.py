@@ -41,6 +41,7 @@ OUTCOMES = {
 
 # What of several says most about all of them.
 _WORST_FIRST = (
+    Exit.TIMEOUT,
     Exit.UNREACHABLE,
     Exit.NOT_ALLOWED,
     Exit.USAGE,

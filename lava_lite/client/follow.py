@@ -37,7 +37,7 @@ class Timer:
         left = seconds if self._end is None else self._end - self.now()
         self._sleep(max(min(seconds, left), 0))
         if left <= seconds and self._end is not None:
-            raise OutOfTime(f"{self._limit:g} seconds are over.")
+            raise OutOfTime(f"{self._limit:g} s are over.")
 
 
 class Pace:

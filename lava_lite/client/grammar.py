@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ GROUPS = {
     "user": "add users and change their passwords (administrators only)",
     "token": "log in, and make or revoke tokens",
 }
+JOB_KEY = re.compile(r"[0-9]{1,18}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 SCOPES = ("read", "submit", "full")
 
 
@@ -46,6 +48,12 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def job_key(text: str) -> str:
+    if not JOB_KEY.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"expected the number or the uuid of a job, got {text!r}")
+    return text
+
+
 def seconds(text: str) -> float:
     try:
         number = float(text)
@@ -68,8 +76,8 @@ TIMEOUT = arg("--timeout", type=seconds, metavar="SECONDS", help="stop watching 
 FOLLOW = arg("--follow", action="store_true", help="show its log to the end, and exit by its outcome")
 ATTEMPT = arg("--attempt", type=whole, metavar="N", help="of this attempt instead of the latest")
 FILES = arg("files", nargs="+", metavar="FILE", help="a job definition; - for standard input")
-JOB = arg("job", metavar="JOB", help="number or uuid of a job")
-JOBS = arg("jobs", nargs="+", metavar="JOB", help="numbers or uuids of jobs")
+JOB = arg("job", type=job_key, metavar="JOB", help="number or uuid of a job")
+JOBS = arg("jobs", nargs="+", type=job_key, metavar="JOB", help="numbers or uuids of jobs")
 DEVICES = arg("devices", nargs="+", metavar="NAME", help="devices; all of them or none are changed")
 REASON = arg("--reason", metavar="TEXT", help="why, for those who find it so")
 NEEDED_REASON = arg("--reason", metavar="TEXT", required=True, help="why, for those who find it so")

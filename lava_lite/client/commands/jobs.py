@@ -9,7 +9,7 @@ from lava_lite.client import follow
 from lava_lite.client.api import Api, Piece, Row, segment
 from lava_lite.client.console import Console
 from lava_lite.client.context import Context
-from lava_lite.client.errors import OutOfTime, Problem, Usage
+from lava_lite.client.errors import Faulty, OutOfTime, Problem, Usage
 from lava_lite.client.exits import Exit, of_outcome, worst
 from lava_lite.client.follow import Timer
 from lava_lite.client.shapes import age, ago, clean, column, duration, point_in_time, status, tone_of
@@ -214,12 +214,12 @@ def _definition(context: Context, name: str) -> bytes:
 
 
 def _check(context: Context, definitions: dict[str, bytes]) -> None:
-    """Usage with the faults of all files; none is submitted when one of them is wrong."""
+    """Faulty with the faults of all files; none is submitted when one of them is wrong."""
     faults = [
         fault.at(_shown(name)) for name, text in definitions.items() for fault in context.api.faults(text)
     ]
     if faults:
-        raise Usage("\n".join(faults))
+        raise Faulty("\n".join(faults))
 
 
 def _submit(context: Context, name: str, text: bytes) -> Row:
@@ -228,7 +228,7 @@ def _submit(context: Context, name: str, text: bytes) -> Row:
     except Problem as problem:
         if not problem.faults:
             raise
-        raise Usage("\n".join(fault.at(_shown(name)) for fault in problem.faults)) from None
+        raise Faulty("\n".join(fault.at(_shown(name)) for fault in problem.faults)) from None
     _tell_of(context, job)
     return job
 

@@ -7,7 +7,7 @@ import socket
 from contextlib import suppress
 
 from lava_lite.client import targets
-from lava_lite.client.api import Api, Row, segment
+from lava_lite.client.api import Row, segment
 from lava_lite.client.commands.users import password_given
 from lava_lite.client.context import Context
 from lava_lite.client.errors import Usage
@@ -86,21 +86,15 @@ def _new_token(context: Context, server: str) -> Row:
         "days": words.days,
     }
     # Without the old token, which is perhaps no longer good and would be refused.
-    return {**_api(server).post("tokens/login/", fields), "user": user}
+    return {**context.connect(server).post("tokens/login/", fields), "user": user}
 
 
 def _given_token(context: Context, server: str) -> Row:
     secret = context.stdin.readline().strip()
     if not secret:
         raise Usage("--with-token: expected a token on standard input, got nothing")
-    me = _api(server, secret).get("whoami/")
+    me = context.connect(server, secret).get("whoami/")
     return {"secret": secret, "user": me["user"], "scope": me["scope"]}
-
-
-def _api(server: str, token: str | None = None) -> Api:
-    from lava_lite.client.wire import Wire
-
-    return Api(Wire(server, token).send)
 
 
 def _ask(context: Context, prompt: str, *, secretly: bool = False) -> str:
