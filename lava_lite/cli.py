@@ -73,19 +73,19 @@ def _add_lab_commands(commands: Commands) -> None:
     )
     place.add_argument("--port", metavar="NUMBER", help="listen on this port; 8000 by default (PORT)")
 
-    up = commands.add_parser("up", parents=[data, place], help="start a whole lab; Ctrl-C ends it")
-    up.set_defaults(act=_up)
-    web = commands.add_parser("web", parents=[data, place], help="serve pages, APIs and sockets only")
-    web.set_defaults(act=_web)
-    engine = commands.add_parser("engine", parents=[data], help="schedule jobs and publish events only")
-    engine.set_defaults(act=_engine)
-    worker = commands.add_parser("worker", parents=[data, place], help="run jobs on this machine only")
-    worker.set_defaults(act=_worker)
-    check = commands.add_parser("check", parents=[data], help="look for mistakes in the settings")
+    def add(name: str, text: str, act: Act, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        parser = commands.add_parser(name, help=text, description=_sentence(text), parents=parents)
+        parser.set_defaults(act=act)
+        return parser
+
+    add("up", "start a whole lab; Ctrl-C ends it", _up, data, place)
+    add("web", "serve pages, APIs and sockets only", _web, data, place)
+    add("engine", "schedule jobs and publish events only", _engine, data)
+    add("worker", "run jobs on this machine only", _worker, data, place)
+    check = add("check", "look for mistakes in the settings", _check, data)
     check.add_argument("--deploy", action="store_true", help="also ask what a lab behind HTTPS needs")
-    check.set_defaults(act=_check)
-    commands.add_parser("manage", help="Django's own commands: lava-lite manage help")
-    commands.add_parser("version", help="show the version").set_defaults(act=_version)
+    add("manage", "Django's own commands: lava-lite manage help", _manage_nothing)
+    add("version", "show the version", _version)
 
 
 def _add(commands: Commands, name: str, command: grammar.Command) -> None:
@@ -197,6 +197,11 @@ def _version(arguments: Arguments) -> int:
 
     print(f"lava-lite {version('lava-lite')}")  # noqa: T201
     return 0
+
+
+def _manage_nothing(arguments: Arguments) -> int:
+    """What follows `manage` goes to Django before anything else looks at it."""
+    return _manage(["help"])
 
 
 def _manage(words: Sequence[str]) -> int:

@@ -22,14 +22,14 @@ class Exit(IntEnum):
 MEANINGS = {
     Exit.OK: "done; the job that was waited for passed",
     Exit.FAIL: "the job failed; `doctor` found something bad",
-    Exit.USAGE: "the command line, a definition or a setting is wrong, or the job or device is past that",
+    Exit.USAGE: "the command line, a definition or a setting is wrong, or the job is in no state for that",
     Exit.INFRASTRUCTURE: "the lab failed and not the job",
     Exit.CANCELED: "the job was canceled",
     Exit.NOT_ALLOWED: "there is no such thing, or you may not see it or do that",
     Exit.UNREACHABLE: "no server answers at the address, or it cannot answer now",
     Exit.TIMEOUT: "`--timeout` is over; the job goes on",
     Exit.INTERRUPTED: "Ctrl-C; the job goes on",
-    Exit.BROKEN_PIPE: "whoever read the output has ended, as in `| head`",
+    Exit.BROKEN_PIPE: "whoever read the output has ended, as `head` does",
 }
 
 OUTCOMES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -11,10 +12,15 @@ from core.words import Word
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events.catalogue import CATALOGUE
 from jobs.states import MOVES, Health, Move, State
+from lava_lite import cli
+from lava_lite.client import exits
+from lava_lite.client.grammar import SERVER, Argument
 from lava_lite.options import OPTIONS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PLACE = re.compile(r"(<!-- table: (?P<name>[^>]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+COMMON = {name for argument in SERVER for name in argument.names}
 
 # By the kind and not by the word alone: words of different kinds are equal if their numbers are.
 MEANINGS: dict[type[Word], tuple[str, ...]] = {
@@ -78,6 +84,32 @@ def drawing() -> str:
     return "\n".join(["```mermaid", "stateDiagram-v2", *dict.fromkeys(lines), "```"]) + "\n"
 
 
+def commands() -> str:
+    """Every command with its arguments, by its parser; those of the server, which many have, are told once."""
+    sections = [_command(parser) for parser in leaves(cli.make_parser())]
+    return "\n".join(sections)
+
+
+def server_options() -> str:
+    return _table(
+        ("option", "meaning"), [(_code(_names(argument)), argument.options["help"]) for argument in SERVER]
+    )
+
+
+def exit_codes() -> str:
+    return _table(
+        ("code", "meaning"), [(str(code.value), meaning) for code, meaning in exits.MEANINGS.items()]
+    )
+
+
+def leaves(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """The commands below a parser, in the order of its help."""
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not groups:
+        return [parser]
+    return [leaf for group in groups for below in group.choices.values() for leaf in leaves(below)]
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "events": events,
@@ -88,6 +120,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "device healths": lambda: words(DeviceHealth),
     "worker states": lambda: words(WorkerState),
     "worker healths": lambda: words(WorkerHealth),
+    "commands": commands,
+    "server options": server_options,
+    "exit codes": exit_codes,
 }
 
 
@@ -104,6 +139,38 @@ def filled(text: str) -> str:
 def write_all() -> None:
     for path in DOCS.glob("*.md"):
         path.write_text(filled(path.read_text()))
+
+
+def _command(parser: argparse.ArgumentParser) -> str:
+    rows = [
+        (_code(" ".join(filter(None, [", ".join(action.option_strings), _metavar(action)]))), _help(action))
+        for action in parser._actions
+        if action.dest != "help" and not set(action.option_strings) & COMMON
+    ]
+    table = _table(("argument", "meaning"), rows) if rows else ""
+    examples = (parser.epilog or "").removeprefix("examples:\n").replace("\n  ", "\n").strip()
+    parts = [
+        f"### {parser.prog}\n",
+        f"{parser.description}\n" if parser.description else "",
+        table,
+        f"```sh\n{examples}\n```\n" if examples else "",
+    ]
+    return "\n".join(filter(None, parts))
+
+
+def _metavar(action: argparse.Action) -> str:
+    if action.nargs == 0:
+        return ""
+    name = action.metavar or "|".join(action.choices or ())
+    return f"{name} …" if action.nargs == "+" else str(name)
+
+
+def _help(action: argparse.Action) -> str:
+    return str(action.help).replace("%(default)s", str(action.default))
+
+
+def _names(argument: Argument) -> str:
+    return " ".join(filter(None, [", ".join(argument.names), argument.options.get("metavar")]))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
