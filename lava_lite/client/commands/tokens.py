@@ -69,6 +69,10 @@ def login(context: Context) -> Exit:
         context.console.json({key: value for key, value in token.items() if key != "secret"})
     else:
         context.console.note(f"Logged in to {server} as {token['user']}. The token is in {path}.")
+    if context.environ.get("LAVA_LITE_TOKEN"):
+        context.console.note(
+            "LAVA_LITE_TOKEN in the environment stands before it: unset that to use the new one."
+        )
     return Exit.OK
 
 

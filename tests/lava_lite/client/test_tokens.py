@@ -89,8 +89,9 @@ def test_an_old_token_is_not_in_the_way_of_a_new_one(
     monkeypatch.setenv("LAVA_LITE_TOKEN", "expired")
     fake.on("POST", f"{TOKENS}login/", Reply(body=token(secret=SECRET), status=201))
 
-    lava_lite("login", "--user", "alice", "--password-stdin", stdin=b"correct horse\n")
+    done = lava_lite("login", "--user", "alice", "--password-stdin", stdin=b"correct horse\n")
 
+    assert "LAVA_LITE_TOKEN in the environment stands before it" in done.err
     assert "authorization" not in fake.asked[0].headers
 
 
