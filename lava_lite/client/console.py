@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
+from io import TextIOWrapper
 from typing import Any, TextIO
 
 from lava_lite.client.shapes import Column, Tone, clean, columns_of_text, fit
@@ -29,6 +30,10 @@ class Console:
     ) -> None:
         self.out = out or sys.stdout
         self.err = err or sys.stderr
+        for stream in (self.out, self.err):
+            # A character that the terminal does not have must not end a command.
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="replace")
         self.as_json = as_json
         self.is_terminal = self.out.isatty()
         colour = not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
@@ -55,16 +60,17 @@ class Console:
         self.out.buffer.flush()
 
     def json(self, value: Any) -> None:
-        self.say(json.dumps(value, ensure_ascii=False, indent=2))
+        """In ASCII, which every terminal and every pipe takes."""
+        self.say(json.dumps(value, indent=2))
 
     def json_line(self, value: Any) -> None:
-        self.say(json.dumps(value, ensure_ascii=False))
+        self.say(json.dumps(value))
 
     def json_list(self, rows: Iterable[Any]) -> None:
         """Each row as soon as it is there."""
         before = "["
         for row in rows:
-            self.out.write(f"{before}\n{json.dumps(row, ensure_ascii=False)}")
+            self.out.write(f"{before}\n{json.dumps(row)}")
             before = ","
         self.say("[]" if before == "[" else "\n]")
 

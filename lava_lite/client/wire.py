@@ -17,6 +17,8 @@ from lava_lite.client.errors import Unreachable, Usage
 from lava_lite.client.http import Answer, Request
 
 TIMEOUT = 20.0
+# A name that no host can have fails as text does.
+FAILURES = (OSError, HTTPException, UnicodeError)
 MOVED = (301, 302, 303, 307, 308)
 PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
@@ -53,13 +55,13 @@ class Wire:
         reused = self._connection is not None
         try:
             return self._exchange(request)
-        except (OSError, HTTPException) as error:
+        except FAILURES as error:
             self.close()
             if not reused or isinstance(error, TimeoutError):
                 raise Unreachable(self._why(error)) from None
         try:
             return self._exchange(request)
-        except (OSError, HTTPException) as error:
+        except FAILURES as error:
             self.close()
             raise Unreachable(self._why(error)) from None
 

@@ -32,7 +32,7 @@ def examined(*words: str, **environment: str) -> subprocess.CompletedProcess[str
         capture_output=True,
         text=True,
         timeout=60,
-        env={**os.environ, **environment},
+        env={**(environment or os.environ), **more},
     )
 
 
@@ -149,9 +149,9 @@ def test_a_served_lab_is_asked_what_it_needs_behind_https(ports: None) -> None:
 
 @pytest.mark.lab
 def test_a_running_lab_is_healthy_and_one_that_ended_too(lab: Lab) -> None:
-    running = examined(**lab.environment)
+    running = examined(environment=lab.environment)
     lab.stop()
-    ended = examined(**lab.environment)
+    ended = examined(environment=lab.environment)
 
     assert (running.returncode, running.stderr) == (0, "")
     assert {line.split()[0] for line in running.stdout.splitlines()} == {"ok"}

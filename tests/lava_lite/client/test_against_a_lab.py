@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,7 +25,7 @@ Type = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def type_(lab: Lab, tmp_path: Path) -> Type:
     """Type a command, as whoever has logged in."""
-    environment = {**os.environ, **lab.environment, "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    environment = {**lab.environment, "XDG_CONFIG_HOME": str(tmp_path / "config")}
 
     def type_(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(

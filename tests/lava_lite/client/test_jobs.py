@@ -291,6 +291,24 @@ def test_results_are_listed(lava_lite: LavaLite, fake: FakeServer) -> None:
     )
 
 
+@pytest.mark.parametrize(("option", "shows"), [("--json", "\\u65e5"), ("--limit=50", "?")])
+def test_a_terminal_that_lacks_a_character_ends_nothing(
+    fake: FakeServer, tmp_path: Path, option: str, shows: str
+) -> None:
+    fake.on("GET", f"{JOBS}?limit=50", {"items": [job(12, description="\u65e5")], "next": None})
+
+    done = subprocess.run(
+        [COMMAND, "job", "list", option, "--server", fake.url],
+        env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert shows in done.stdout
+
+
 def test_whoever_reads_the_output_may_end_first(fake: FakeServer, tmp_path: Path) -> None:
     jobs = [job(number) for number in range(200)]
     fake.on("GET", f"{JOBS}?limit=200", {"items": jobs, "next": "?before=1"})

@@ -87,6 +87,11 @@ def test_a_server_that_is_not_there_is_told_with_its_address() -> None:
         Wire(url).send(GET)
 
 
+def test_a_name_that_no_host_can_have_is_told() -> None:
+    with pytest.raises(Unreachable, match=r"http://a\.\.b cannot be reached"):
+        Wire("http://a..b", proxies=dict).send(GET)
+
+
 def test_a_server_that_does_not_answer_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
