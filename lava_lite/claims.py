@@ -51,6 +51,21 @@ def claim_directory(directory: Path, address: str) -> Lock:
     return Lock(descriptor=descriptor)
 
 
+def running_lab(directory: Path) -> str | None:
+    """The address of the lab that runs on this data directory."""
+    try:
+        descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return str(_read(descriptor).get("address", "")) or None
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def unusable(directory: Path, error: OSError) -> str:
     """What to say of a data directory that cannot be written."""
     return (

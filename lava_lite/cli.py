@@ -1,52 +1,70 @@
-"""The console script `lava-lite`. Django is imported by the commands that need it, so that help is quick."""
+"""The console script `lava-lite`. Django is imported by the commands that need it, so that all others are quick."""
 
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 from lava_lite import options
 from lava_lite.claims import NotStarted
-
-USAGE_ERROR = 2
-INTERRUPTED = 130
+from lava_lite.client import grammar
+from lava_lite.client.console import Console
+from lava_lite.client.context import Context
+from lava_lite.client.errors import ClientError
+from lava_lite.client.exits import Exit
+from lava_lite.client.findings import Finding
 
 Arguments = argparse.Namespace
+Act = Callable[[Arguments], int]
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The exit code: 0 for a clean end, 2 for what the caller can mend."""
+    """The exit code; `lava_lite.client.exits` has the table."""
     words = list(sys.argv[1:] if argv is None else argv)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lava_lite.settings")
     if words[:1] == ["manage"]:
         return _manage(words[1:])
-    parser = _parser()
-    arguments = parser.parse_args(words)
-    if "run" not in arguments:
-        parser.print_help()
-        return USAGE_ERROR
+    arguments = make_parser().parse_args(words)
     _choose(arguments)
+    act: Act = arguments.act
     try:
-        code: int = arguments.run(arguments)
+        return act(arguments)
     except (NotStarted, options.BadSetting) as error:
         print(f"lava-lite: {error}", file=sys.stderr)  # noqa: T201
-        return USAGE_ERROR
+        return Exit.USAGE
     except KeyboardInterrupt:
-        return INTERRUPTED
-    return code
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Python writes what is left when it ends, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.BROKEN_PIPE
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lava-lite",
         description="A device lab in one command: queues jobs for boards, runs them, shows their output live.",
         epilog="Settings come from the environment and from settings.yaml in the data directory.",
     )
+    parser.set_defaults(act=_help_of(parser))
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _add_lab_commands(commands)
+    groups = {"": commands}
+    for name, text in grammar.GROUPS.items():
+        group = commands.add_parser(name, help=text, description=_sentence(text))
+        group.set_defaults(act=_help_of(group))
+        groups[name] = group.add_subparsers(title="commands", metavar="COMMAND")
+    for command in grammar.COMMANDS:
+        group_name, _, name = command.words.rpartition(" ")
+        _add(groups[group_name], name, command)
+    return parser
+
+
+def _add_lab_commands(commands: Commands) -> None:
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("--data", metavar="DIRECTORY", help="where the lab keeps everything (LAVA_LITE_DATA)")
     place = argparse.ArgumentParser(add_help=False)
@@ -55,20 +73,75 @@ def _parser() -> argparse.ArgumentParser:
     )
     place.add_argument("--port", metavar="NUMBER", help="listen on this port; 8000 by default (PORT)")
 
-    up = commands.add_parser("up", parents=[data, place], help="start a whole lab; Ctrl-C ends it")
-    up.set_defaults(run=_up)
-    web = commands.add_parser("web", parents=[data, place], help="serve pages, APIs and sockets only")
-    web.set_defaults(run=_web)
-    engine = commands.add_parser("engine", parents=[data], help="schedule jobs and publish events only")
-    engine.set_defaults(run=_engine)
-    worker = commands.add_parser("worker", parents=[data, place], help="run jobs on this machine only")
-    worker.set_defaults(run=_worker)
-    check = commands.add_parser("check", parents=[data], help="look for mistakes in the settings")
+    def add(name: str, text: str, act: Act, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        parser = commands.add_parser(name, help=text, description=_sentence(text), parents=parents)
+        parser.set_defaults(act=act)
+        return parser
+
+    add("up", "start a whole lab; Ctrl-C ends it", _up, data, place)
+    add("web", "serve pages, APIs and sockets only", _web, data, place)
+    add("engine", "schedule jobs and publish events only", _engine, data)
+    add("worker", "run jobs on this machine only", _worker, data, place)
+    check = add("check", "look for mistakes in the settings", _check, data)
     check.add_argument("--deploy", action="store_true", help="also ask what a lab behind HTTPS needs")
-    check.set_defaults(run=_check)
-    commands.add_parser("manage", help="Django's own commands: lava-lite manage help")
-    commands.add_parser("version", help="show the version").set_defaults(run=_version)
-    return parser
+    add("manage", "Django's own commands: lava-lite manage help", _manage_nothing)
+    add("version", "show the version", _version)
+
+
+def _add(commands: Commands, name: str, command: grammar.Command) -> None:
+    parser = commands.add_parser(
+        name,
+        help=command.help,
+        description=" ".join(filter(None, [_sentence(command.help), command.more])),
+        epilog="\n".join(["examples:", *(f"  {example}" for example in command.examples)]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for argument in command.arguments:
+        parser.add_argument(*argument.names, **argument.options)
+    server = parser.add_argument_group("server")
+    for argument in grammar.SERVER:
+        server.add_argument(*argument.names, **argument.options)
+    parser.set_defaults(act=_speaking(command.act))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _help_of(parser: argparse.ArgumentParser) -> Act:
+    def show(arguments: Arguments) -> int:
+        parser.print_help()
+        return Exit.USAGE
+
+    return show
+
+
+def _speaking(act: Callable[[Context], Exit]) -> Act:
+    """A command that speaks to a server."""
+
+    def speak(arguments: Arguments) -> int:
+        console = Console(as_json=arguments.json)
+        context = Context(words=arguments, console=console, here=_Here())
+        try:
+            with context.closing:
+                return act(context)
+        except ClientError as error:
+            context.tell(error)
+            return error.code
+
+    return speak
+
+
+class _Here:
+    def set_password(self, name: str, password: str) -> None:
+        from lava_lite import rescue
+
+        rescue.set_password(name, password)
+
+    def findings(self) -> Iterable[Finding]:
+        from lava_lite import doctor
+
+        return doctor.findings()
 
 
 def _choose(arguments: Arguments) -> None:
@@ -104,6 +177,8 @@ def _engine(arguments: Arguments) -> int:
 
 
 def _worker(arguments: Arguments) -> int:
+    import logging
+
     from lava_lite import roles
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
@@ -118,8 +193,15 @@ def _check(arguments: Arguments) -> int:
 
 
 def _version(arguments: Arguments) -> int:
+    from importlib.metadata import version
+
     print(f"lava-lite {version('lava-lite')}")  # noqa: T201
     return 0
+
+
+def _manage_nothing(arguments: Arguments) -> int:
+    """What follows `manage` goes to Django before anything else looks at it."""
+    return _manage(["help"])
 
 
 def _manage(words: Sequence[str]) -> int:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import secrets
-import string
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from core.private import make_password, write_private
 from lava_lite.roles import OUR_WORKER
 
 log = logging.getLogger(__name__)
@@ -28,8 +27,6 @@ FIRST_JOB = "hello.yaml"
 
 _SECRETS_NAME = "first-start.json"
 _KEY_NAME = "secret.key"
-_PASSWORD_GROUPS = 4
-_PASSWORD_LETTERS = string.ascii_lowercase + string.digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +73,6 @@ def forget_secrets(data: Path) -> None:
     (data / _SECRETS_NAME).unlink(missing_ok=True)
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a whole file or nothing, for the owner's eyes only."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
-    new.replace(path)
-
-
 @contextmanager
 def _one_transaction() -> Iterator[None]:
     """For migrations too: by itself, Django commits many of them before it writes down that they were applied."""
@@ -105,7 +90,7 @@ def _fill(data: Path) -> None:
     from accounts.models import Token
     from jobs import lifecycle
 
-    password = _make_password()
+    password = make_password()
     definition = (settings.EXAMPLES / FIRST_JOB).read_text(encoding="utf-8")
     administrator = User.objects.create_superuser(ADMINISTRATOR, password=password)
     token = Token.objects.issue(administrator, description="made at the first start")
@@ -131,11 +116,6 @@ def _make_devices() -> str:
     for name in DEVICES:
         Device(name=name, device_type=device_type, worker=worker, health=DeviceHealth.GOOD).save()
     return token
-
-
-def _make_password() -> str:
-    groups = ("".join(secrets.choice(_PASSWORD_LETTERS) for _ in range(4)) for _ in range(_PASSWORD_GROUPS))
-    return "-".join(groups)
 
 
 def _are_of_this_database(unseen: Secrets) -> bool:

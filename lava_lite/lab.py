@@ -22,7 +22,7 @@ def up() -> None:
     data = options.data_directory()
     chosen = options.load(data)
     host, port = chosen["LISTEN"], chosen["PORT"]
-    lock = claims.claim_directory(data, roles.address(host, port))
+    lock = claims.claim_directory(data, options.address(host, port))
     listener = claims.listen(host, port)
     if chosen["EVENT_NOTIFICATION"]:
         claims.check_event_socket(chosen["EVENT_SOCKET"])
@@ -68,7 +68,7 @@ def _bad_database(error: Exception) -> str:
 
 
 def _welcome(data: Path, chosen: dict[str, Any], unseen: Secrets | None) -> None:
-    address = roles.address(chosen["LISTEN"], chosen["PORT"])
+    address = options.address(chosen["LISTEN"], chosen["PORT"])
     lines = [("Lab", address)]
     if unseen:
         lines += [

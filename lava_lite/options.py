@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core import yaml
-
 ROOT = Path(__file__).resolve().parent.parent
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
@@ -152,6 +150,12 @@ def load(directory: Path, environ: Mapping[str, str] = os.environ) -> dict[str, 
     return values
 
 
+def address(host: str, port: int) -> str:
+    """Where this machine finds a lab that listens on `host`."""
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
 def _value(option: Option, from_file: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
     if option.name in environ:
         return _read(option, environ[option.name])
@@ -173,6 +177,8 @@ def _read(option: Option, text: str) -> Any:
 def _from_file(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
+    from core import yaml  # slow to load, and most labs have no such file
+
     try:
         values = yaml.load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as wrong:

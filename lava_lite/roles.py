@@ -109,22 +109,11 @@ def own_worker(data: Path, host: str, port: int, *, end_jobs_on_stop: bool) -> W
     from workers.builtin.config import WorkerConfig
 
     return WorkerConfig(
-        url=f"http://{_reachable(host)}:{port}",
+        url=options.address(host, port).rstrip("/"),
         name=OUR_WORKER,
         directory=data / "worker",
         end_jobs_on_stop=end_jobs_on_stop,
     )
-
-
-def address(host: str, port: int) -> str:
-    """Where people find the lab."""
-    return f"http://{_reachable(host)}:{port}/"
-
-
-def _reachable(host: str) -> str:
-    """The address by which this machine reaches a server that listens on `host`."""
-    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"[{host}]" if ":" in host else host
 
 
 def _work_until_told(works: Mapping[str, Work]) -> None:

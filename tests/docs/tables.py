@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,12 +15,16 @@ from core.words import Word
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events.catalogue import CATALOGUE
 from jobs.states import MOVES, Health, Move, State
+from lava_lite import cli
+from lava_lite.client import exits
+from lava_lite.client.grammar import SERVER, Argument
 from lava_lite.options import OPTIONS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PLACE = re.compile(r"(<!-- table: (?P<name>[^>]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 LOOKUPS = ("in", "lt", "gt", "isnull", "contains", "icontains", "startswith", "endswith")
+COMMON = {name for argument in SERVER for name in argument.names}
 
 # By the kind and not by the word alone: words of different kinds are equal if their numbers are.
 MEANINGS: dict[type[Word], tuple[str, ...]] = {
@@ -96,6 +101,32 @@ def rest_filters() -> str:
     return _table(("list", "filters", "order"), [_filters_of(route, view) for route, view in lists.items()])
 
 
+def commands() -> str:
+    """Every command with its arguments, by its parser; those of the server, which many have, are told once."""
+    sections = [_command(parser) for parser in leaves(cli.make_parser())]
+    return "\n".join(sections)
+
+
+def server_options() -> str:
+    return _table(
+        ("option", "meaning"), [(_code(_names(argument)), argument.options["help"]) for argument in SERVER]
+    )
+
+
+def exit_codes() -> str:
+    return _table(
+        ("code", "meaning"), [(str(code.value), meaning) for code, meaning in exits.MEANINGS.items()]
+    )
+
+
+def leaves(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """The commands below a parser, in the order of its help."""
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not groups:
+        return [parser]
+    return [leaf for group in groups for below in group.choices.values() for leaf in leaves(below)]
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "events": events,
@@ -108,6 +139,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "device healths": lambda: words(DeviceHealth),
     "worker states": lambda: words(WorkerState),
     "worker healths": lambda: words(WorkerHealth),
+    "commands": commands,
+    "server options": server_options,
+    "exit codes": exit_codes,
 }
 
 
@@ -147,6 +181,38 @@ def _filters_of(name: str, view: Any) -> tuple[str, str, str]:
     exact = [known for known in view.filters if known not in lookups]
     alone = sorted(known for known in lookups if known.rpartition("__")[0] not in view.filters)
     return _code(name), ", ".join(map(_code, [*exact, *alone])), ", ".join(map(_code, view.orderings))
+
+
+def _command(parser: argparse.ArgumentParser) -> str:
+    rows = [
+        (_code(" ".join(filter(None, [", ".join(action.option_strings), _metavar(action)]))), _help(action))
+        for action in parser._actions
+        if action.dest != "help" and not set(action.option_strings) & COMMON
+    ]
+    table = _table(("argument", "meaning"), rows) if rows else ""
+    examples = (parser.epilog or "").removeprefix("examples:\n").replace("\n  ", "\n").strip()
+    parts = [
+        f"### {parser.prog}\n",
+        f"{parser.description}\n" if parser.description else "",
+        table,
+        f"```sh\n{examples}\n```\n" if examples else "",
+    ]
+    return "\n".join(filter(None, parts))
+
+
+def _metavar(action: argparse.Action) -> str:
+    if action.nargs == 0:
+        return ""
+    name = action.metavar or "|".join(action.choices or ())
+    return f"{name} …" if action.nargs == "+" else str(name)
+
+
+def _help(action: argparse.Action) -> str:
+    return str(action.help).replace("%(default)s", str(action.default))
+
+
+def _names(argument: Argument) -> str:
+    return " ".join(filter(None, [", ".join(argument.names), argument.options.get("metavar")]))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,4 +1,5 @@
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from lava_lite import cli
+from lava_lite.client import grammar
+from lava_lite.client.exits import Exit
 
 COMMAND = Path(sys.executable).with_name("lava-lite")
 
@@ -21,7 +24,7 @@ def run(*words: str, data: Path, **environment: str) -> "subprocess.CompletedPro
 
 
 def test_without_a_command_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([]) == cli.USAGE_ERROR
+    assert cli.main([]) == Exit.USAGE
 
     assert "start a whole lab" in capsys.readouterr().out
 
@@ -35,15 +38,55 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     assert f"lava-lite {command}" in capsys.readouterr().out
 
 
-def test_help_and_version_need_no_django(tmp_path: Path) -> None:
-    program = "import sys; from lava_lite.cli import main; main(['version']); print('django' in sys.modules)"
+@pytest.mark.parametrize("group", grammar.GROUPS)
+def test_a_group_alone_shows_its_commands(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([group]) == Exit.USAGE
+
+    shown = capsys.readouterr().out
+    assert all(
+        command.words.split()[1] in shown
+        for command in grammar.COMMANDS
+        if command.words.startswith(f"{group} ")
+    )
+
+
+@pytest.mark.parametrize("command", grammar.COMMANDS, ids=lambda command: command.words)
+def test_every_command_of_a_server_shows_examples_that_it_understands(
+    command: grammar.Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([*command.words.split(), "--help"])
+    assert "--json" in capsys.readouterr().out
+
+    assert command.examples
+    for example in command.examples:
+        words = shlex.split(example)
+        first = words.index("lava-lite") + 1
+        last = next((at for at, word in enumerate(words) if word in ("|", ">")), len(words))
+        assert cli.make_parser().parse_args(words[first:last]).act
+
+
+@pytest.mark.parametrize(
+    ("words", "lean"),
+    [
+        (["version"], "django"),
+        (["job"], "http.client"),
+        (["job"], "yaml"),
+        (["whoami", "--server", "x"], "django"),
+    ],
+)
+def test_what_a_command_does_not_need_is_not_loaded(words: list[str], lean: str) -> None:
+    program = f"import sys; from lava_lite.cli import main; main({words!r}); print({lean!r} in sys.modules)"
 
     output = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
     ).stdout
 
-    assert output.splitlines()[0].startswith("lava-lite 0.")
-    assert output.splitlines()[1] == "False"
+    assert output.splitlines()[-1] == "False"
+
+
+def test_the_version_is_told(tmp_path: Path) -> None:
+    assert run("version", data=tmp_path).stdout.startswith("lava-lite 0.")
 
 
 def test_djangos_own_commands_get_their_words_unchanged(tmp_path: Path) -> None:

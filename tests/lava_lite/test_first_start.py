@@ -5,9 +5,7 @@ the next one starts as if nothing had been, and tells what it found.
 """
 
 import json
-import os
 import signal
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -183,17 +181,6 @@ def test_a_started_lab_is_left_as_it_is(tmp_path: Path) -> None:
     first_start.make_key(tmp_path)
 
     assert (tmp_path / "secret.key").read_text() == key
-
-
-def test_private_files_are_for_their_owner_only(tmp_path: Path) -> None:
-    old = os.umask(0)
-    try:
-        first_start.write_private(tmp_path / "worker" / "token", "secret")
-    finally:
-        os.umask(old)
-
-    assert stat.S_IMODE((tmp_path / "worker" / "token").stat().st_mode) == 0o600
-    assert stat.S_IMODE((tmp_path / "worker").stat().st_mode) == 0o700
 
 
 @pytest.mark.django_db

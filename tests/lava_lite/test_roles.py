@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from lava_lite import roles
 from tests.lab import COMMAND, Lab, eventually
 
 PROGRAM = """
@@ -53,21 +52,6 @@ def test_a_work_that_fails_ends_the_role_with_an_error() -> None:
 
     assert done.stdout == "ready\nsteady ended\nthe shaky ended by itself\n"
     assert "OSError: it fails" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("host", "address"),
-    [
-        ("127.0.0.1", "http://127.0.0.1:8000/"),
-        ("0.0.0.0", "http://127.0.0.1:8000/"),
-        ("", "http://127.0.0.1:8000/"),
-        ("::", "http://[::1]:8000/"),
-        ("::1", "http://[::1]:8000/"),
-        ("lab.example.org", "http://lab.example.org:8000/"),
-    ],
-)
-def test_the_address_is_one_that_can_be_called(host: str, address: str) -> None:
-    assert roles.address(host, 8000) == address
 
 
 @contextmanager

@@ -1,0 +1,151 @@
+"""The server's REST API v1, and log-tail, as methods."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+from lava_lite.client.errors import Fault, Problem, Unreachable
+from lava_lite.client.http import Answer, Request, query
+
+ROOT = "/api/v1/"
+LARGEST_PAGE = 200
+YAML = "application/yaml"
+TRY_LATER = (408, 425, 429)
+
+Row = dict[str, Any]
+Send = Callable[[Request], Answer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """What comes after an offset in a log, as log-tail gives it."""
+
+    content: str
+    new_size: int
+    is_finished: bool
+    attempt: int | None = None  # whose log it is
+
+    @property
+    def bytes(self) -> bytes:
+        """Whatever characters the server found: none of them may end a log."""
+        return self.content.encode("utf-8", "surrogatepass")
+
+
+class Api:
+    """`send` is a Wire's, or a test's. Raises ClientError and nothing else."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    def get(self, path: str, **fields: Any) -> Row:
+        return self._row(Request(method="GET", path=ROOT + path + query(fields)))
+
+    def text(self, path: str) -> bytes:
+        return self._good(Request(method="GET", path=ROOT + path, accept="*/*")).body
+
+    def post(self, path: str, fields: Mapping[str, Any]) -> Row:
+        """Fields that are None are left out."""
+        given = {name: value for name, value in fields.items() if value is not None}
+        return self._row(self._with_body("POST", path, given))
+
+    def patch(self, path: str, fields: Row) -> Row:
+        return self._row(self._with_body("PATCH", path, fields))
+
+    def delete(self, path: str) -> None:
+        self._good(Request(method="DELETE", path=ROOT + path))
+
+    def items(self, path: str, *, limit: int, **fields: Any) -> Iterator[Row]:
+        """As many as wanted, page by page."""
+        fields["limit"] = min(limit, LARGEST_PAGE)
+        while limit > 0:
+            page = self.get(path, **fields)
+            rows = page.get("items") or []
+            yield from rows[:limit]
+            limit -= len(rows)
+            if not page.get("next") or not rows:
+                return
+            # Only the query: behind a proxy, a server may not know its own address.
+            fields = {name: values[-1] for name, values in parse_qs(urlsplit(page["next"]).query).items()}
+
+    def submit(self, definition: bytes) -> Row:
+        return self._row(Request(method="POST", path=f"{ROOT}jobs/", body=definition, kind=YAML))
+
+    def faults(self, definition: bytes) -> list[Fault]:
+        request = Request(method="POST", path=f"{ROOT}jobs/validate/", body=definition, kind=YAML)
+        return [Fault.of(fault) for fault in self._row(request).get("faults") or []]
+
+    def log_tail(self, job: int, *, start: int = 0, attempt: int | None = None) -> Piece:
+        path = f"/job/{job}/log-tail?start={start}" + (f"&attempt={attempt}" if attempt else "")
+        answer = self._good(Request(method="GET", path=path))
+        row = _row(answer)
+        try:
+            return Piece(
+                content=row["content"],
+                new_size=row["new_size"],
+                is_finished=row["is_finished"],
+                attempt=_number(answer.headers.get("log-attempt", "")),
+            )
+        except KeyError as missing:
+            raise Unreachable(f"The answer of log-tail has no {missing}.") from None
+
+    def system(self) -> tuple[Answer, Row]:
+        """What the server is, with the whole answer for its headers."""
+        answer = self._good(Request(method="GET", path=f"{ROOT}system/"))
+        row = _row(answer)
+        if row.get("name") != "lava_lite":
+            raise Unreachable("Something answers there that is no lava_lite.")
+        return answer, row
+
+    def _with_body(self, method: str, path: str, fields: Row) -> Request:
+        body = json.dumps(fields).encode()
+        return Request(method=method, path=ROOT + path, body=body, kind="application/json")
+
+    def _row(self, request: Request) -> Row:
+        return _row(self._good(request))
+
+    def _good(self, request: Request) -> Answer:
+        answer = self._send(request)
+        if 200 <= answer.status < 300:
+            return answer
+        said = _object(answer.body)
+        if answer.status in TRY_LATER or answer.status >= 500:
+            raise Unreachable(f"The server cannot answer now: {answer.status}{_detail(said)}.")
+        if said is None:
+            raise Unreachable(
+                f"The address answers {answer.status} to {request.path.partition('?')[0]}: "
+                "there is no lava_lite of this version."
+            )
+        raise Problem(answer.status, said)
+
+
+def segment(name: object) -> str:
+    """A name or number as one part of a path."""
+    return quote(str(name), safe="", errors="surrogateescape")
+
+
+def _row(answer: Answer) -> Row:
+    row = _object(answer.body)
+    if row is None:
+        raise Unreachable("The answer is no JSON: is this the address of a lava_lite server?")
+    return row
+
+
+def _object(body: bytes) -> Row | None:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _detail(said: Row | None) -> str:
+    detail = str((said or {}).get("detail") or "").rstrip(".")
+    return f", {detail}" if detail else ""
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None

@@ -1,0 +1,296 @@
+"""`lava-lite job …`"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lava_lite.client import follow
+from lava_lite.client.api import Api, Piece, Row, segment
+from lava_lite.client.console import Console
+from lava_lite.client.context import Context
+from lava_lite.client.errors import Faulty, OutOfTime, Problem, Usage
+from lava_lite.client.exits import Exit, of_outcome, worst
+from lava_lite.client.follow import Timer
+from lava_lite.client.shapes import age, ago, clean, column, duration, point_in_time, status, tone_of
+
+STDIN = "-"
+
+LIST = (
+    column("ID", "id"),
+    column("STATUS", status, toned=True),
+    column("DEVICE", lambda job: job.get("device") or job.get("device_type")),
+    column("SUBMITTER", "submitter"),
+    column("AGE", "submit_time", age),
+    column("TOOK", "duration", duration),
+    column("DESCRIPTION", "description"),
+)
+
+RESULTS = (
+    column("ID", "id"),
+    column("RESULT", "result", toned=True),
+    column("SUITE", "suite"),
+    column("SET", "set"),
+    column("NAME", "name"),
+    column("MEASUREMENT", "measurement"),
+    column("UNIT", "unit"),
+)
+
+FILTERS = ("state", "health", "outcome", "submitter", "device", "device_type", "tag", "q")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as `follow` asks for it."""
+
+    api: Api
+    number: int
+
+    def job(self) -> Row:
+        return self.api.get(f"jobs/{self.number}/")
+
+    def piece(self, *, start: int, attempt: int | None) -> Piece:
+        return self.api.log_tail(self.number, start=start, attempt=attempt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogViewer:
+    """Shows the log as it is, or with --json the answers of log-tail, a line for each."""
+
+    console: Console
+
+    def content(self, piece: Piece) -> None:
+        if not self.console.as_json:
+            self.console.text(piece.bytes)
+        elif piece.content:
+            self.console.json_line(
+                {"content": piece.content, "new_size": piece.new_size, "is_finished": piece.is_finished}
+            )
+
+    def status(self, text: str) -> None:
+        self.console.status(text)
+
+    def note(self, text: str) -> None:
+        self.console.note(text)
+
+
+def submit(context: Context) -> Exit:
+    words = context.words
+    definitions = {name: _definition(context, name) for name in dict.fromkeys(words.files)}
+    if words.check or len(definitions) > 1:
+        _check(context, definitions)
+    if words.check:
+        return Exit.OK
+    jobs = [_submit(context, name, text) for name, text in definitions.items()]
+    if words.follow:
+        return _to_the_end(context, jobs)
+    if context.console.as_json:
+        context.show_json(jobs, single=len(jobs) == 1)
+    return Exit.OK
+
+
+def run(context: Context) -> Exit:
+    context.words.follow, context.words.check = True, False
+    return submit(context)
+
+
+def list_jobs(context: Context) -> Exit:
+    words = context.words
+    fields = {name: getattr(words, name) for name in FILTERS}
+    times = {name: point_in_time(value) for name in ("since", "until") if (value := getattr(words, name))}
+    rows = context.api.items("jobs/", limit=words.limit, **fields, **times)
+    if context.console.as_json:
+        context.console.json_list(rows)
+    else:
+        context.console.table(LIST, rows)
+    return Exit.OK
+
+
+def show(context: Context) -> Exit:
+    job = _find(context, context.words.job)
+    if context.console.as_json:
+        context.console.json(job)
+        return Exit.OK
+    console, results = context.console, job.get("results") or {}
+    console.facts(
+        [
+            ("job", str(job["id"])),
+            ("page", context.address(job["url"])),
+            ("description", job["description"]),
+            ("status", status(job)),
+            ("reason", job["reason"]),
+            ("submitter", job["submitter"]),
+            ("device", job["device"] or f"any {job['device_type']}"),
+            ("tags", ", ".join(job.get("tags") or [])),
+            ("priority", str(job["priority"])),
+            ("visibility", ", ".join([job["visibility"], *(job.get("groups") or [])])),
+            ("submitted", ago(job["submit_time"])),
+            ("started", ago(job["start_time"])),
+            ("ended", ago(job["end_time"])),
+            ("took", duration(job["duration"])),
+            ("attempt", str(job["attempt"])),
+            ("run again from", str(job.get("resubmitted_from") or "")),
+            ("results", ", ".join(f"{count} {word}" for word, count in results.items() if count)),
+        ]
+    )
+    return Exit.OK
+
+
+def log(context: Context) -> Exit:
+    words = context.words
+    job = _find(context, words.job)
+    if words.follow:
+        job = _watch(context, job, context.timer(), start=words.start, attempt=words.attempt)
+        return of_outcome(job.get("outcome"))
+    source = Job(api=context.api, number=job["id"])
+    follow.read(source, LogViewer(console=context.console), start=words.start, attempt=words.attempt)
+    return Exit.OK
+
+
+def wait(context: Context) -> Exit:
+    timer = context.timer()
+
+    def wait_for(name: str) -> tuple[Row, Exit]:
+        job = _watch(context, _find(context, name), timer, with_log=False)
+        if not context.console.as_json:
+            context.console.say(f"{job['id']}\t{_outcome(context.console, job)}")
+        return job, of_outcome(job.get("outcome"))
+
+    return context.each(context.words.jobs, wait_for)
+
+
+def cancel(context: Context) -> Exit:
+    def cancel_one(name: str) -> tuple[Row, Exit]:
+        job = context.api.post(f"jobs/{segment(name)}/cancel/", {"reason": context.words.reason})
+        if not context.console.as_json:
+            context.console.say(f"{job['id']}\t{job['state']}")
+        return job, Exit.OK
+
+    return context.each(context.words.jobs, cancel_one)
+
+
+def resubmit(context: Context) -> Exit:
+    job = context.api.post(f"jobs/{segment(context.words.job)}/resubmit/", {})
+    _tell_of(context, job)
+    if context.words.follow:
+        return _to_the_end(context, [job])
+    if context.console.as_json:
+        context.console.json(job)
+    return Exit.OK
+
+
+def definition(context: Context) -> Exit:
+    text = context.api.text(f"jobs/{segment(context.words.job)}/definition/")
+    if context.console.as_json:
+        context.console.json({"definition": text.decode("utf-8", "replace")})
+    else:
+        context.console.text(text)
+    return Exit.OK
+
+
+def results(context: Context) -> Exit:
+    words = context.words
+    rows = context.api.items(
+        f"jobs/{segment(words.job)}/results/",
+        limit=words.limit,
+        result=words.result,
+        suite=words.suite,
+        attempt=words.attempt,
+    )
+    if context.console.as_json:
+        context.console.json_list(rows)
+    else:
+        context.console.table(RESULTS, rows)
+    return Exit.OK
+
+
+def _definition(context: Context, name: str) -> bytes:
+    if name == STDIN:
+        return context.stdin.buffer.read()
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise Usage(f"{name}: {error.strerror}") from error
+
+
+def _check(context: Context, definitions: dict[str, bytes]) -> None:
+    """Faulty with the faults of all files; none is submitted when one of them is wrong."""
+    faults = [
+        fault.at(_shown(name)) for name, text in definitions.items() for fault in context.api.faults(text)
+    ]
+    if faults:
+        raise Faulty("\n".join(faults))
+
+
+def _submit(context: Context, name: str, text: bytes) -> Row:
+    try:
+        job = context.api.submit(text)
+    except Problem as problem:
+        if not problem.faults:
+            raise
+        raise Faulty("\n".join(fault.at(_shown(name)) for fault in problem.faults)) from None
+    _tell_of(context, job)
+    return job
+
+
+def _tell_of(context: Context, job: Row) -> None:
+    """Number and address: on standard error where the log or JSON has the other."""
+    line = f"{job['id']}\t{context.address(job['url'])}"
+    if context.words.follow:
+        context.console.note(f"Job {job['id']}: {context.address(job['url'])}")
+    elif not context.console.as_json:
+        context.console.say(line)
+
+
+def _shown(name: str) -> str:
+    return "standard input" if name == STDIN else name
+
+
+def _to_the_end(context: Context, jobs: list[Row]) -> Exit:
+    """Their logs one after the other, or with --json the jobs when they have ended."""
+    timer, ended = context.timer(), []
+    for job in jobs:
+        ended.append(_watch(context, job, timer, with_log=not context.console.as_json))
+        context.console.note(f"Job {job['id']}: {_outcome(context.console, ended[-1])}")
+    if context.console.as_json:
+        context.show_json(ended, single=len(jobs) == 1)
+    return worst(of_outcome(job.get("outcome")) for job in ended)
+
+
+def _watch(
+    context: Context,
+    job: Row,
+    timer: Timer,
+    *,
+    with_log: bool = True,
+    start: int = 0,
+    attempt: int | None = None,
+) -> Row:
+    """The job when it has ended; whoever leaves before is told that it goes on."""
+    number, console = job["id"], context.console
+    source, viewer = Job(api=context.api, number=number), LogViewer(console=console)
+    try:
+        if with_log:
+            return follow.follow(source, viewer, timer, start=start, attempt=attempt)
+        return follow.wait(source, viewer, timer)
+    except OutOfTime as over:
+        raise OutOfTime(f"{over} {_goes_on(number)}") from None
+    except KeyboardInterrupt:
+        console.note(f"\n{_goes_on(number)}")
+        raise
+    finally:
+        console.clear_status()
+
+
+def _goes_on(number: int) -> str:
+    return f"Job {number} goes on. Cancel it with: lava-lite job cancel {number}"
+
+
+def _find(context: Context, name: str) -> Row:
+    return context.api.get(f"jobs/{segment(name)}/")
+
+
+def _outcome(console: Console, job: Row) -> str:
+    word = status(job)
+    why = f": {job['reason']}" if job.get("reason") else ""
+    return f"{console.toned(word, tone_of(word))}{clean(why)}"

@@ -1,0 +1,153 @@
+"""Following a job to its end: its log from a byte on, or its state alone. Clock and server are passed in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from lava_lite.client.api import Piece, Row
+from lava_lite.client.errors import OutOfTime, Unreachable
+
+SHORTEST, LONGEST, GROWTH = 0.25, 2.0, 1.5  # seconds between two questions, while there is nothing new
+FIRST_RETRY, LAST_RETRY = 0.5, 10.0
+PATIENCE = 600.0  # how long a server may be away
+WAITING = ("Submitted", "Scheduling", "Scheduled")
+FINISHED = "Finished"
+
+T = TypeVar("T")
+
+
+class Timer:
+    """Waits, and raises OutOfTime when the limit is over."""
+
+    def __init__(
+        self,
+        limit: float | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.now = clock
+        self._sleep = sleep
+        self._limit = limit
+        self._end = None if limit is None else clock() + limit
+
+    def wait(self, seconds: float) -> None:
+        left = seconds if self._end is None else self._end - self.now()
+        self._sleep(max(min(seconds, left), 0))
+        if left <= seconds and self._end is not None:
+            raise OutOfTime(f"{self._limit:g} s are over.")
+
+
+class Pace:
+    """Pauses that grow while nothing happens."""
+
+    def __init__(self, timer: Timer) -> None:
+        self._timer = timer
+        self._pause = SHORTEST
+
+    def something_happened(self) -> None:
+        self._pause = SHORTEST
+
+    def wait(self) -> None:
+        self._timer.wait(self._pause)
+        self._pause = min(self._pause * GROWTH, LONGEST)
+
+
+class Steady:
+    """Asks again when the connection is lost, ever more slowly; Unreachable when that has lasted too long."""
+
+    def __init__(self, timer: Timer, tell: Callable[[str], None]) -> None:
+        self._timer = timer
+        self._tell = tell
+
+    def __call__(self, ask: Callable[[], T]) -> T:
+        lost_at: float | None = None
+        pause = FIRST_RETRY
+        while True:
+            try:
+                return ask()
+            except Unreachable as lost:
+                lost_at = self._timer.now() if lost_at is None else lost_at
+                if self._timer.now() - lost_at >= PATIENCE:
+                    raise
+                self._tell(f"{lost} Trying again …")
+            self._timer.wait(pause)
+            pause = min(pause * 2, LAST_RETRY)
+
+
+class Source(Protocol):
+    def job(self) -> Row: ...
+    def piece(self, *, start: int, attempt: int | None) -> Piece: ...
+
+
+class Viewer(Protocol):
+    def content(self, piece: Piece) -> None: ...
+    def status(self, text: str) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+def wait(source: Source, viewer: Viewer, timer: Timer) -> Row:
+    """The job when it has ended."""
+    steady, pace, before = Steady(timer, viewer.status), Pace(timer), ""
+    while True:
+        job = steady(source.job)
+        if job["state"] == FINISHED:
+            return job
+        if (now := sentence(job)) != before:
+            pace.something_happened()
+            before = now
+        viewer.status(now)
+        pace.wait()
+
+
+def follow(
+    source: Source, viewer: Viewer, timer: Timer, *, start: int = 0, attempt: int | None = None
+) -> Row:
+    """Every byte once, attempt by attempt, or of the one that was asked for. The job when the log has ended."""
+    steady, pace = Steady(timer, viewer.status), Pace(timer)
+    shown, silent = attempt, True
+    while True:
+        piece = _ask(steady, source, start, shown)
+        # From now on of this attempt alone, so that none ends before its last byte was read.
+        shown = shown or piece.attempt
+        viewer.content(piece)
+        start = piece.new_size
+        if piece.is_finished:
+            job = steady(source.job)
+            if attempt or not shown or job["attempt"] <= shown:
+                return job
+            shown, start, silent = shown + 1, 0, True
+            viewer.note(f"Attempt {shown} begins.")
+            continue
+        if piece.content:
+            pace.something_happened()
+            silent = False
+            continue
+        if silent:
+            job = steady(source.job)
+            silent = job["state"] in WAITING
+            viewer.status(sentence(job))
+        pace.wait()
+
+
+def read(source: Source, viewer: Viewer, *, start: int = 0, attempt: int | None = None) -> None:
+    """What is there now."""
+    while True:
+        piece = source.piece(start=start, attempt=attempt)
+        attempt = attempt or piece.attempt
+        viewer.content(piece)
+        if not piece.content:
+            return
+        start = piece.new_size
+
+
+def sentence(job: Row) -> str:
+    where = f" on {job['device']}" if job.get("device") else ""
+    why = f": {job['reason']}" if job.get("reason") else ""
+    return f"Job {job['id']} is {job['state']}{where}{why}"
+
+
+def _ask(steady: Steady, source: Source, start: int, attempt: int | None) -> Piece:
+    return steady(lambda: source.piece(start=start, attempt=attempt))

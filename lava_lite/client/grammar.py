@@ -1,0 +1,350 @@
+"""The commands that speak to a server, as a table: their words, arguments, help and examples."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lava_lite.client.commands import devices, doctor, jobs, tokens, users
+from lava_lite.client.context import Context
+from lava_lite.client.exits import Exit
+
+GROUPS = {
+    "job": "submit jobs, follow and cancel them",
+    "device": "look at devices, take them out and put them back",
+    "user": "add users and change their passwords (administrators only)",
+    "token": "log in, and make or revoke tokens",
+}
+JOB_KEY = re.compile(r"[0-9]{1,18}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+SCOPES = ("read", "submit", "full")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    names: tuple[str, ...]
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    words: str
+    help: str
+    act: Callable[[Context], Exit]
+    arguments: tuple[Argument, ...] = ()
+    examples: tuple[str, ...] = ()
+    more: str = ""  # what its help says beyond the one line
+
+
+def arg(*names: str, **options: Any) -> Argument:
+    return Argument(names=names, options=options)
+
+
+def whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
+    return int(text)
+
+
+def job_key(text: str) -> str:
+    if not JOB_KEY.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"expected the number or the uuid of a job, got {text!r}")
+    return text
+
+
+def seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected seconds, got {text!r}")
+    return number
+
+
+SERVER = (
+    arg("--server", metavar="URL", help="the server (LAVA_LITE_SERVER); a lab on this machine by default"),
+    arg("--token", metavar="TOKEN", help="better given in LAVA_LITE_TOKEN or by: lava-lite token login"),
+    arg("--identity", metavar="NAME", help="server and token by their name in lava_lite.yaml"),
+    arg("--json", action="store_true", help="the answer as the API gives it, and nothing else"),
+)
+
+LIMIT = arg("--limit", type=whole, default=50, metavar="N", help="at most so many; %(default)s by default")
+TIMEOUT = arg("--timeout", type=seconds, metavar="SECONDS", help="stop watching then, with exit code 124")
+FOLLOW = arg("--follow", action="store_true", help="show its log to the end, and exit by its outcome")
+ATTEMPT = arg("--attempt", type=whole, metavar="N", help="of this attempt instead of the latest")
+FILES = arg("files", nargs="+", metavar="FILE", help="a job definition; - for standard input")
+JOB = arg("job", type=job_key, metavar="JOB", help="number or uuid of a job")
+JOBS = arg("jobs", nargs="+", type=job_key, metavar="JOB", help="numbers or uuids of jobs")
+DEVICES = arg("devices", nargs="+", metavar="NAME", help="devices; all of them or none are changed")
+REASON = arg("--reason", metavar="TEXT", help="why, for those who find it so")
+NEEDED_REASON = arg("--reason", metavar="TEXT", required=True, help="why, for those who find it so")
+USER = arg("user", metavar="NAME", help="name of a user")
+PASSWORD_STDIN = arg(
+    "--password-stdin", action="store_true", help="read the password from standard input; else one is made"
+)
+SCOPE = arg("--scope", choices=SCOPES, default="full", help="what the token may do; %(default)s by default")
+DAYS = arg("--days", type=whole, metavar="N", help="the token expires after so many days")
+
+DATA = arg("--data", metavar="DIRECTORY", help="the data directory of this machine's lab (LAVA_LITE_DATA)")
+
+LOGIN_ARGUMENTS = (
+    arg("--user", metavar="NAME", help="the user; asked for by default"),
+    arg("--password-stdin", action="store_true", help="read the password from standard input"),
+    arg("--with-token", action="store_true", help="read a token that you have from standard input instead"),
+    arg("--description", metavar="TEXT", help="what the new token is for"),
+    SCOPE,
+    DAYS,
+)
+
+COMMANDS = (
+    Command(
+        words="job submit",
+        help="submit jobs; prints number and address of each",
+        act=jobs.submit,
+        arguments=(
+            FILES,
+            FOLLOW,
+            arg(
+                "--check", action="store_true", help="say what is wrong with the definitions, submit nothing"
+            ),
+            TIMEOUT,
+        ),
+        more="When one of several definitions is wrong, none is submitted.",
+        examples=(
+            "lava-lite job submit hello.yaml",
+            "lava-lite job submit --check tests/*.yaml",
+            "sed s/v6.1/v6.2/ boot.yaml | lava-lite job submit -",
+        ),
+    ),
+    Command(
+        words="job run",
+        help="submit jobs, show their logs, and exit by their outcome",
+        act=jobs.run,
+        arguments=(FILES, TIMEOUT),
+        examples=("lava-lite job run boot.yaml", "lava-lite job run --timeout 3600 --json boot.yaml"),
+    ),
+    Command(
+        words="job list",
+        help="list jobs, newest first",
+        act=jobs.list_jobs,
+        arguments=(
+            arg("--state", metavar="STATE", help="Submitted, Running, Finished …; several with commas"),
+            arg("--health", metavar="HEALTH", help="Complete, Incomplete, Canceled, Unknown"),
+            arg("--outcome", metavar="OUTCOME", help="pass, fail, infrastructure or canceled"),
+            arg("--submitter", metavar="USER", help="of this user"),
+            arg("--device", metavar="NAME", help="that ran on this device"),
+            arg("--type", dest="device_type", metavar="TYPE", help="for this type of device"),
+            arg("--tag", metavar="TAG", help="that need this tag"),
+            arg("-q", "--query", dest="q", metavar="TEXT", help="with this text in their description"),
+            arg("--since", metavar="TIME", help="submitted since then: a time, or an age like 2h or 3d"),
+            arg("--until", metavar="TIME", help="submitted before then"),
+            LIMIT,
+        ),
+        examples=(
+            "lava-lite job list --state Running,Submitted",
+            "lava-lite job list --outcome fail --since 1d --json",
+        ),
+    ),
+    Command(
+        words="job show",
+        help="show all about a job",
+        act=jobs.show,
+        arguments=(JOB,),
+        examples=("lava-lite job show 12",),
+    ),
+    Command(
+        words="job log",
+        help="print a job's log",
+        act=jobs.log,
+        arguments=(
+            JOB,
+            arg("-f", "--follow", action="store_true", help="go on to the end, and exit by its outcome"),
+            arg("--start", type=whole, default=0, metavar="BYTES", help="leave out so many bytes"),
+            ATTEMPT,
+            TIMEOUT,
+        ),
+        examples=("lava-lite job log 12 --follow", "lava-lite job log 12 | grep -n error"),
+    ),
+    Command(
+        words="job results",
+        help="list the results of a job's tests",
+        act=jobs.results,
+        arguments=(
+            JOB,
+            arg("--result", metavar="RESULT", help="pass, fail, skip or unknown"),
+            arg("--suite", metavar="SUITE", help="of this suite"),
+            ATTEMPT,
+            LIMIT,
+        ),
+        examples=("lava-lite job results 12 --result fail",),
+    ),
+    Command(
+        words="job definition",
+        help="print a job's definition",
+        act=jobs.definition,
+        arguments=(JOB,),
+        examples=("lava-lite job definition 12 > again.yaml",),
+    ),
+    Command(
+        words="job wait",
+        help="wait until jobs have ended, and exit by their outcome",
+        act=jobs.wait,
+        arguments=(JOBS, TIMEOUT),
+        examples=("lava-lite job wait 12 13 --timeout 600",),
+    ),
+    Command(
+        words="job cancel",
+        help="cancel jobs",
+        act=jobs.cancel,
+        arguments=(JOBS, REASON),
+        examples=('lava-lite job cancel 12 --reason "wrong kernel"',),
+    ),
+    Command(
+        words="job resubmit",
+        help="run a job again, as a new job",
+        act=jobs.resubmit,
+        arguments=(JOB, FOLLOW, TIMEOUT),
+        examples=("lava-lite job resubmit 12 --follow",),
+    ),
+    Command(
+        words="device list",
+        help="list devices",
+        act=devices.list_devices,
+        arguments=(
+            arg("--type", dest="device_type", metavar="TYPE", help="of this type"),
+            arg("--worker", metavar="NAME", help="of this worker"),
+            arg("--state", metavar="STATE", help="Idle, Reserved, Running"),
+            arg("--health", metavar="HEALTH", help="Good, Unknown, Looping, Bad, Maintenance, Retired"),
+            arg("--tag", metavar="TAG", help="with this tag"),
+            arg("-q", "--query", dest="q", metavar="TEXT", help="with this text in name or description"),
+            arg("--all", action="store_true", help="retired ones too"),
+            LIMIT,
+        ),
+        examples=("lava-lite device list --health Bad,Maintenance",),
+    ),
+    Command(
+        words="device show",
+        help="show all about a device",
+        act=devices.show,
+        arguments=(arg("device", metavar="NAME", help="name of a device"),),
+        examples=("lava-lite device show qemu01",),
+    ),
+    Command(
+        words="device maintenance",
+        help="take devices out: their jobs go on, and they get no new ones",
+        act=devices.change_health("Maintenance"),
+        arguments=(DEVICES, NEEDED_REASON),
+        examples=('lava-lite device maintenance qemu01 qemu02 --reason "new cables"',),
+    ),
+    Command(
+        words="device good",
+        help="put devices back to work",
+        act=devices.change_health("Good"),
+        arguments=(DEVICES, REASON),
+        examples=("lava-lite device good qemu01 qemu02",),
+    ),
+    Command(
+        words="device retire",
+        help="take devices out for good: their jobs are canceled, their history is kept",
+        act=devices.change_health("Retired"),
+        arguments=(DEVICES, REASON),
+        examples=('lava-lite device retire qemu01 --reason "broken beyond repair"',),
+    ),
+    Command(
+        words="user list",
+        help="list users",
+        act=users.list_users,
+        arguments=(LIMIT,),
+        examples=("lava-lite user list",),
+    ),
+    Command(
+        words="user show",
+        help="show all about a user",
+        act=users.show,
+        arguments=(USER,),
+        examples=("lava-lite user show alice",),
+    ),
+    Command(
+        words="user add",
+        help="add a user; a password is made and shown once",
+        act=users.add,
+        arguments=(
+            USER,
+            arg("--email", metavar="ADDRESS", help="for mails to the user"),
+            arg("--group", action="append", metavar="NAME", help="a group of the user; may be repeated"),
+            arg("--staff", action="store_true", help="may enter the admin site"),
+            arg("--superuser", action="store_true", help="is an administrator, who may do everything"),
+            PASSWORD_STDIN,
+        ),
+        examples=("lava-lite user add alice --group kernel",),
+    ),
+    Command(
+        words="user password",
+        help="give a user a new password, which is shown once",
+        act=users.password,
+        arguments=(
+            USER,
+            PASSWORD_STDIN,
+            arg("--local", action="store_true", help="in this machine's data directory, without a server"),
+            DATA,
+        ),
+        examples=("lava-lite user password alice", "lava-lite user password admin --local"),
+    ),
+    Command(
+        words="token login",
+        help="log in: a token for this machine is kept in lava_lite.yaml",
+        act=tokens.login,
+        arguments=LOGIN_ARGUMENTS,
+        examples=(
+            "lava-lite token login --server https://lab.example.org",
+            "lava-lite token login --identity home --scope submit --days 90",
+        ),
+    ),
+    Command(
+        words="token list",
+        help="list your tokens",
+        act=tokens.list_tokens,
+        arguments=(LIMIT,),
+        examples=("lava-lite token list",),
+    ),
+    Command(
+        words="token add",
+        help="make a token; it is printed once",
+        act=tokens.add,
+        arguments=(arg("description", metavar="DESCRIPTION", help="what it is for"), SCOPE, DAYS),
+        examples=('lava-lite token add "nightly build" --scope submit --days 365',),
+    ),
+    Command(
+        words="token revoke",
+        help="revoke tokens",
+        act=tokens.revoke,
+        arguments=(
+            arg("tokens", nargs="+", type=whole, metavar="ID", help="ids as in: lava-lite token list"),
+        ),
+        examples=("lava-lite token revoke 3",),
+    ),
+    Command(
+        words="login",
+        help="the same as: token login",
+        act=tokens.login,
+        arguments=LOGIN_ARGUMENTS,
+        examples=("lava-lite login --server https://lab.example.org",),
+    ),
+    Command(
+        words="doctor",
+        help="say what is wrong with the lab on this machine, or with --server, and how to mend it",
+        act=doctor.examine,
+        arguments=(DATA,),
+        more="Exits with 1 if anything is bad. It changes nothing.",
+        examples=("lava-lite doctor", "lava-lite doctor --server https://lab.example.org"),
+    ),
+    Command(
+        words="whoami",
+        help="show as whom you speak to which server",
+        act=users.whoami,
+        examples=("lava-lite whoami",),
+    ),
+)
