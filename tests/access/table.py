@@ -167,7 +167,6 @@ TAKE_OUT = {"health": "Maintenance"}
 
 REST_V1 = {
     "api/docs": Row(get=anybody),
-    "api/docs": Row(get=anybody),
     "api/docs/v0.2": Row(get=anybody),
     "api/v0.2/openapi.json": Row(get=anybody),
     "api/v0.2/openapi.yaml": Row(get=anybody),
