@@ -97,7 +97,8 @@ class Schema(AutoSchema):
     """One operation. Its summary is the first sentence of the method's docstring, or of its view's."""
 
     def get_summary(self) -> str:
-        return _docstring(self.view, self.method)[0]
+        words = self.get_operation_id().replace("_", " ").capitalize()
+        return _docstring(self.view, self.method)[0] or f"{words}."
 
     def get_description(self) -> str:  # type: ignore[override] # as in the class above, which differs from DRF's
         return "\n\n".join(_docstring(self.view, self.method)[1:])
@@ -225,10 +226,9 @@ class FixedScheme(OpenApiSerializerFieldExtension):
 
 
 def _docstring(view: Any, method: str) -> list[str]:
-    """Its paragraphs, each in one line."""
-    handler = getattr(view, method.lower())
-    text = inspect.getdoc(handler) if handler.__doc__ else inspect.getdoc(type(view))
-    return [" ".join(part.split()) for part in (text or "").split("\n\n")]
+    """The paragraphs of the method's or else of its view's own, each in one line."""
+    text = getattr(view, method.lower()).__doc__ or type(view).__doc__ or ""
+    return [" ".join(part.split()) for part in inspect.cleandoc(text).split("\n\n")]
 
 
 def _described(name: str, parameter: Parameter) -> Described:

@@ -57,7 +57,7 @@ class NewWorkerSerializer(WorkerSerializer):
         fields = [*WorkerSerializer.Meta.fields, "token"]
 
 
-class HealthSerializer(serializers.Serializer[Any]):
+class WorkerHealthSerializer(serializers.Serializer[Any]):
     health = ChosenWordField(WorkerHealth)
     reason = serializers.CharField(default="", allow_blank=True, max_length=1000)
 
@@ -102,9 +102,9 @@ class WorkerHealthOf(OfInventory, WorkerResource):
     """Take a worker out, bring it back or retire it, with a reason."""
 
     permission_classes = [IsAuthenticated]
-    serializer_class = HealthSerializer
+    serializer_class = WorkerHealthSerializer
 
-    @extend_schema(request=HealthSerializer, responses={202: MessageSerializer})
+    @extend_schema(request=WorkerHealthSerializer, responses={202: MessageSerializer})
     def post(self, request: Request, name: str) -> Response:
         worker = self.get_object()
         wanted = taken(self.get_serializer(data=request.data))

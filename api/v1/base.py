@@ -25,8 +25,6 @@ from api.v1 import parameters, problems
 from api.v1.paging import Keyset
 from api.v1.parameters import Parameters
 
-PAGES = {"device-type": "/device-type/{}/", "worker": "/worker/{}/"}
-
 Row = TypeVar("Row", bound=Model)
 
 
@@ -139,7 +137,7 @@ class PageField(serializers.Field[Any, Any, str, Any]):
 
 
 def page_address(request: HttpRequest | Request, view: str, key: object) -> str:
-    return request.build_absolute_uri(PAGES[view].format(key) if view in PAGES else reverse(view, args=[key]))
+    return request.build_absolute_uri(reverse(view, args=[key]))
 
 
 def find(rows: QuerySet[Row], what: str, **key: Any) -> Row:
