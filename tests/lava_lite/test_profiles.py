@@ -253,3 +253,10 @@ def test_a_served_lab_behind_its_proxy(served: Served) -> None:
     # The built-in worker goes on calling the lab directly, by plain HTTP.
     job = "/api/v0.2/jobs/1/"
     assert eventually(lambda: json.loads(served.ask(job).body)["health"] == "Complete")
+
+
+def test_no_two_labs_begin_with_the_same_password() -> None:
+    made = {first_start._make_password() for _ in range(50)}
+
+    assert len(made) == 50
+    assert all(len(password) >= 16 for password in made)
