@@ -84,7 +84,7 @@ def _words(words: type[DeviceHealth] | type[DeviceState]) -> list[tuple[str, str
 class DeviceFilter(forms.Form):
     """What the address of the list asks for; whatever it leaves out is not asked."""
 
-    text = forms.CharField(required=False, max_length=100, widget=forms.TextInput(attrs={"type": "search"}))
+    q = forms.CharField(required=False, max_length=100)
     health = forms.ChoiceField(
         required=False, choices=[("", ""), (AILING, ""), *_words(DeviceHealth)], widget=forms.HiddenInput
     )

@@ -28,13 +28,6 @@ WORKER_HEALTH = {
     WorkerHealth.MAINTENANCE: Look(word="Maintenance", icon="maintenance", tone="warn"),
     WorkerHealth.RETIRED: Look(word="Retired", icon="retired", tone="still"),
 }
-OUTCOME = {
-    None: Look(word="under way", icon="running", tone="busy"),
-    "pass": Look(word="pass", icon="good", tone="good"),
-    "fail": Look(word="fail", icon="bad", tone="bad"),
-    "infrastructure": Look(word="infrastructure error", icon="warn", tone="warn"),
-    "canceled": Look(word="canceled", icon="stopped", tone="still"),
-}
 ONLINE = Look(word="Worker online", icon="good", tone="good")
 OFFLINE = Look(word="Worker offline", icon="offline", tone="bad")
 WORKER_MAINTENANCE = Look(word="Worker in maintenance", icon="maintenance", tone="warn")
@@ -72,11 +65,6 @@ def of_worker_state(worker: Worker) -> Look:
 
 def of_worker_health(worker: Worker) -> Look:
     return WORKER_HEALTH[WorkerHealth(worker.health)]
-
-
-def of_outcome(outcome: str | None) -> Look:
-    """Of a job that ran on a device; None: it has not finished."""
-    return OUTCOME[outcome]
 
 
 def of_ailment(device: Device) -> Look:

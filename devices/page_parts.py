@@ -14,7 +14,7 @@ from devices.forms import AILING
 from devices.models import Device, DeviceQuerySet, DeviceType, Right, Worker
 from devices.states import DeviceHealth, DeviceState, Urgency, WorkerHealth
 
-DEVICES_OF_PAGE = 200
+DEVICES_OF_PAGE = 100
 NAMED_AT_MOST = 10
 
 
@@ -173,7 +173,7 @@ class DeviceList:
 
 def _matching(devices: DeviceQuerySet, wanted: dict[str, Any]) -> DeviceQuerySet:
     """By all that was asked but the health."""
-    if text := wanted["text"]:
+    if text := wanted["q"]:
         tagged = Device.objects.filter(tags__name__icontains=text).values("pk")
         places = ("name", "health_reason", "description", "device_type__name", "worker__name")
         has_text = Q(pk__in=tagged)

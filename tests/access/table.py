@@ -86,7 +86,7 @@ PAGES = {
     "account": Row(get=logged_in, by="session"),
     "account/password": Row(get=logged_in, post=logged_in, by="session"),
     "tokens": Row(get=logged_in, post=logged_in, by="session"),
-    "tokens/<int:pk>/revoke": Row(of="account", get=who_changes_it, post=who_changes_it, by="session"),
+    "tokens/<int:pk>/revoke": Row(of="token", get=who_changes_it, post=who_changes_it, by="session"),
     "login": Row(get=anybody, post=anybody, put=anybody, by="session"),
     "logout": Row(post=anybody, by="session"),
 }
