@@ -26,7 +26,9 @@ def ports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 
 
-def examined(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def examined(
+    *words: str, environment: dict[str, str] | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [COMMAND, "doctor", *words],
         capture_output=True,
