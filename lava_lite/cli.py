@@ -189,6 +189,7 @@ def _worker(arguments: Arguments) -> int:
 
 
 def _check(arguments: Arguments) -> int:
+    options.load(options.data_directory())  # tells in one line what Django would tell in thirty
     return _manage(["check", "--deploy"] if arguments.deploy else ["check"])
 
 

@@ -50,6 +50,6 @@ def tell(console: Console, findings: Iterable[Finding]) -> Exit:
 
 def _tell_of(console: Console, finding: Finding) -> None:
     level = console.toned(f"{finding.level:<5}", TONES[finding.level])
-    console.say(f"{level} {finding.what:<{WIDTH}} {finding.text}")
+    console.say(f"{level} {finding.what:<{WIDTH}} {' '.join(finding.text.split())}")
     for line in finding.remedy.splitlines():
         console.say(f"{'':<5} {'':<{WIDTH}} -> {line}")

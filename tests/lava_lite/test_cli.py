@@ -107,7 +107,7 @@ def test_the_command_line_wins_over_the_environment(tmp_path: Path) -> None:
     assert str(chosen / "settings.yaml") in done.stderr
 
 
-@pytest.mark.parametrize("command", ["up", "web", "engine", "worker"])
+@pytest.mark.parametrize("command", ["up", "web", "engine", "worker", "check"])
 def test_a_setting_that_cannot_be_used_is_told_in_one_line(tmp_path: Path, command: str) -> None:
     done = run(command, data=tmp_path, PORT="eighty")
 

@@ -26,7 +26,9 @@ def ports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 
 
-def examined(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def examined(
+    *words: str, environment: dict[str, str] | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [COMMAND, "doctor", *words],
         capture_output=True,
@@ -141,10 +143,15 @@ def test_an_empty_database_lacks_its_migrations(ports: None, tmp_path: Path) -> 
     assert "not applied yet" in rows["migrations"]["text"]
 
 
-def test_a_served_lab_is_asked_what_it_needs_behind_https(ports: None) -> None:
-    rows = json.loads(examined("--json", SERVED="true", DEBUG="true").stdout)
+def test_a_served_lab_is_asked_what_it_needs_behind_https(ports: None, tmp_path: Path) -> None:
+    key = tmp_path / "secret.key"
+    key.touch(mode=0o600)
+    key.write_text("too short for a served lab")
 
-    assert any(row["what"] == "check" and "DEBUG" in row["text"] for row in rows)
+    served, plain = (json.loads(examined("--json", SERVED=word).stdout) for word in ("true", "false"))
+
+    assert any(row["what"] == "check" and "SECRET_KEY" in row["text"] for row in served)
+    assert not any("SECRET_KEY" in row["text"] for row in plain)
 
 
 @pytest.mark.lab
