@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count, cycle
@@ -186,8 +186,7 @@ class _Lab:
         from jobs.lifecycle import Ending
 
         job = self._started(told.name, told.by, told.device, told.ago + told.took, visibility=told.visibility)
-        cases = {case for case in told.failing}
-        self._write(job, _boot(told.device) + _tests(cases) + (_trouble(told.error[1]) if told.error else []))
+        self._write(job, _log(told))
         error_type, words = told.error or ("", "")
         ending = Ending(passed=told.error is None, error_type=error_type, errors=words)
         lifecycle.finish(job.pk, ending, worker="rack-a")
@@ -209,7 +208,7 @@ class _Lab:
         running = self._started(
             "stress the eMMC overnight", "alice", "bbb-01", timedelta(minutes=34, seconds=30)
         )
-        self._write(running, _boot("bbb-01") + _tests(set())[:4])
+        self._write(running, _boot("bbb-01") + _tests()[:4])
         other = self._started("boot v6.13-rc4 with KASAN", "bob", "qemu-01", timedelta(minutes=3, seconds=30))
         self._write(other, _boot("qemu-01"))
         return {"running": running.pk}
@@ -320,6 +319,11 @@ def _everyday() -> Iterator[Told]:
         )
 
 
+def _log(told: Told) -> list[Line]:
+    end: list[Line] = [("error", told.error[1]), ("info", "power off")] if told.error else []
+    return [*_boot(told.device), *_tests(told.failing), *end]
+
+
 def _boot(device: str) -> list[Line]:
     times = count(1)
     return [
@@ -330,8 +334,7 @@ def _boot(device: str) -> list[Line]:
     ]
 
 
-def _tests(failing: Iterable[str]) -> list[Line]:
-    failing = set(failing)
+def _tests(failing: Sequence[str] = ()) -> list[Line]:
     lines: list[Line] = []
     for suite, cases in SUITES.items():
         lines.append(("target", f"<LAVA_SIGNAL_STARTRUN {suite}>"))
@@ -348,10 +351,6 @@ def _result(suite: str, case: str, *, failed: bool) -> dict[str, Any]:
     if case in MEASURED and not failed:
         message["measurement"], message["units"] = MEASURED[case]
     return message
-
-
-def _trouble(words: str) -> list[Line]:
-    return [("error", words), ("info", "power off")]
 
 
 KERNEL = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from playwright.sync_api import Page as Window
 
 from tests.gallery.lab import Lab
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WIDTHS = (1400, 390)
 HEIGHTS = {1400: 900, 390: 844}
 SCHEMES = ("light", "dark")
