@@ -16,6 +16,10 @@ WIDTHS = (1400, 390)
 HEIGHTS = {1400: 900, 390: 844}
 SCHEMES = ("light", "dark")
 PATIENCE = 15_000  # milliseconds
+END_OF_FADING = """
+    document.body.offsetTop;
+    document.getAnimations().filter(each => each instanceof CSSTransition).forEach(each => each.finish());
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,3 +121,5 @@ def dress(window: Window, *, width: int, scheme: Any) -> None:
     """Make the page that it shows this wide, and light or dark."""
     window.set_viewport_size({"width": width, "height": HEIGHTS[width]})
     window.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    # Django's admin site fades from one colour to the other.
+    window.evaluate(END_OF_FADING)
