@@ -33,7 +33,6 @@ check: $(VENV)/.dev
 	@LAVA_LITE_DATA=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run
 
 screenshots: $(VENV)/.test
-	@mkdir -p docs/images
 	@$(BIN)/python -m tests.gallery
 
 # A stamp is written last, so an installation that was interrupted is taken up again.

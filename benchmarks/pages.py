@@ -26,8 +26,8 @@ from benchmarks.addresses import PAGES, Page
 
 FEW = 1_000
 MANY = 100_000
-REPEATS, FEWEST = 30, 5  # requests for a page
-ENOUGH = 3000  # ms for a page
+REPEATS, FEWEST = 20, 5  # requests for a page
+ENOUGH = 1000  # ms for a page
 LIMIT = 50.0  # ms
 GROWTH = 1.5  # a ratio that is no noise any more, if it is of more than
 NOISE = 2.0  # ms
