@@ -2,6 +2,8 @@
 # make test   run the tests
 # make check  what is checked before a change is accepted, without the tests
 #
+# make screenshots       take a picture of every page, in build/screenshots
+#
 # Each installs what it needs into .venv, once.
 
 VENV := .venv
@@ -13,7 +15,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 # Many tests wait for other processes, so two at a time take little more than half as long.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: run test check
+.PHONY: run test check screenshots
 
 run: $(VENV)/.runtime
 	@exec $(BIN)/lava-lite up
@@ -29,6 +31,9 @@ check: $(VENV)/.dev
 	@$(BIN)/lint-imports
 	@$(BIN)/python manage.py check
 	@LAVA_LITE_DATA=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run
+
+screenshots: $(VENV)/.test
+	@$(BIN)/python -m tests.gallery
 
 # A stamp is written last, so an installation that was interrupted is taken up again.
 $(VENV)/.runtime: pyproject.toml | $(BIN)/pip

@@ -1,0 +1,376 @@
+"""What the lab to look at holds: `python -m tests.gallery.contents full` fills the database of LAVA_LITE_DATA.
+
+The same each time but for the clock: everything happened a fixed time before now. It prints, as JSON, where things
+are and the secrets of the cast.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count, cycle
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    from jobs.models import Job
+
+STAFF = ("admin", "alice", "bob", "mallory")
+TYPES = {
+    "beaglebone-black": "TI AM335x, 512 MiB, eMMC.",
+    "imx8mp-evk": "NXP i.MX 8M Plus evaluation kit.",
+    "qemu-x86_64": "A virtual machine; starts in seconds.",
+    "raspberrypi-4": "BCM2711, 4 GiB, boots over the network.",
+    "rockpro64": "Rockchip RK3399, 4 GiB, PCIe.",
+}
+WORKERS = {"desk": "Under the desk of alice.", "rack-a": "Lab 2, left rack.", "rack-b": "Lab 2, right rack."}
+DEVICES = (  # name, type, worker, tags
+    ("bbb-01", "beaglebone-black", "rack-a", ("serial",)),
+    ("bbb-02", "beaglebone-black", "rack-a", ("serial", "usb-relay")),
+    ("bbb-03", "beaglebone-black", "rack-b", ()),
+    ("imx8mp-01", "imx8mp-evk", "rack-b", ("hdmi",)),
+    ("imx8mp-02", "imx8mp-evk", "rack-b", ("hdmi", "camera")),
+    ("qemu-01", "qemu-x86_64", "rack-a", ()),
+    ("qemu-02", "qemu-x86_64", "rack-a", ()),
+    ("qemu-03", "qemu-x86_64", "rack-a", ()),
+    ("rpi4-01", "raspberrypi-4", "rack-b", ("usb-relay",)),
+    ("rpi4-02", "raspberrypi-4", "rack-b", ()),
+    ("rpi4-03", "raspberrypi-4", "rack-b", ("hdmi",)),
+    ("rockpro-01", "rockpro64", "desk", ()),
+    ("rockpro-02", "rockpro64", "desk", ("nvme",)),
+)
+OUT = (  # device, health, by whom, why, how long ago
+    ("bbb-03", "MAINTENANCE", "alice", "New power supply ordered, comes on Tuesday", timedelta(hours=29)),
+    (
+        "imx8mp-02",
+        "BAD",
+        "rack-b",
+        "The health check failed: no boot prompt within 2 minutes",
+        timedelta(hours=5),
+    ),
+    ("rpi4-03", "MAINTENANCE", "admin", "Lent to the graphics team", timedelta(days=9)),
+)
+SUITES = {
+    "0_boot": ("kernel-version", "no-oops", "root-filesystem", "network-up"),
+    "1_storage": ("emmc-detected", "read-throughput", "write-throughput", "fsck"),
+    "2_usb": ("hub", "mass-storage", "hot-plug"),
+}
+MEASURED = {
+    "read-throughput": ("43.7", "MB/s"),
+    "write-throughput": ("18.25", "MB/s"),
+    "network-up": ("3.4", "s"),
+}
+KERNELS = ("v6.12.9", "v6.13-rc4", "next-20261120", "stable-6.6.62")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A finished job, as the cast remembers it."""
+
+    name: str
+    by: str
+    device: str
+    ago: timedelta
+    took: timedelta = timedelta(minutes=6, seconds=12)
+    failing: tuple[str, ...] = ()
+    error: tuple[str, str] | None = None  # type and words
+    visibility: Any = "public"
+
+
+def main(kind: str) -> None:
+    _make_database()
+    cast = _cast()
+    places = _Lab(cast).fill() if kind == "full" else {}
+    print(json.dumps({"places": places, **_secrets(cast)}))  # noqa: T201
+
+
+def _make_database() -> None:
+    from lava_lite import first_start, options, roles
+
+    first_start.make_key(options.data_directory())
+    roles.set_up_django()
+    from django.core.management import call_command
+
+    call_command("migrate", interactive=False, verbosity=0)
+
+
+def _cast() -> dict[str, User]:
+    from tests import build
+
+    people = {"admin": build.admin(), "alice": build.user("alice", build.group("kernel"))}
+    return {**people, "bob": build.user("bob", build.group("kernel")), "mallory": build.user("mallory")}
+
+
+def _secrets(cast: dict[str, User]) -> dict[str, dict[str, str]]:
+    from accounts.models import Token
+
+    return {
+        "sessions": {name: _session(user) for name, user in cast.items()},
+        "tokens": {
+            name: Token.objects.issue(user, description="CI of the kernel team")
+            for name, user in cast.items()
+        },
+    }
+
+
+def _session(user: User) -> str:
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+    from django.contrib.sessions.backends.db import SessionStore
+
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.create()
+    return str(session.session_key)
+
+
+class _Lab:
+    def __init__(self, cast: dict[str, User]) -> None:
+        from django.utils import timezone
+
+        self._cast = cast
+        self._now = timezone.now()
+
+    def fill(self) -> dict[str, int]:
+        """Where the jobs are that pages are shown of."""
+        self._inventory()
+        for told in _everyday():
+            self._finished(told)
+        self._take_out()
+        places = {
+            "private": self._finished(PRIVATE),
+            "broken": self._finished(BROKEN),
+            "canceled": self._canceled(),
+            "passed": self._finished(PASSED),
+            "failed": self._finished(FAILED),
+        }
+        return places | self._busy() | self._queued()
+
+    def _inventory(self) -> None:
+        from devices.models import DeviceRight, DeviceType, DeviceTypeRight, Right, Worker
+        from devices.states import WorkerState
+        from tests import build
+
+        for name, words in TYPES.items():
+            build.device_type(name, description=words, dictionary="executor: lava\n")
+        for name, words in WORKERS.items():
+            state = WorkerState.OFFLINE if name == "desk" else WorkerState.ONLINE
+            worker = build.worker(name, state=state, description=words, version="2023.01")
+            silent = timedelta(hours=2, minutes=4) if name == "desk" else timedelta(seconds=4)
+            Worker.objects.filter(pk=worker.pk).update(last_ping=self._now - silent)
+        for name, device_type, host, tags in DEVICES:
+            build.device(name, device_type=device_type, worker=host, tags=tags)
+        kernel = build.group("kernel")
+        boards = DeviceType.objects.get(pk="raspberrypi-4")
+        DeviceTypeRight.objects.create(group=kernel, device_type=boards, right=Right.CHANGE)
+        DeviceRight.objects.create(group=kernel, device_id="imx8mp-01", right=Right.SUBMIT)
+
+    def _take_out(self) -> None:
+        from devices import lifecycle
+        from devices.models import Device, HealthChange
+        from devices.states import DeviceHealth
+
+        for name, health, by, reason, ago in OUT:
+            lifecycle.set_health(name, DeviceHealth[health], by=by, reason=reason)
+            Device.objects.filter(pk=name).update(health_since=self._now - ago)
+            HealthChange.objects.filter(device_id=name, reason=reason).update(time=self._now - ago)
+        HealthChange.objects.filter(previous=None).update(time=self._now - timedelta(days=40))
+
+    def _finished(self, told: Told) -> int:
+        from jobs import lifecycle
+        from jobs.lifecycle import Ending
+
+        job = self._started(told.name, told.by, told.device, told.ago + told.took, visibility=told.visibility)
+        self._write(job, _log(told))
+        error_type, words = told.error or ("", "")
+        ending = Ending(passed=told.error is None, error_type=error_type, errors=words)
+        lifecycle.finish(job.pk, ending, worker="rack-a")
+        self._date(job, ended=self._now - told.ago)
+        return job.pk
+
+    def _canceled(self) -> int:
+        from jobs import lifecycle
+        from jobs.lifecycle import Ending
+
+        job = self._started("boot next-20261120 by network", "bob", "qemu-02", timedelta(minutes=52))
+        self._write(job, _boot("qemu-02"))
+        lifecycle.cancel_for(job, self._cast["bob"], reason="wrong branch")
+        lifecycle.finish(job.pk, Ending(passed=False), worker="rack-a")
+        self._date(job, ended=self._now - timedelta(minutes=50))
+        return job.pk
+
+    def _busy(self) -> dict[str, int]:
+        running = self._started(
+            "stress the eMMC overnight", "alice", "bbb-01", timedelta(minutes=34, seconds=30)
+        )
+        self._write(running, _boot("bbb-01") + _tests()[:4])
+        other = self._started("boot v6.13-rc4 with KASAN", "bob", "qemu-01", timedelta(minutes=3, seconds=30))
+        self._write(other, _boot("qemu-01"))
+        return {"running": running.pk}
+
+    def _queued(self) -> dict[str, int]:
+        waiting = [
+            self._submitted(
+                "camera pipeline", "alice", "imx8mp-evk", timedelta(minutes=48, seconds=30), tags=["camera"]
+            ),
+            self._submitted("PCIe link training", "bob", "rockpro64", timedelta(minutes=21, seconds=30)),
+            self._submitted(
+                "USB storage, again", "alice", "beaglebone-black", timedelta(minutes=2, seconds=30)
+            ),
+        ]
+        return {"queued": waiting[0].pk}
+
+    def _started(self, name: str, by: str, device: str, ago: timedelta, **more: Any) -> Job:
+        from jobs import lifecycle
+        from jobs.models import Job
+
+        kind = next(kind for each, kind, *_ in DEVICES if each == device)
+        job = self._submitted(name, by, kind, ago + timedelta(seconds=41), **more)
+        lifecycle.schedule(job.pk, device)
+        lifecycle.start(job.pk, worker="rack-a")
+        Job.objects.filter(pk=job.pk).update(start_time=self._now - ago)
+        found: Job = Job.objects.get(pk=job.pk)
+        return found
+
+    def _submitted(self, name: str, by: str, device_type: str, ago: timedelta, **more: Any) -> Job:
+        from jobs import lifecycle
+        from jobs.models import Job
+        from tests import build
+
+        text = build.definition(name, device_type=device_type, steps=STEPS, **more)
+        job = lifecycle.submit(text, by=self._cast[by])
+        # Before anything is written, as the log lies where this says.
+        Job.objects.filter(pk=job.pk).update(submit_time=self._now - ago)
+        found: Job = Job.objects.get(pk=job.pk)
+        return found
+
+    def _date(self, job: Job, *, ended: datetime) -> None:
+        from jobs.models import Job
+
+        Job.objects.filter(pk=job.pk).update(end_time=ended)
+        job.attempts.update(started=job.start_time, ended=ended)
+
+    def _write(self, job: Job, lines: Sequence[Line]) -> None:
+        from jobs import logs, results
+        from jobs.logs import Record
+
+        began = (job.start_time or job.submit_time).astimezone(UTC).replace(tzinfo=None)
+        records = [
+            Record(time=began + timedelta(milliseconds=170 * number), level=level, message=message)
+            for number, (level, message) in enumerate(lines)
+        ]
+        logs.append(job.log_directory(), 0, records)
+        found = [results.Found(index=number, record=record) for number, record in enumerate(records)]
+        results.collect(job.attempts.get(), found)
+
+
+Line = tuple[str, Any]  # level and message
+
+STEPS = (
+    "uname -a",
+    "lava-test-case no-oops --shell ./no-oops.sh",
+    "lava-test-case read-throughput --result pass --measurement 43.7 --units MB/s",
+)
+PRIVATE = Told(
+    name="customer branch, embargoed",
+    by="alice",
+    device="rockpro-01",
+    ago=timedelta(hours=3),
+    visibility="personal",
+)
+BROKEN = Told(
+    name="boot v6.12.9 from eMMC",
+    by="alice",
+    device="bbb-02",
+    ago=timedelta(hours=1, minutes=20),
+    error=("Infrastructure", "The serial port of bbb-02 fell silent: ser2net answers, the board does not"),
+)
+PASSED = Told(
+    name="boot v6.13-rc4 by network", by="bob", device="rpi4-01", ago=timedelta(minutes=32, seconds=30)
+)
+FAILED = Told(
+    name="storage and USB on next-20261120",
+    by="alice",
+    device="rpi4-02",
+    ago=timedelta(minutes=12, seconds=30),
+    failing=("write-throughput", "hot-plug"),
+    error=("Test", "hot-plug: the hub did not come back after the second reset"),
+)
+
+
+def _everyday() -> Iterator[Told]:
+    """What the lab did in the last days: mostly well."""
+    devices = cycle(name for name, *_ in DEVICES if not name.startswith("rockpro"))
+    people = cycle(("alice", "bob", "alice", "admin", "bob"))
+    for number in range(60, 0, -1):
+        yield Told(
+            name=f"boot {KERNELS[number % 4]} by network",
+            by=next(people),
+            device=next(devices),
+            ago=timedelta(hours=2, minutes=10) + timedelta(minutes=47) * number,
+            took=timedelta(minutes=2 + number * 7 % 9, seconds=number * 11 % 60),
+            failing=("write-throughput",) if number % 9 == 0 else (),
+            error=("Job", "auto-login-action timed out after 120 seconds") if number % 13 == 0 else None,
+        )
+
+
+def _log(told: Told) -> list[Line]:
+    end: list[Line] = [("error", told.error[1]), ("info", "power off")] if told.error else []
+    return [*_boot(told.device), *_tests(told.failing), *end]
+
+
+def _boot(device: str) -> list[Line]:
+    times = count(1)
+    return [
+        ("info", f"lava-dispatcher, {device}: power on"),
+        ("debug", "pdu-reboot -> exit code 0"),
+        *(("target", f"[{next(times) * 0.137:12.6f}] {words}") for words in KERNEL),
+        ("target", f"{device} login: root"),
+    ]
+
+
+def _tests(failing: Sequence[str] = ()) -> list[Line]:
+    lines: list[Line] = []
+    for suite, cases in SUITES.items():
+        lines.append(("target", f"<LAVA_SIGNAL_STARTRUN {suite}>"))
+        for case in cases:
+            lines.append(("target", f"+ ./{case}.sh"))
+            if case in failing:
+                lines.append(("error", f"{case}: expected 1, got 0 (see dmesg)"))
+            lines.append(("results", _result(suite, case, failed=case in failing)))
+    return lines
+
+
+def _result(suite: str, case: str, *, failed: bool) -> dict[str, Any]:
+    message: dict[str, Any] = {"definition": suite, "case": case, "result": "fail" if failed else "pass"}
+    if case in MEASURED and not failed:
+        message["measurement"], message["units"] = MEASURED[case]
+    return message
+
+
+KERNEL = (
+    "Booting Linux on physical CPU 0x0",
+    "Linux version 6.13.0-rc4 (ci@build-7) (gcc 14.2.0)",
+    "Memory: 3884316K/4050944K available",
+    "smp: Brought up 1 node, 4 CPUs",
+    "devtmpfs: initialized",
+    "clocksource: arch_sys_counter",
+    "NET: Registered PF_INET protocol family",
+    "usbcore: registered new interface driver hub",
+    "mmc0: SDHCI controller on fe340000.mmc using ADMA",
+    "mmcblk0: mmc0:aaaa SN32G 29.7 GiB",
+    "EXT4-fs (mmcblk0p2): mounted filesystem with ordered data mode",
+    "Run /sbin/init as init process",
+    "usb 1-1: new high-speed USB device number 2",
+    "hub 1-1:1.0: 4 ports detected",
+    "bcmgenet fd580000.ethernet eth0: Link is Up - 1Gbps/Full",
+)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,125 @@
+"""Every page that people look at, by the name of its picture. A new page is a new line here."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import Browser
+from playwright.sync_api import Page as Window
+
+from tests.gallery.lab import Lab
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+WIDTHS = (1400, 390)
+HEIGHTS = {1400: 900, 390: 844}
+SCHEMES = ("light", "dark")
+PATIENCE = 15_000  # milliseconds
+END_OF_FADING = """
+    document.body.offsetTop;
+    document.getAnimations().filter(each => each instanceof CSSTransition).forEach(each => each.finish());
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    name: str
+    address: str  # may name jobs: {failed}
+    visitor: str = ""  # nobody
+    kinds: tuple[str, ...] = ("full",)  # of labs
+    status: int = 200
+
+
+BOTH = ("full", "empty")
+
+PRODUCT = (
+    Page(name="home", address="/", visitor="alice", kinds=BOTH),
+    Page(name="home-anonymous", address="/"),
+    Page(name="login", address="/login/"),
+    Page(name="login-to-go-on", address="/login/?next=/submit/"),
+    Page(name="jobs", address="/jobs/", visitor="alice", kinds=BOTH),
+    Page(name="job-failed", address="/job/{failed}/", visitor="alice"),
+    Page(name="job-failed-results", address="/job/{failed}/?tab=results", visitor="alice"),
+    Page(name="job-failed-definition", address="/job/{failed}/?tab=definition", visitor="alice"),
+    Page(name="job-passed", address="/job/{passed}/", visitor="alice"),
+    Page(name="job-passed-results", address="/job/{passed}/?tab=results"),
+    Page(name="job-broken", address="/job/{broken}/", visitor="alice"),
+    Page(name="job-canceled", address="/job/{canceled}/", visitor="alice"),
+    Page(name="job-running", address="/job/{running}/", visitor="alice"),
+    Page(name="job-queued", address="/job/{queued}/", visitor="alice"),
+    Page(name="job-queued-results", address="/job/{queued}/?tab=results", visitor="alice"),
+    Page(name="job-private", address="/job/{private}/", visitor="alice"),
+    Page(name="submit", address="/submit/", visitor="alice"),
+    Page(name="submit-example", address="/submit/?example=failing", visitor="alice"),
+    Page(name="submit-again", address="/submit/?job={failed}", visitor="alice"),
+    Page(name="devices", address="/devices/", visitor="alice", kinds=BOTH),
+    Page(name="devices-anonymous", address="/devices/"),
+    Page(name="device", address="/device/rpi4-02/", visitor="alice"),
+    Page(name="device-out", address="/device/bbb-03/", visitor="admin"),
+    Page(name="device-busy", address="/device/bbb-01/", visitor="admin"),
+    Page(name="not-found", address="/job/999999/", status=404),
+    Page(name="hidden", address="/job/{private}/", visitor="mallory", status=404),
+)
+ADMIN = tuple(
+    Page(name=f"admin-{name}", address=address, visitor="admin")
+    for name, address in {
+        "index": "/admin/",
+        "jobs": "/admin/jobs/job/",
+        "job": "/admin/jobs/job/{failed}/change/",
+        "devices": "/admin/devices/device/",
+        "device": "/admin/devices/device/bbb-03/change/",
+        "device-add": "/admin/devices/device/add/",
+        "device-types": "/admin/devices/devicetype/",
+        "workers": "/admin/devices/worker/",
+        "worker": "/admin/devices/worker/rack-a/change/",
+        "users": "/admin/auth/user/",
+        "groups": "/admin/auth/group/",
+        "tokens": "/admin/accounts/token/",
+        "token-add": "/admin/accounts/token/add/",
+        "events": "/admin/events/event/",
+    }.items()
+)
+PAGES = (*PRODUCT, *ADMIN)
+
+
+class Windows:
+    """One window for each visitor of each lab, which shows one page after the other."""
+
+    def __init__(self, browser: Browser, labs: dict[str, Lab], **options: Any) -> None:
+        self._browser = browser
+        self._labs = labs
+        self._options = options
+        self._open: dict[tuple[str, str], Window] = {}
+
+    def show(self, page: Page, kind: str) -> Window:
+        lab = self._labs[kind]
+        window = self._window(kind, page.visitor)
+        response = window.goto(lab.url + page.address.format(**lab.places))
+        assert response is not None
+        assert response.status == page.status, f"{page.address} answered {response.status}"
+        return window
+
+    def _window(self, kind: str, visitor: str) -> Window:
+        if (kind, visitor) not in self._open:
+            self._open[kind, visitor] = self._new_window(self._labs[kind], visitor)
+        return self._open[kind, visitor]
+
+    def _new_window(self, lab: Lab, visitor: str) -> Window:
+        context = self._browser.new_context(reduced_motion="reduce", **self._options)
+        context.set_default_timeout(PATIENCE)
+        if visitor:
+            context.add_cookies([{"name": "sessionid", "value": lab.sessions[visitor], "url": lab.url}])
+        return context.new_page()
+
+    def close(self) -> None:
+        for window in self._open.values():
+            window.context.close()
+
+
+def dress(window: Window, *, width: int, scheme: Any) -> None:
+    """Make the page that it shows this wide, and light or dark."""
+    window.set_viewport_size({"width": width, "height": HEIGHTS[width]})
+    window.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    # Django's admin site fades from one colour to the other.
+    window.evaluate(END_OF_FADING)
