@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Self
 from urllib.parse import urlencode
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
-from jobs.models import JobQuerySet
+from jobs.models import Job, JobQuerySet
 from jobs.states import INFRASTRUCTURE_ERRORS, ON_A_DEVICE, Health, State
 
 LONGEST = 200  # characters of a filter
@@ -24,17 +24,19 @@ class Status:
     is_indexed: bool  # the rows are found without looking at many others
 
 
-_LAB_ERROR = Q(error_type__in=sorted(INFRASTRUCTURE_ERRORS))
+_INCOMPLETE = Q(health=Health.INCOMPLETE)
+_LAB_ERROR = _INCOMPLETE & Q(error_type__in=sorted(INFRASTRUCTURE_ERRORS))
+_RAN = Q(health__in=(Health.COMPLETE, Health.INCOMPLETE))
 STATUSES = {
     "queued": Status(label="Queued", chosen=Q(state=State.SUBMITTED), is_indexed=True),
     "running": Status(label="Running", chosen=Q(state__in=ON_A_DEVICE), is_indexed=True),
     "passed": Status(label="Passed", chosen=Q(health=Health.COMPLETE, has_failures=False), is_indexed=False),
     "failed": Status(
         label="Failed",
-        chosen=Q(health=Health.COMPLETE, has_failures=True) | (Q(health=Health.INCOMPLETE) & ~_LAB_ERROR),
+        chosen=_RAN & (Q(has_failures=True) | _INCOMPLETE) & ~_LAB_ERROR,
         is_indexed=False,
     ),
-    "lab-error": Status(label="Lab error", chosen=Q(health=Health.INCOMPLETE) & _LAB_ERROR, is_indexed=False),
+    "lab-error": Status(label="Lab error", chosen=_LAB_ERROR, is_indexed=False),
     "canceled": Status(label="Canceled", chosen=Q(health=Health.CANCELED), is_indexed=True),
 }
 LABELS = {
@@ -84,7 +86,9 @@ class JobFilter:
         if self.q:
             jobs = jobs.filter(self._text)
         if self.tag:
-            jobs = jobs.filter(tags__name=self.tag)
+            jobs = jobs.filter(
+                Exists(Job.tags.through.objects.filter(job=OuterRef("pk"), tag__name=self.tag))
+            )
         named = {"device_type": self.type, "device": self.device, "submitter__username": self.submitter}
         return jobs.filter(**{field: name for field, name in named.items() if name})
 

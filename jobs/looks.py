@@ -51,7 +51,7 @@ def of_lava_state(job: Job) -> Look:
         return STATE[State(job.state)]
     look = HEALTH[Health(job.health)]
     has_failures = job.health == Health.COMPLETE and getattr(job, "has_failures", False)
-    return replace(look, icon="stopped", tone="still") if has_failures else look
+    return replace(look, tone="still") if has_failures else look
 
 
 def of_result(result: str) -> Look:

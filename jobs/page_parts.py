@@ -21,7 +21,7 @@ WHOLE_IN_PAGE = 16 * 1024 * 1024  # bytes; a longer log is offered as a file
 LINES_OF_BLOCK = 500  # as in static/js/log.js
 RESULTS_BESIDE_LOG = 100
 RESULTS_OF_PAGE = 500
-LINES_BEFORE_FAILURE = 12
+LINES_BEFORE_FAILURE = 8
 TEXT_BEFORE_FAILURE = 4_000  # characters
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")

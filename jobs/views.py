@@ -24,7 +24,7 @@ from jobs.submit_views import Check, show_form
 from jobs.timing import TimeBar
 
 JOBS_OF_PAGE = 50
-LOOKED_THROUGH = 20_000  # jobs of one page, where no index finds those that are asked for
+LOOKED_THROUGH = 10_000  # jobs of one page, where no index finds those that are asked for
 LIVE_PARTS = {  # by tab of a job's page
     "log": ["jobs/aside_live.html"],
     "results": ["jobs/results_live.html"],

@@ -7,12 +7,15 @@ from html import unescape
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from devices import lifecycle as devices
+from devices.models import DeviceTypeRight, Right
+from devices.states import WorkerState
 from jobs import lifecycle, logs, models
 from jobs.logs import Record
 from jobs.models import Job
@@ -52,6 +55,14 @@ def write(job: Job, *lines: str) -> None:
 # The lab at a glance
 
 
+def queries(client: Client, address: str) -> int:
+    """How often the page asks the database; once it was loaded, what it remembers is there."""
+    page(client, address)
+    with CaptureQueriesContext(connection) as asked:
+        page(client, address)
+    return len(asked)
+
+
 def test_an_empty_lab_says_how_to_begin(client: Client) -> None:
     html = page(client, "/")
 
@@ -68,6 +79,33 @@ def test_the_lab_shows_what_runs_and_what_needs_a_person(client: Client) -> None
 
     assert "boot the kernel" in html
     assert "fan is loud" in html
+
+
+def test_the_lab_says_how_far_a_job_is_and_why_the_next_ones_wait(client: Client) -> None:
+    build.job(state=State.RUNNING)
+    build.job(name="waits")
+
+    html = page(client, "/")
+
+    assert 'aria-label="Time used of job' in html
+    assert "It waits for a device that fits: 1 busy." in html
+
+
+def test_the_lab_names_workers_that_are_offline(client: Client) -> None:
+    build.worker("rack-b", state=WorkerState.OFFLINE)
+
+    assert "rack-b" in page(client, "/")
+
+
+def test_the_lab_shows_everybody_the_own_jobs(client: Client, alice: User, bob: User) -> None:
+    build.job(submitter=alice, name="hers")
+    build.job(submitter=bob, name="his", device="qemu02", state=State.FINISHED)
+    client.force_login(bob)
+
+    mine = page(client, "/").partition("My jobs")[2]
+
+    assert "his" in mine
+    assert "hers" not in mine.partition("Needs a person")[0]
 
 
 def test_the_lab_hides_jobs_and_their_number_from_those_who_may_not_see_them(
@@ -191,16 +229,53 @@ def test_older_and_newer_pages_lead_to_each_other(client: Client, monkeypatch: p
     assert 'rel="next"' not in oldest
 
 
-def test_a_list_asks_the_database_as_often_for_many_jobs_as_for_one(client: Client) -> None:
-    build.job()
-    with CaptureQueriesContext(connection) as for_one:
-        page(client, "/jobs/")
-    for _ in range(10):
-        build.job()
-    with CaptureQueriesContext(connection) as for_many:
-        page(client, "/jobs/")
+def test_the_last_page_is_one_click_away_and_leads_back(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.views.JOBS_OF_PAGE", 2)
+    jobs = [build.job(name=f"job {number}") for number in range(5)]
 
-    assert len(for_many) == len(for_one)
+    last = page(client, "/jobs/?status=queued&after=0")
+
+    assert 'href="?status=queued&amp;after=0">Oldest</a>' in page(client, "/jobs/?status=queued")
+    assert re.findall(r'href="/job/(\d+)/"', last) == [str(jobs[1].pk), str(jobs[0].pk)]
+    assert 'rel="next"' not in last
+    assert 'href="/jobs/?status=queued">Newest</a>' in last
+
+
+@pytest.mark.parametrize("address", ["/", "/jobs/", "/jobs/?status=failed&q=hello", "/submit/"])
+def test_a_page_asks_the_database_as_often_for_many_rows_as_for_one(
+    client: Client, admin: User, address: str
+) -> None:
+    client.force_login(admin)
+    build.job(submitter=admin, state=State.FINISHED, ending=build.FAILED)
+    build.job(submitter=admin, state=State.RUNNING)
+    build.job()
+    for_one = queries(client, address)
+
+    for number in range(4):
+        name = f"qemu1{number}"
+        build.device(name, device_type=f"type{number}")
+        build.job(device=name, device_type=f"type{number}", state=State.RUNNING, submitter=build.user(name))
+        build.job(device_type=f"type{number}", device=name)
+        build.device(f"{name}b", worker=None)
+        failed = build.job(state=State.RUNNING, device=f"good{number}", submitter=admin)
+        report(failed, "usb", "fail")
+        lifecycle.finish(failed.pk, build.PASSED, worker="worker01")
+
+    assert queries(client, address) == for_one
+
+
+@pytest.mark.parametrize("tab", ["log", "results", "definition"])
+def test_a_job_asks_the_database_as_often_for_many_results_as_for_one(client: Client, tab: str) -> None:
+    job = build.job(state=State.RUNNING)
+    report(job, "usb", "fail")
+    for_one = queries(client, f"/job/{job.pk}/?tab={tab}")
+
+    for number in range(5):
+        report(job, f"case {number}", "fail")
+
+    assert queries(client, f"/job/{job.pk}/?tab={tab}") == for_one
 
 
 # One job
@@ -239,6 +314,56 @@ def test_a_failed_job_says_why(client: Client) -> None:
     html = page(client, f"/job/{job.pk}/")
 
     assert "<strong>Job error.</strong> the kernel did not boot" in html
+
+
+def test_a_complete_job_with_failed_tests_says_so_at_first_sight(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+    for name, result in (("boot", "pass"), ("usb", "fail"), ("rtc", "fail")):
+        report(job, name, result)
+    lifecycle.finish(job.pk, build.PASSED, worker="worker01")
+
+    head = page(client, f"/job/{job.pk}/").partition('id="job-head"')[2].partition("</p>")[0]
+
+    assert "Complete" in head
+    assert "2 of 3 tests failed" in head
+
+
+def test_a_failed_test_is_shown_with_the_last_lines_before_it(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+    write(job, *[f"line {number}" for number in range(30)])
+    report(job, "usb", "fail", log_start=10, log_end=25)
+
+    failure = page(client, f"/job/{job.pk}/").partition("First failure")[2].partition("</section>")[0]
+
+    assert "usb" in failure
+    assert re.findall(r"^line (\d+)$", failure, re.MULTILINE) == [str(number) for number in range(17, 25)]
+    assert 'href="?tab=log#L10"' in failure
+
+
+def test_an_action_of_the_dispatcher_that_failed_once_is_no_failed_test(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+    suite = models.TestSuite.objects.create(attempt=build.attempt(job), name="lava")
+    models.TestCase.objects.create(
+        attempt=build.attempt(job), index=1, suite=suite, name="login-action", result="fail"
+    )
+
+    html = page(client, f"/job/{job.pk}/")
+
+    assert "tests failed" not in html
+    assert "First failure" not in html
+
+
+def test_results_are_chosen_by_result_and_suite_in_the_address(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+    for name, result in (("boot", "pass"), ("usb", "fail")):
+        report(job, name, result, log_start=3)
+
+    failed = page(client, f"/job/{job.pk}/?tab=results&result=fail&suite=0_smoke")
+    none = page(client, f"/job/{job.pk}/?tab=results&suite=1_perf")
+
+    assert re.findall(r'<td class="name">(\w+)</td>', failed) == ["usb"]
+    assert 'href="?tab=log#L3" data-failure' in failed
+    assert "No result is like that." in none
 
 
 def test_a_queued_job_says_why_it_waits(client: Client) -> None:
@@ -315,11 +440,15 @@ def test_results_are_shown_with_measurement_and_unit(client: Client) -> None:
 def test_the_definition_is_shown_as_it_was_submitted(client: Client) -> None:
     job = build.job(name="boot & run")
 
-    assert "boot &amp; run" in page(client, f"/job/{job.pk}/?tab=definition")
+    html = page(client, f"/job/{job.pk}/?tab=definition")
+    assert '<li id="line-1">' in html
+    assert "<code>job_name: boot &amp; run</code>" in html
     assert page(client, f"/job/{job.pk}/definition") == job.definition
 
 
-@pytest.mark.parametrize("query", ["tab=secrets", "attempt=2", "attempt=0", "attempt=x"])
+@pytest.mark.parametrize(
+    "query", ["tab=secrets", "tab=results&result=odd", "attempt=2", "attempt=0", "attempt=x"]
+)
 def test_a_part_that_a_job_does_not_have_is_not_found(client: Client, query: str) -> None:
     page(client, f"/job/{build.job().pk}/?{query}", 404)
 
@@ -376,6 +505,26 @@ def test_the_submitter_cancels_a_job(client: Client, alice: User) -> None:
     job.refresh_from_db()
     assert response.headers["Location"] == f"/job/{job.pk}/"
     assert job.state == State.CANCELING
+
+
+def test_a_reason_for_canceling_is_told_with_the_job(client: Client, alice: User) -> None:
+    job = build.job(submitter=alice)
+    client.force_login(alice)
+
+    client.post(f"/job/{job.pk}/cancel/", {"reason": "wrong kernel"})
+
+    assert "wrong kernel" in page(client, f"/job/{job.pk}/")
+
+
+def test_a_reason_that_is_too_long_cancels_nothing_and_says_so(client: Client, alice: User) -> None:
+    job = build.job(submitter=alice)
+    client.force_login(alice)
+
+    response = client.post(f"/job/{job.pk}/cancel/", {"reason": "x" * 201}, follow=True)
+
+    job.refresh_from_db()
+    assert "more than 200 characters" in response.content.decode()
+    assert job.state == State.SUBMITTED
 
 
 def test_a_stranger_cancels_nothing_and_reads_why(client: Client, alice: User, mallory: User) -> None:
@@ -513,6 +662,71 @@ def test_checking_only_makes_no_job(client: Client, alice: User) -> None:
 
     assert "Nothing keeps this job out of the queue." in response.content.decode()
     assert not Job.objects.exists()
+
+
+def test_a_text_is_checked_while_it_is_written(client: Client, alice: User) -> None:
+    build.device()
+    client.force_login(alice)
+
+    good = client.post("/submit/check/", {"definition": build.definition()}).content.decode()
+    bad = client.post(
+        "/submit/check/", {"definition": build.definition() + "priorty: high\n"}
+    ).content.decode()
+    empty = client.post("/submit/check/", {"definition": ""}).content.decode()
+
+    assert "Nothing keeps this job out of the queue." in good
+    assert re.search(r'data-line="\d+"[^>]*>Line \d+</a>: <code>priorty</code>', bad)
+    assert "<html" not in bad
+    assert "note" not in empty
+    assert client.get("/submit/check/").status_code == 405
+
+
+def test_a_file_is_submitted_instead_of_the_text(client: Client, alice: User) -> None:
+    build.device()
+    client.force_login(alice)
+    file = SimpleUploadedFile("job.yaml", build.definition("from a file").encode())
+
+    client.post("/submit/", {"definition": "", "file": file})
+
+    assert Job.objects.get().description == "from a file"
+
+
+def test_a_file_with_a_fault_is_put_into_the_form(client: Client, alice: User) -> None:
+    client.force_login(alice)
+    file = SimpleUploadedFile("job.yaml", b"job_name: \xff\n")
+
+    response = client.post("/submit/", {"definition": "", "file": file})
+
+    assert response.status_code == 400
+    assert "job_name: \N{REPLACEMENT CHARACTER}" in response.content.decode().partition("<textarea")[2]
+
+
+def test_the_form_says_what_each_device_type_has_for_the_user(
+    client: Client, alice: User, mallory: User
+) -> None:
+    build.job(state=State.RUNNING)
+    build.device("qemu02")
+    build.job(device="qemu02")
+    build.device("secret01", device_type="secret")
+    DeviceTypeRight.objects.create(device_type_id="secret", group=alice.groups.get(), right=Right.VIEW)
+    client.force_login(mallory)
+
+    html = page(client, "/submit/").partition("Device types now")[2].partition("</table>")[0]
+
+    assert re.findall(r"<td[^>]*>(\w+)</td>", html) == ["qemu", "1", "1", "0", "1"]
+
+
+def test_commands_name_this_lab_and_no_token(client: Client, alice: User) -> None:
+    client.force_login(alice)
+
+    html = unescape(page(client, "/submit/"))
+
+    assert (
+        'curl -H "Authorization: Token $TOKEN" -F definition=@job.yaml http://testserver/api/v0.2/jobs/'
+        in html
+    )
+    assert 'lavacli --uri "http://alice:$TOKEN@testserver/RPC2" jobs submit job.yaml' in html
+    assert 'LAVA_LITE_SERVER=http://testserver LAVA_LITE_TOKEN="$TOKEN" lava-lite job submit job.yaml' in html
 
 
 @pytest.mark.parametrize("text", ["", "   ", "nul \0 byte"])
