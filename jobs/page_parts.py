@@ -21,9 +21,15 @@ WHOLE_IN_PAGE = 16 * 1024 * 1024  # bytes; a longer log is offered as a file
 LINES_OF_BLOCK = 500  # as in static/js/log.js
 RESULTS_BESIDE_LOG = 100
 RESULTS_OF_PAGE = 500
-LINES_BEFORE_FAILURE = 8
-TEXT_BEFORE_FAILURE = 4_000  # characters
+RECORDS_LOOKED_AT = 1_000  # of a failed case, its last ones
+LINES_OF_FAILURE = 8
+LINES_BEFORE_ERROR = 2
+LINE_LIMIT = 500  # characters
 
+_ERROR = re.compile(
+    r"\b(error|fail(ed|ure)?|fatal|panic|oops|exception|traceback|timed out)\b", re.IGNORECASE
+)
+_SIGNAL = "<LAVA_SIGNAL_"
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
@@ -114,7 +120,7 @@ class Verdict:
     total: int
     failed: int
     first: TestCase | None
-    last_lines: str  # what the log said before the first failure
+    lines: str  # of the log, where it may say why
 
     @classmethod
     def of(cls, job: Job, attempt: int) -> Self:
@@ -124,7 +130,7 @@ class Verdict:
         failures = tests.filter(result=TestCase.Result.FAIL)
         counts = tests.aggregate(total=Count("pk"), failed=Count("pk", filter=Q(result=TestCase.Result.FAIL)))
         first = failures.select_related("suite").order_by("pk").first() if counts["failed"] else None
-        return cls(**counts, first=first, last_lines=_lines_before(job, attempt, first))
+        return cls(**counts, first=first, lines=_lines_of(job, attempt, first))
 
     @property
     def look(self) -> Look | None:
@@ -152,12 +158,16 @@ def _tally(counts: Counter[str]) -> list[Look]:
     return [_counted(result, counts[result]) for result in TestCase.Result if counts[result]]
 
 
-def _lines_before(job: Job, attempt: int, case: TestCase | None) -> str:
-    """The end of what was printed while the case ran."""
+def _lines_of(job: Job, attempt: int, case: TestCase | None) -> str:
+    """Where the case speaks of an error for the first time, or the end of what it printed."""
     if case is None or case.log_start is None or case.log_end is None:
         return ""
-    first = max(case.log_start + 1, case.log_end - LINES_BEFORE_FAILURE)
-    return logs.record_text(job.log_directory(attempt), first, case.log_end)[-TEXT_BEFORE_FAILURE:]
+    first = max(case.log_start + 1, case.log_end - RECORDS_LOOKED_AT)
+    text = logs.record_text(job.log_directory(attempt), first, case.log_end)
+    lines = [line[:LINE_LIMIT] for line in text.split("\n") if line and not line.startswith(_SIGNAL)]
+    at = next((number for number, line in enumerate(lines) if _ERROR.search(line)), len(lines))
+    begin = max(0, min(at - LINES_BEFORE_ERROR, len(lines) - LINES_OF_FAILURE))
+    return "\n".join(lines[begin : begin + LINES_OF_FAILURE])
 
 
 def _query(job: Job, attempt: int, rest: str) -> str:

@@ -328,7 +328,7 @@ def test_a_complete_job_with_failed_tests_says_so_at_first_sight(client: Client)
     assert "2 of 3 tests failed" in head
 
 
-def test_a_failed_test_is_shown_with_the_last_lines_before_it(client: Client) -> None:
+def test_a_failed_test_is_shown_with_its_last_lines(client: Client) -> None:
     job = build.job(state=State.RUNNING)
     write(job, *[f"line {number}" for number in range(30)])
     report(job, "usb", "fail", log_start=10, log_end=25)
