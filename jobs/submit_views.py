@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from core.pages import render_live, whole_number
+from core.pages import asks_for_live_parts, render_live, whole_number
 from jobs import availability, commands, lifecycle
 from jobs.definition import Fault, InvalidDefinition
 from jobs.forms import SubmitForm
@@ -68,7 +68,7 @@ def submit(request: HttpRequest) -> HttpResponse:
     if not isinstance(user, User):
         return _log_in_first(request)
     if request.method != "POST":
-        return show_form(request, SubmitForm(initial={"definition": _first_text(request)}))
+        return show_form(request, _filled(_first_text(request)))
     form = SubmitForm(request.POST, request.FILES)
     if not form.is_valid():
         return show_form(request, form, Check(faults=[NOTHING_TO_SUBMIT], is_done=True), status=400)
@@ -118,6 +118,8 @@ def _check(request: HttpRequest, text: str) -> Check:
 
 def _first_text(request: HttpRequest) -> str:
     """What the form begins with: what was written before logging in, an example, or another job's definition."""
+    if asks_for_live_parts(request):
+        return ""  # the form is there already, and must not lose a draft to another window
     if draft := request.session.pop(DRAFT, ""):
         return str(draft)
     if (example := request.GET.get("example")) in {example.name for example in _examples()}:
@@ -148,7 +150,7 @@ def _first_comment(text: str) -> str:
 
 def _log_in_first(request: HttpRequest) -> HttpResponse:
     """Whoever was logged out while writing finds the text in the form after logging in."""
-    text = request.POST.get("definition", "")
-    if text and len(text) <= DRAFT_LIMIT:
-        request.session[DRAFT] = text
+    form = SubmitForm(request.POST, request.FILES)
+    if request.method == "POST" and form.is_valid() and len(form.cleaned_data["definition"]) <= DRAFT_LIMIT:
+        request.session[DRAFT] = form.cleaned_data["definition"]
     return redirect_to_login(request.get_full_path())

@@ -789,6 +789,15 @@ def test_what_was_written_before_logging_in_is_in_the_form_afterwards(client: Cl
     assert "job_name: kept" not in page(client, "/submit/")
 
 
+def test_another_window_that_renews_itself_takes_no_draft(client: Client, alice: User) -> None:
+    client.post("/submit/", {"definition": "job_name: kept\n"})
+    client.post("/login/", {"username": "alice", "password": build.PASSWORD})
+
+    page(client, "/submit/?fragment=live")
+
+    assert "job_name: kept" in page(client, "/submit/")
+
+
 # Logging in, and errors
 
 
