@@ -163,7 +163,7 @@ def _lines_of(job: Job, attempt: int, case: TestCase | None) -> str:
     if case is None or case.log_start is None or case.log_end is None:
         return ""
     first = max(case.log_start + 1, case.log_end - RECORDS_LOOKED_AT)
-    text = logs.record_text(job.log_directory(attempt), first, case.log_end)
+    text = logs.between(job.log_directory(attempt), first, case.log_end, LAST_BYTES)
     lines = [line[:LINE_LIMIT] for line in text.split("\n") if line and not line.startswith(_SIGNAL)]
     at = next((number for number, line in enumerate(lines) if _ERROR.search(line)), len(lines))
     begin = max(0, min(at - LINES_BEFORE_ERROR, len(lines) - LINES_OF_FAILURE))

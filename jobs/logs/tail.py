@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import os
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 
 from jobs.logs.index import TEXT_NAME, opened
@@ -99,15 +98,6 @@ def record_count(directory: Path, *, finished: bool = False) -> int:
     """Records as clients of LAVA count them; a line that has no end yet counts when the log is finished."""
     with opened(directory) as index:
         return index.record_count(finished=finished)
-
-
-def record_text(directory: Path, first: int, behind: int) -> str:
-    """The text of the records from `first` on and before `behind`; those that are not there are left out."""
-    with opened(directory) as index:
-        entries = list(takewhile(lambda entry: entry.number < behind, index.from_number(first)))
-    if not entries:
-        return ""
-    return _bytes(directory, entries[0].start, entries[-1].end).decode("utf-8", "replace")
 
 
 def _bytes(directory: Path, start: int, end: int) -> bytes:

@@ -17,7 +17,7 @@ function nextFailure() {
 
 const KEYS = {
   "?": () => help.showModal(),
-  "/": () => document.querySelector("[data-search]")?.focus(),
+  "/": () => document.querySelector("input[type=search]")?.focus(),
   e: nextFailure,
   g: () => (asked = Date.now()),
 };

@@ -205,23 +205,3 @@ def test_readers_of_a_growing_log_see_whole_records_only(tmp_path: Path) -> None
 
     assert all(piece.endswith("\n") for piece in pieces)
     assert "".join(pieces) == text_of(lines(3000))
-
-
-@pytest.mark.parametrize(
-    ("first", "behind", "text"),
-    [
-        (2, 4, "line 2\nline 3\n"),
-        (0, 1, "line 0\n"),
-        (8, 99, "line 8\nline 9\n"),
-        (4, 4, ""),
-        (99, 200, ""),
-    ],
-)
-def test_records_are_read_by_their_numbers(tmp_path: Path, first: int, behind: int, text: str) -> None:
-    logs.append(tmp_path, 0, lines(10))
-
-    assert logs.record_text(tmp_path, first, behind) == text
-
-
-def test_there_are_no_records_without_a_log(tmp_path: Path) -> None:
-    assert logs.record_text(tmp_path, 0, 10) == ""
