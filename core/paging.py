@@ -15,10 +15,26 @@ class Page(Generic[Row]):
     rows: list[Row]  # the newest first
     newer: int | None  # the key after which the page of newer rows begins, if there is one
     older: int | None  # the key before which the page of older rows begins, if there is one
+    looked_at: tuple[int, int] | None = (
+        None  # the oldest and the newest key, if only a span was looked through
+    )
 
 
-def page(rows: QuerySet[Row], *, size: int, before: int | None = None, after: int | None = None) -> Page[Row]:
-    """The newest `size` rows, those just before the key `before`, or those just after the key `after`."""
+def page(
+    rows: QuerySet[Row],
+    *,
+    size: int,
+    before: int | None = None,
+    after: int | None = None,
+    span: int | None = None,
+) -> Page[Row]:
+    """The newest `size` rows, those just before the key `before`, or those just after the key `after`.
+
+    The last page is the one after 0. With a `span` no more than so many keys are looked through: for a search that
+    no index helps. Then a page may have few rows, or none, and still lead on.
+    """
+    if span is not None:
+        return _within(rows, size, before, after, span)
     if after is not None:
         return _after(rows, after, size)
     if before is not None:
@@ -29,7 +45,7 @@ def page(rows: QuerySet[Row], *, size: int, before: int | None = None, after: in
 
 def _after(rows: QuerySet[Row], after: int, size: int) -> Page[Row]:
     found = list(rows.filter(pk__gt=after).order_by("pk")[: size + 1])
-    return _shape(found[:size][::-1], newer=len(found) > size, older=True)
+    return _shape(found[:size][::-1], newer=len(found) > size, older=after > 0)
 
 
 def _shape(rows: list[Row], *, newer: bool, older: bool) -> Page[Row]:
@@ -38,3 +54,31 @@ def _shape(rows: list[Row], *, newer: bool, older: bool) -> Page[Row]:
         newer=rows[0].pk if rows and newer else None,
         older=rows[-1].pk if rows and older else None,
     )
+
+
+def _within(rows: QuerySet[Row], size: int, before: int | None, after: int | None, span: int) -> Page[Row]:
+    last = _newest_key(rows)
+    if after is not None:
+        low, high = after + 1, min(after + span, last)
+        found = list(rows.filter(pk__gte=low, pk__lte=high).order_by("pk")[: size + 1])
+        is_full = len(found) > size
+        shown = found[:size][::-1]
+        high = shown[0].pk if is_full else high
+    else:
+        high = last if before is None else min(before - 1, last)
+        low = max(1, high - span + 1)
+        found = list(rows.filter(pk__gte=low, pk__lte=high).order_by("-pk")[: size + 1])
+        is_full = len(found) > size
+        shown = found[:size]
+        low = shown[-1].pk if is_full else low
+    return Page(
+        rows=shown,
+        newer=high if high < last else None,
+        older=low if low > 1 else None,
+        looked_at=(low, high),
+    )
+
+
+def _newest_key(rows: QuerySet[Row]) -> int:
+    newest: int | None = rows.model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
+    return newest or 0

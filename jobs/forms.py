@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 from django import forms
+from django.conf import settings
 
 
 class SubmitForm(forms.Form):
-    # Faults of the definition have lines and paths; the view lists them, the form only carries the text.
+    """A text, or a file that has it. Its faults have lines and paths; the view lists them."""
+
     definition = forms.CharField(
         strip=False,
-        widget=forms.Textarea(attrs={"spellcheck": "false", "autocomplete": "off", "rows": 28}),
+        required=False,
+        widget=forms.Textarea(
+            attrs={
+                "spellcheck": "false",
+                "autocomplete": "off",
+                "autocapitalize": "off",
+                "wrap": "off",
+                "rows": 28,
+            }
+        ),
     )
+    file = forms.FileField(required=False, allow_empty_file=True)
 
-    def clean_definition(self) -> str:
-        """Browsers send CRLF, whatever was typed or pasted."""
-        text: str = self.cleaned_data["definition"]
-        return text.replace("\r\n", "\n")
+    def clean(self) -> dict[str, object]:
+        """A file stands before the text. Browsers send CRLF, whatever was typed or pasted."""
+        file = self.cleaned_data.get("file")
+        text: str = self.cleaned_data.get("definition") or ""
+        if file:
+            # One byte more than may be, so that the definition is refused for its size and not cut.
+            text = file.read(settings.DEFINITION_LIMIT + 1).decode("utf-8", "replace")
+        if not text.strip():
+            raise forms.ValidationError("There is no text.")
+        return {"definition": text.replace("\r\n", "\n")}
+
+
+class CancelForm(forms.Form):
+    reason = forms.CharField(
+        required=False, max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from core.looks import Look
 from jobs.models import Job, TestCase
-from jobs.states import Health, State
+from jobs.states import INFRASTRUCTURE_ERRORS, Health, State
 
 STATE = {
     State.SUBMITTED: Look(word="Submitted", icon="waiting", tone="still"),
@@ -19,6 +21,8 @@ HEALTH = {
     Health.INCOMPLETE: Look(word="Incomplete", icon="bad", tone="bad"),
     Health.CANCELED: Look(word="Canceled", icon="stopped", tone="warn"),
 }
+TESTS_FAILED = Look(word="Tests failed", icon="bad", tone="bad")
+LAB_ERROR = Look(word="Lab error", icon="warn", tone="bad")
 RESULT = {
     TestCase.Result.PASS: Look(word="pass", icon="good", tone="good"),
     TestCase.Result.FAIL: Look(word="fail", icon="bad", tone="bad"),
@@ -28,9 +32,38 @@ RESULT = {
 
 
 def of_job(job: Job) -> Look:
-    """The state while it lives, how it ended afterwards."""
-    return HEALTH[Health(job.health)] if job.is_finished else STATE[State(job.state)]
+    """In one word: the state while it lives, how it ended afterwards and whose fault that was.
+
+    That tests failed is said of a job that was read by `with_failures`.
+    """
+    if not job.is_finished:
+        return STATE[State(job.state)]
+    if job.health == Health.COMPLETE and getattr(job, "has_failures", False):
+        return TESTS_FAILED
+    if job.health == Health.INCOMPLETE and job.error_type in INFRASTRUCTURE_ERRORS:
+        return LAB_ERROR
+    return HEALTH[Health(job.health)]
+
+
+def of_lava_state(job: Job) -> Look:
+    """LAVA's word alone; beside failed tests its "Complete" has no colour of success."""
+    if not job.is_finished:
+        return STATE[State(job.state)]
+    look = HEALTH[Health(job.health)]
+    has_failures = job.health == Health.COMPLETE and getattr(job, "has_failures", False)
+    return replace(look, tone="still") if has_failures else look
 
 
 def of_result(result: str) -> Look:
     return RESULT[TestCase.Result(result)]
+
+
+def of_tests(total: int, failed: int) -> Look:
+    """All tests of a job in a few words."""
+    if failed:
+        return Look(word=f"{failed} of {total} {_tests(total)} failed", icon="bad", tone="bad")
+    return Look(word=f"{total} {_tests(total)}, none failed", icon="good", tone="good")
+
+
+def _tests(count: int) -> str:
+    return "test" if count == 1 else "tests"

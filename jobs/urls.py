@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from jobs import log_views, views
+from jobs import lab_views, log_views, submit_views, views
 
 job_urls = [
     path("", views.detail, name="job"),
@@ -14,9 +14,10 @@ job_urls = [
 ]
 
 urlpatterns = [
-    path("", views.home, name="home"),
+    path("", lab_views.home, name="home"),
     path("jobs/", views.index, name="jobs"),
-    path("submit/", views.submit, name="submit"),
+    path("submit/", submit_views.submit, name="submit"),
+    path("submit/check/", submit_views.check, name="submit-check"),
     path("job/<int:pk>/", include(job_urls)),
     path("scheduler/job/<int:pk>", views.by_lava_address),
     path("scheduler/job/<int:pk>/", views.by_lava_address),

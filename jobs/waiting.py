@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from devices.models import Device
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from jobs.matching import Candidate, Reason, Standing, Waiting, why
@@ -10,19 +12,26 @@ from jobs.open_devices import OpenDevices
 
 
 def reason(job: Job) -> Reason:
-    devices = Device.objects.in_service().filter(device_type=job.device_type_id)
+    return reasons([job])[job.pk]
+
+
+def reasons(jobs: Sequence[Job]) -> dict[int, Reason]:
+    """Of several jobs, by their ids: the devices are asked for once."""
+    types = {job.device_type_id for job in jobs}
+    devices = Device.objects.in_service().filter(device_type__in=types)
     candidates = [_candidate(device) for device in devices.select_related("worker").prefetch_related("tags")]
-    return why(_waiting(job), candidates)
+    open_devices = OpenDevices()
+    return {job.pk: why(_waiting(job, open_devices), candidates) for job in jobs}
 
 
-def _waiting(job: Job) -> Waiting:
+def _waiting(job: Job, open_devices: OpenDevices) -> Waiting:
     return Waiting(
         id=job.pk,
         device_type=job.device_type_id,
         tags=frozenset(tag.name for tag in job.tags.all()),
         priority=job.priority,
         submitted=job.submit_time,
-        allowed=OpenDevices().of(job.submitter_id),
+        allowed=open_devices.of(job.submitter_id),
     )
 
 

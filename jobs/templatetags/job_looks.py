@@ -8,4 +8,5 @@ from jobs import looks
 
 register = template.Library()
 register.filter("job_look", looks.of_job)
+register.filter("lava_state_look", looks.of_lava_state)
 register.filter("result_look", looks.of_result)

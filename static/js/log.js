@@ -163,6 +163,7 @@ export function show(log) {
   follow();
   if (log.dataset.state === "finished") return;
   poll(log.dataset.url, Number(log.dataset.start), {
+    isGone: () => !log.isConnected,
     content: append,
     restart,
     state: say,
@@ -173,4 +174,8 @@ export function show(log) {
   });
 }
 
-document.querySelectorAll("[data-log]").forEach(show);
+const showIn = (part) => part.querySelectorAll("[data-log]").forEach(show);
+
+showIn(document);
+// A tab that htmx has brought; what it loads with the page was shown above.
+addEventListener("htmx:load", ({ detail }) => detail.elt !== document.body && showIn(detail.elt));

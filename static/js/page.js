@@ -1,4 +1,4 @@
-// Keeps the parts of a page that are marked `data-live` as the server would draw them now.
+// Keeps the parts of a page that are marked `data-live` as the server would draw them now, and htmx beside it.
 
 const CHANGING = 2_000;
 const CALM = 5_000;
@@ -15,27 +15,43 @@ function later() {
   timer = setTimeout(refresh, Date.now() - lastChange < 60_000 && lost.hidden ? CHANGING : CALM);
 }
 
+// A part in which somebody types or has opened something is left alone until that is over.
+const inUse = (part) => part.querySelector("details[open], :is(input, textarea, select):focus");
+
+function twinOf(element) {
+  if (element.id) return document.getElementById(element.id);
+  const href = element.getAttribute("href");
+  return href && document.querySelector(`[data-live] a[href="${CSS.escape(href)}"]`);
+}
+
 // Returns whether anything was different; whoever stands on a replaced element by keyboard stays there.
 function update(page) {
   const old = parts().filter((part) => {
     const now = page.getElementById(part.id);
-    return now && !part.isEqualNode(now);
+    return now && !part.isEqualNode(now) && !inUse(part);
   });
-  const focused = document.activeElement?.id;
-  old.forEach((part) => part.replaceWith(document.adoptNode(page.getElementById(part.id))));
-  if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
+  const focused = document.activeElement;
+  for (const part of old) {
+    const now = document.adoptNode(page.getElementById(part.id));
+    part.replaceWith(now);
+    window.htmx?.process(now);
+  }
+  if (document.activeElement === document.body) twinOf(focused)?.focus({ preventScroll: true });
   return old.length > 0;
 }
 
 async function refresh() {
-  if (asking || document.hidden) return;
+  if (asking || document.hidden || !parts().length) return later();
   asking = true;
+  const address = new URL(location);
   try {
-    const address = new URL(location);
-    address.searchParams.set("fragment", "live");
-    const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(10_000) });
+    const asked = new URL(address);
+    asked.searchParams.set("fragment", "live");
+    const answer = await fetch(asked, { cache: "no-store", signal: AbortSignal.timeout(10_000) });
     if (!answer.ok) throw new Error(answer.status);
-    if (update(new DOMParser().parseFromString(await answer.text(), "text/html"))) lastChange = Date.now();
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    // Somebody may have gone on meanwhile to another filter or tab: this answer is not for it.
+    if (location.href === address.href && update(page)) lastChange = Date.now();
     lost.hidden = true;
   } catch {
     lost.hidden = false;
@@ -44,10 +60,20 @@ async function refresh() {
   later();
 }
 
-if (parts().length) {
-  addEventListener("visibilitychange", refresh);
-  addEventListener("online", refresh);
-  addEventListener("log:finished", refresh);
-  addEventListener("log:restarted", refresh);
-  later();
-}
+addEventListener("visibilitychange", refresh);
+addEventListener("online", refresh);
+addEventListener("log:finished", refresh);
+addEventListener("log:restarted", refresh);
+later();
+
+// htmx: short addresses, and what it could not do is done by the browser.
+addEventListener("htmx:configRequest", ({ detail }) => {
+  if (detail.verb !== "get") return;
+  for (const [name, value] of Object.entries(detail.parameters)) {
+    if (value === "") delete detail.parameters[name];
+  }
+});
+addEventListener("htmx:sendError", () => (lost.hidden = false));
+addEventListener("htmx:responseError", ({ detail }) => {
+  if (detail.requestConfig.verb === "get") location.assign(detail.pathInfo.finalRequestPath);
+});

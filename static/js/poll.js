@@ -54,7 +54,7 @@ export function poll(url, start, on) {
   }
 
   async function ask() {
-    if (asking || finished) return;
+    if (asking || finished || on.isGone()) return;
     asking = true;
     const slow = setTimeout(on.state, 1_500, "slow");
     let wait;

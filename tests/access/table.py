@@ -65,6 +65,7 @@ PAGES = {
     "": Row(get=anybody, by="session"),
     "jobs": Row(get=anybody, by="session"),
     "submit": Row(get=logged_in, post=logged_in, by="session"),
+    "submit/check": Row(post=anybody, by="session"),
     "job/<int:pk>": Row(of="job", get=who_sees_it),
     "job/<int:pk>/log-tail": Row(of="job", get=who_sees_it),
     "job/<int:pk>/log": Row(of="job", get=who_sees_it),

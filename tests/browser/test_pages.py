@@ -172,6 +172,192 @@ def test_without_scripts_the_end_of_the_log_is_read_and_a_job_is_canceled(
     context.close()
 
 
+def test_a_list_is_searched_while_one_types_and_its_address_can_be_shared(
+    page: Page, chromium: Browser, lab: Lab
+) -> None:
+    submit(page, lab, local_job("needle in the list", "true"))
+    submit(page, lab, local_job("hay", "true"))
+    page.goto(f"{lab.url}/jobs/")
+
+    page.get_by_role("searchbox").press_sequentially("needle", delay=30)
+
+    expect(page.get_by_role("link", name="hay")).to_have_count(0)
+    expect(page).to_have_url(f"{lab.url}/jobs/?q=needle")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    expect(page.get_by_role("searchbox")).to_have_value("needle")
+    page.wait_for_timeout(2_500)  # the list renews itself meanwhile
+    expect(page.get_by_role("searchbox")).to_have_value("needle")
+    expect(page.get_by_role("link", name="hay")).to_have_count(0)
+    other = chromium.new_context()
+    shared = other.new_page()
+    shared.goto(page.url)
+    expect(shared.get_by_role("link", name="needle in the list").first).to_be_visible()
+    other.close()
+
+
+def test_filters_add_up_and_are_removed_one_by_one(page: Page, lab: Lab) -> None:
+    page.goto(f"{lab.url}/jobs/?type=local")
+
+    page.get_by_role("link", name="Passed").click()
+    expect(page).to_have_url(re.compile(r"status=passed&type=local|type=local&status=passed"))
+    page.get_by_role("link", name=re.compile("Device type local")).click()
+
+    expect(page).to_have_url(f"{lab.url}/jobs/?status=passed")
+    expect(page.get_by_label("Device type")).to_have_value("")
+    expect(page.get_by_role("link", name="Passed")).to_have_attribute("aria-current", "true")
+    page.go_back()
+    expect(page.get_by_label("Device type")).to_have_value("local")
+
+
+def test_a_filtered_list_is_right_again_within_five_seconds_after_a_cut(
+    page: Page, chromium: Browser, lab: Lab
+) -> None:
+    page.goto(f"{lab.url}/jobs/")
+    page.get_by_role("searchbox").fill("cut off")
+    expect(page.get_by_text("fits.")).to_be_visible()
+    page.context.set_offline(True)
+    expect(page.locator("[data-lost]")).to_be_visible()
+    other = chromium.new_context()
+    submit(other.new_page(), lab, local_job("while it was cut off", "true"))
+    other.close()
+
+    page.context.set_offline(False)
+
+    expect(page.get_by_role("link", name="while it was cut off")).to_be_visible(timeout=5_000)
+
+
+def test_the_log_goes_on_after_a_look_at_another_tab(page: Page, lab: Lab) -> None:
+    job = submit(page, lab, local_job("tabs", "for i in $(seq 1 40); do echo line $i; sleep 0.2; done"))
+    assert eventually(lambda: "line 3\n" in text_of(page), LAB_SECONDS)
+
+    page.get_by_role("link", name="Definition").click()
+    expect(page).to_have_url(f"{lab.url}/job/{job}/?tab=definition")
+    expect(page.locator("#line-1")).to_contain_text("job_name: tabs")
+    page.get_by_role("link", name="Log", exact=True).click()
+
+    wait_for_end(page)
+    expect(page.get_by_text("Complete log")).to_be_visible()
+    assert text_of(page).encode() == log_file(lab, job).read_bytes()
+
+
+def test_a_reason_that_is_being_written_stays_while_the_page_renews_itself(page: Page, lab: Lab) -> None:
+    submit(page, lab, local_job("reason", "sleep 60"))
+    expect(page.locator("#job-head .status.pill")).to_have_text("Running", timeout=30_000)
+
+    page.locator("#cancel-why").click()
+    page.get_by_label("Reason").fill("the wrong board")
+    page.wait_for_timeout(3_000)
+    expect(page.get_by_label("Reason")).to_have_value("the wrong board")
+    page.get_by_role("button", name="Cancel with this reason").click()
+
+    wait_for_end(page, "Canceled")
+    expect(page.locator("#job-head")).to_contain_text("the wrong board")
+
+
+def test_a_definition_is_checked_while_one_types_and_a_fault_leads_to_its_line(page: Page, lab: Lab) -> None:
+    log_in(page, lab, "/submit/")
+    editor = page.get_by_label("Definition")
+    text = local_job("typed", "true")
+    editor.fill(text + "priorty: high\n")
+
+    expect(page.locator("#faults")).to_contain_text("priorty")
+    line = text.count("\n") + 1
+    expect(page.locator("[data-gutter] .bad")).to_have_count(1)
+    assert (
+        page.evaluate(
+            "[...document.querySelector('[data-gutter] .bad').parentNode.children].findIndex(e => e.matches('.bad'))"
+        )
+        == line - 1
+    )
+    page.get_by_role("link", name=f"Line {line}").click()
+    expect(editor).to_be_focused()
+    page.keyboard.type("priority: high")
+
+    expect(page.get_by_text("Nothing keeps this job out of the queue.")).to_be_visible()
+    expect(page.locator("[data-gutter] .bad")).to_have_count(0)
+    assert editor.input_value() == text + "priority: high\n"
+
+
+def test_a_file_is_read_into_the_editor(page: Page, lab: Lab) -> None:
+    log_in(page, lab, "/submit/")
+
+    page.get_by_label("or a file").set_input_files(EXAMPLES / "hello.yaml")
+
+    expect(page.get_by_label("Definition")).to_have_value((EXAMPLES / "hello.yaml").read_text())
+    expect(page.get_by_text("Nothing keeps this job out of the queue.")).to_be_visible()
+
+
+def test_a_command_is_copied(page: Page, lab: Lab) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    log_in(page, lab, "/submit/")
+
+    page.get_by_role("button", name="Copy the command for curl").click()
+
+    expect(page.get_by_text("Copied")).to_be_visible()
+    assert f"{lab.url}/api/v0.2/jobs/" in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_a_theme_is_kept_from_page_to_page(page: Page, lab: Lab) -> None:
+    page.goto(lab.url)
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    page.locator(".bar summary").click()
+    page.get_by_role("button", name="Dark").click()
+    page.goto(f"{lab.url}/jobs/")
+
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    page.locator(".bar summary").click()
+    expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="System").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == light
+
+
+def test_keys_lead_to_the_main_pages_and_never_while_somebody_types(page: Page, lab: Lab) -> None:
+    page.goto(lab.url)
+
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.keyboard.press("g")
+    page.keyboard.press("j")
+    page.wait_for_url(f"{lab.url}/jobs/")
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("gh?e/")
+
+    expect(page.get_by_role("searchbox")).to_have_value("gh?e/")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert page.url.startswith(f"{lab.url}/jobs/")
+
+
+def test_a_newcomer_finds_out_why_the_failing_example_fails_and_runs_it_mended(page: Page, lab: Lab) -> None:
+    log_in(page, lab)
+    clicks = 0
+
+    def click(role: str, name: str) -> None:
+        nonlocal clicks
+        page.locator("main").get_by_role(role, name=name, exact=True).first.click()  # type: ignore[arg-type]
+        clicks += 1
+
+    click("link", "Submit a job")
+    click("link", "failing")
+    click("button", "Submit")
+    wait_for_end(page, "Incomplete")
+    expect(page.locator("#job-head")).to_contain_text("block 23 is damaged")
+    expect(page.locator(".failure")).to_contain_text(
+        "ERROR: block 23: checksum is 5d41402a, expected 7d793037"
+    )
+    click("link", "Edit and run")
+    editor = page.get_by_label("Definition")
+    editor.fill(editor.input_value().replace("-eq 23", "-eq 99").replace("lava-test-raise", "echo"))
+    click("button", "Submit")
+    wait_for_end(page)
+
+    expect(page.locator("#job-head")).to_contain_text("3 tests, none failed")
+    assert clicks == 5
+
+
 @pytest.mark.parametrize("address", ["/", "/jobs/", "/job/1/", "/devices/", "/device/local-01/", "/submit/"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_is_wider_than_a_phone(chromium: Browser, lab: Lab, address: str, scheme: str) -> None:

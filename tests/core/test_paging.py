@@ -56,3 +56,52 @@ def test_no_rows_make_an_empty_page(db: None) -> None:
     empty = page(Group.objects.all(), size=3)
 
     assert (empty.rows, empty.newer, empty.older) == ([], None, None)
+
+
+def test_the_page_after_nothing_is_the_last_one(keys: list[int]) -> None:
+    last = page(Group.objects.all(), size=3, after=0)
+
+    assert [row.pk for row in last.rows] == keys[-3:]
+    assert (last.newer, last.older) == (keys[-3], None)
+
+
+def test_a_span_ends_a_search_early_and_leads_on_to_every_row(keys: list[int]) -> None:
+    wanted = Group.objects.filter(pk__in=(keys[0], keys[-1]))
+    seen: list[int] = []
+    before: int | None = None
+    for _ in range(keys[0]):
+        shown = page(wanted, size=3, before=before, span=3)
+        seen += [row.pk for row in shown.rows]
+        before = shown.older
+        if before is None:
+            break
+
+    assert seen == [keys[0], keys[-1]]
+    assert before is None
+
+
+def test_a_span_is_walked_back_to_the_newest_row(keys: list[int]) -> None:
+    wanted = Group.objects.filter(pk=keys[0])
+    after: int | None = 0
+    shown = page(wanted, size=3, after=0, span=3)
+    for _ in range(keys[0]):
+        if shown.newer is None:
+            break
+        after = shown.newer
+        shown = page(wanted, size=3, after=after, span=3)
+
+    assert [row.pk for row in shown.rows] == keys[:1]
+
+
+def test_a_full_page_of_a_span_leads_on_from_its_last_row(keys: list[int]) -> None:
+    first = page(Group.objects.all(), size=2, span=5)
+
+    assert [row.pk for row in first.rows] == keys[:2]
+    assert first.older == keys[1]
+    assert first.looked_at == (keys[1], keys[0])
+
+
+@pytest.mark.parametrize("cursor", [{"before": 10**25}, {"after": 10**25}, {"before": 0}])
+def test_a_span_beyond_the_list_is_empty_or_its_end(cursor: dict[str, int], keys: list[int]) -> None:
+    page(Group.objects.all(), size=2, span=3, **cursor)
+    page(Group.objects.none(), size=2, span=3, **cursor)

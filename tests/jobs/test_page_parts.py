@@ -7,7 +7,7 @@ import pytest
 from jobs import lifecycle, logs, models
 from jobs.logs import Record
 from jobs.models import Attempt, Job
-from jobs.page_parts import LAST_BYTES, LINES_OF_BLOCK, LogPart, Results
+from jobs.page_parts import LAST_BYTES, LINES_OF_BLOCK, LogPart, Results, Verdict
 from jobs.states import State
 from tests import build
 
@@ -103,3 +103,44 @@ def test_results_come_in_pages() -> None:
 
     assert (len(first.cases), first.next_page, first.total) == (3, 2, 5)
     assert (len(last.cases), last.next_page) == (2, None)
+
+
+def test_suites_are_counted_apart() -> None:
+    job = build.job(state=State.RUNNING)
+    report(build.attempt(job), ("boot", "pass"), ("usb", "fail"))
+    report(build.attempt(job), ("iperf", "pass"), suite="1_perf")
+
+    results = Results.of(job, 1, suite="1_perf")
+
+    assert [case.name for case in results.cases] == ["iperf"]
+    assert [(suite.name, [look.word for look in suite.tally]) for suite in results.suites] == [
+        ("0_smoke", ["1 pass", "1 fail"]),
+        ("1_perf", ["1 pass"]),
+    ]
+    assert results.total == 3
+
+
+def test_a_failure_is_shown_where_it_first_speaks_of_an_error() -> None:
+    job = build.job(state=State.RUNNING)
+    write(job, "<LAVA_SIGNAL_STARTTC usb>", *[f"block {number}: ok" for number in range(5)])
+    write(job, "ERROR: block 5: checksum", *[f"block {number}: ok" for number in range(6, 20)])
+    write(job, "<LAVA_SIGNAL_ENDTC usb>")
+    report(build.attempt(job), ("usb", "fail"))
+    models.TestCase.objects.update(log_start=0, log_end=21)
+
+    lines = Verdict.of(job, 1).lines.split("\n")
+
+    assert lines[:4] == ["block 3: ok", "block 4: ok", "ERROR: block 5: checksum", "block 6: ok"]
+    assert len(lines) == 8
+
+
+@pytest.mark.parametrize(("start", "end"), [(None, None), (3, 3), (100, 200)])
+def test_a_failure_without_lines_of_its_own_is_shown_without(start: int | None, end: int | None) -> None:
+    job = build.job(state=State.RUNNING)
+    write(job, *["x"] * 10)
+    report(build.attempt(job), ("usb", "fail"))
+    models.TestCase.objects.update(log_start=start, log_end=end)
+
+    verdict = Verdict.of(job, 1)
+
+    assert (verdict.failed, verdict.lines) == (1, "")

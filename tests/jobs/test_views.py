@@ -7,12 +7,15 @@ from html import unescape
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from devices import lifecycle as devices
+from devices.models import DeviceTypeRight, Right
+from devices.states import WorkerState
 from jobs import lifecycle, logs, models
 from jobs.logs import Record
 from jobs.models import Job
@@ -36,12 +39,28 @@ def hidden_job(submitter: User, state: State = State.SUBMITTED) -> Job:
     return build.job(submitter=submitter, state=state, name="hush", visibility="personal")
 
 
+def report(job: Job, name: str, result: str, **fields: object) -> None:
+    attempt = build.attempt(job)
+    suite, _ = models.TestSuite.objects.get_or_create(attempt=attempt, name="0_smoke")
+    models.TestCase.objects.create(
+        attempt=attempt, index=attempt.cases.count(), suite=suite, name=name, result=result, **fields
+    )
+
+
 def write(job: Job, *lines: str) -> None:
     records = [Record(time=datetime(2026, 3, 1), level="target", message=line) for line in lines]
     logs.append(job.log_directory(), logs.next_index(job.log_directory()), records)
 
 
 # The lab at a glance
+
+
+def queries(client: Client, address: str) -> int:
+    """How often the page asks the database; once it was loaded, what it remembers is there."""
+    page(client, address)
+    with CaptureQueriesContext(connection) as asked:
+        page(client, address)
+    return len(asked)
 
 
 def test_an_empty_lab_says_how_to_begin(client: Client) -> None:
@@ -60,6 +79,33 @@ def test_the_lab_shows_what_runs_and_what_needs_a_person(client: Client) -> None
 
     assert "boot the kernel" in html
     assert "fan is loud" in html
+
+
+def test_the_lab_says_how_far_a_job_is_and_why_the_next_ones_wait(client: Client) -> None:
+    build.job(state=State.RUNNING)
+    build.job(name="waits")
+
+    html = page(client, "/")
+
+    assert 'aria-label="Time used of job' in html
+    assert "It waits for a device that fits: 1 busy." in html
+
+
+def test_the_lab_names_workers_that_are_offline(client: Client) -> None:
+    build.worker("rack-b", state=WorkerState.OFFLINE)
+
+    assert "rack-b" in page(client, "/")
+
+
+def test_the_lab_shows_everybody_the_own_jobs(client: Client, alice: User, bob: User) -> None:
+    build.job(submitter=alice, name="hers")
+    build.job(submitter=bob, name="his", device="qemu02", state=State.FINISHED)
+    client.force_login(bob)
+
+    mine = page(client, "/").partition("My jobs")[2]
+
+    assert "his" in mine
+    assert "hers" not in mine.partition("Needs a person")[0]
 
 
 def test_the_lab_hides_jobs_and_their_number_from_those_who_may_not_see_them(
@@ -82,30 +128,88 @@ def test_the_list_has_the_newest_job_first(client: Client) -> None:
 
     html = page(client, "/jobs/")
 
-    assert re.findall("first|second|third", main_of(html)) == ["third", "second", "first"]
+    assert re.findall(r"</span> (\w+)</a>", main_of(html)) == ["third", "second", "first"]
 
 
 @pytest.mark.parametrize(
-    ("status", "name"),
+    ("query", "name"),
     [
-        ("queued", "waits"),
-        ("running", "runs"),
-        ("complete", "went well"),
-        ("incomplete", "broke"),
-        ("canceled", "was stopped"),
+        ("status=queued", "waits"),
+        ("status=running", "runs"),
+        ("status=passed", "went well"),
+        ("status=failed", "broke"),
+        ("status=lab-error", "met a broken lab"),
+        ("status=canceled", "was stopped"),
+        ("q=WENT", "went well"),
+        ("q=%23{broke}", "broke"),
+        ("type=arm", "waits"),
+        ("device=qemu03", "met a broken lab"),
+        ("submitter=bob", "runs"),
+        ("tag=hdmi", "waits"),
+        ("status=failed&device=qemu01&submitter=alice&type=qemu", "broke"),
     ],
 )
-def test_the_address_says_which_jobs_are_listed(client: Client, status: str, name: str) -> None:
-    build.job(name="waits", device="qemu02")
+def test_the_address_says_which_jobs_are_listed(client: Client, bob: User, query: str, name: str) -> None:
+    build.device("arm01", device_type="arm", tags=("hdmi",))
+    build.job(name="waits", device="arm01", device_type="arm", tags=["hdmi"])
     build.job(name="went well", state=State.FINISHED)
-    build.job(name="broke", state=State.FINISHED, ending=build.FAILED)
+    broke = build.job(name="broke", state=State.FINISHED, ending=build.FAILED)
+    build.job(name="met a broken lab", state=State.FINISHED, ending=build.BROKEN, device="qemu03")
     lifecycle.cancel(build.job(name="was stopped").pk, by="alice")
-    build.job(name="runs", state=State.RUNNING)
+    build.job(name="runs", state=State.RUNNING, submitter=bob)
 
-    html = main_of(page(client, f"/jobs/?status={status}"))
+    html = main_of(page(client, f"/jobs/?{query.format(broke=broke.pk)}"))
 
-    names = ("waits", "went well", "broke", "was stopped", "runs")
-    assert [each for each in names if each in html] == [name]
+    assert re.findall(r"</span> ([\w ]+)</a>", html) == [name]
+
+
+def test_a_complete_job_with_a_failed_test_is_listed_as_failed(client: Client) -> None:
+    job = build.job(name="boots badly", state=State.RUNNING)
+    report(job, "usb", "fail")
+    lifecycle.finish(job.pk, build.PASSED, worker="worker01")
+
+    assert "boots badly" in page(client, "/jobs/?status=failed")
+    assert "boots badly" not in page(client, "/jobs/?status=passed")
+    assert "Tests failed" in page(client, "/jobs/")
+
+
+def test_each_filter_can_be_removed_by_itself(client: Client) -> None:
+    html = page(client, "/jobs/?status=failed&q=boot&device=qemu01")
+
+    chips = re.findall(r'<li><a href="([^"]+)"><span class="soft">([\w ]+)</span> (\w+)', unescape(html))
+    assert chips == [
+        ("/jobs/?status=failed&device=qemu01", "Text", "boot"),
+        ("/jobs/?status=failed&q=boot", "Device", "qemu01"),
+    ]
+
+
+def test_whoever_is_logged_in_finds_the_own_jobs_by_a_word(client: Client, alice: User) -> None:
+    client.force_login(alice)
+
+    assert 'href="?submitter=alice">Mine</a>' in page(client, "/jobs/")
+
+
+@pytest.mark.parametrize(
+    "query", ["q=%00", "q=%25", "q=" + "x" * 9999, "tag=%F0", f"before={10**25}", f"after={10**25}&q=x"]
+)
+def test_an_odd_filter_finds_nothing_and_breaks_nothing(client: Client, query: str) -> None:
+    build.job()
+
+    page(client, f"/jobs/?{query}")
+
+
+def test_a_search_without_an_index_ends_somewhere_and_says_where_to_look_on(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.views.LOOKED_THROUGH", 3)
+    jobs = [build.job(name=name) for name in ("needle", *["hay"] * 5)]
+
+    first = page(client, "/jobs/?q=needle")
+    second = page(client, f"/jobs/?q=needle&before={jobs[3].pk}")
+
+    assert f"No job among #{jobs[3].pk} to #{jobs[5].pk} fits." in first
+    assert f"?q=needle&amp;before={jobs[3].pk}" in first
+    assert f'href="/job/{jobs[0].pk}/"' in second
 
 
 def test_an_unknown_status_is_not_found(client: Client) -> None:
@@ -125,16 +229,53 @@ def test_older_and_newer_pages_lead_to_each_other(client: Client, monkeypatch: p
     assert 'rel="next"' not in oldest
 
 
-def test_a_list_asks_the_database_as_often_for_many_jobs_as_for_one(client: Client) -> None:
-    build.job()
-    with CaptureQueriesContext(connection) as for_one:
-        page(client, "/jobs/")
-    for _ in range(10):
-        build.job()
-    with CaptureQueriesContext(connection) as for_many:
-        page(client, "/jobs/")
+def test_the_last_page_is_one_click_away_and_leads_back(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.views.JOBS_OF_PAGE", 2)
+    jobs = [build.job(name=f"job {number}") for number in range(5)]
 
-    assert len(for_many) == len(for_one)
+    last = page(client, "/jobs/?status=queued&after=0")
+
+    assert 'href="?status=queued&amp;after=0">Oldest</a>' in page(client, "/jobs/?status=queued")
+    assert re.findall(r'href="/job/(\d+)/"', last) == [str(jobs[1].pk), str(jobs[0].pk)]
+    assert 'rel="next"' not in last
+    assert 'href="/jobs/?status=queued">Newest</a>' in last
+
+
+@pytest.mark.parametrize("address", ["/", "/jobs/", "/jobs/?status=failed&q=hello", "/submit/"])
+def test_a_page_asks_the_database_as_often_for_many_rows_as_for_one(
+    client: Client, admin: User, address: str
+) -> None:
+    client.force_login(admin)
+    build.job(submitter=admin, state=State.FINISHED, ending=build.FAILED)
+    build.job(submitter=admin, state=State.RUNNING)
+    build.job()
+    for_one = queries(client, address)
+
+    for number in range(4):
+        name = f"qemu1{number}"
+        build.device(name, device_type=f"type{number}")
+        build.job(device=name, device_type=f"type{number}", state=State.RUNNING, submitter=build.user(name))
+        build.job(device_type=f"type{number}", device=name)
+        build.device(f"{name}b", worker=None)
+        failed = build.job(state=State.RUNNING, device=f"good{number}", submitter=admin)
+        report(failed, "usb", "fail")
+        lifecycle.finish(failed.pk, build.PASSED, worker="worker01")
+
+    assert queries(client, address) == for_one
+
+
+@pytest.mark.parametrize("tab", ["log", "results", "definition"])
+def test_a_job_asks_the_database_as_often_for_many_results_as_for_one(client: Client, tab: str) -> None:
+    job = build.job(state=State.RUNNING)
+    report(job, "usb", "fail")
+    for_one = queries(client, f"/job/{job.pk}/?tab={tab}")
+
+    for number in range(5):
+        report(job, f"case {number}", "fail")
+
+    assert queries(client, f"/job/{job.pk}/?tab={tab}") == for_one
 
 
 # One job
@@ -173,6 +314,56 @@ def test_a_failed_job_says_why(client: Client) -> None:
     html = page(client, f"/job/{job.pk}/")
 
     assert "<strong>Job error.</strong> the kernel did not boot" in html
+
+
+def test_a_complete_job_with_failed_tests_says_so_at_first_sight(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+    for name, result in (("boot", "pass"), ("usb", "fail"), ("rtc", "fail")):
+        report(job, name, result)
+    lifecycle.finish(job.pk, build.PASSED, worker="worker01")
+
+    head = page(client, f"/job/{job.pk}/").partition('id="job-head"')[2].partition("</p>")[0]
+
+    assert "Complete" in head
+    assert "2 of 3 tests failed" in head
+
+
+def test_a_failed_test_is_shown_with_its_last_lines(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+    write(job, *[f"line {number}" for number in range(30)])
+    report(job, "usb", "fail", log_start=10, log_end=25)
+
+    failure = page(client, f"/job/{job.pk}/").partition("First failure")[2].partition("</section>")[0]
+
+    assert "usb" in failure
+    assert re.findall(r"^line (\d+)", failure, re.MULTILINE) == [str(number) for number in range(17, 25)]
+    assert 'href="?tab=log#L10"' in failure
+
+
+def test_an_action_of_the_dispatcher_that_failed_once_is_no_failed_test(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+    suite = models.TestSuite.objects.create(attempt=build.attempt(job), name="lava")
+    models.TestCase.objects.create(
+        attempt=build.attempt(job), index=1, suite=suite, name="login-action", result="fail"
+    )
+
+    html = page(client, f"/job/{job.pk}/")
+
+    assert "tests failed" not in html
+    assert "First failure" not in html
+
+
+def test_results_are_chosen_by_result_and_suite_in_the_address(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+    for name, result in (("boot", "pass"), ("usb", "fail")):
+        report(job, name, result, log_start=3)
+
+    failed = page(client, f"/job/{job.pk}/?tab=results&result=fail&suite=0_smoke")
+    none = page(client, f"/job/{job.pk}/?tab=results&suite=1_perf")
+
+    assert re.findall(r'<td class="name">(\w+)</td>', failed) == ["usb"]
+    assert 'href="?tab=log#L3" data-failure' in failed
+    assert "No result is like that." in none
 
 
 def test_a_queued_job_says_why_it_waits(client: Client) -> None:
@@ -249,11 +440,15 @@ def test_results_are_shown_with_measurement_and_unit(client: Client) -> None:
 def test_the_definition_is_shown_as_it_was_submitted(client: Client) -> None:
     job = build.job(name="boot & run")
 
-    assert "boot &amp; run" in page(client, f"/job/{job.pk}/?tab=definition")
+    html = page(client, f"/job/{job.pk}/?tab=definition")
+    assert '<li id="line-1">' in html
+    assert "<code>job_name: boot &amp; run</code>" in html
     assert page(client, f"/job/{job.pk}/definition") == job.definition
 
 
-@pytest.mark.parametrize("query", ["tab=secrets", "attempt=2", "attempt=0", "attempt=x"])
+@pytest.mark.parametrize(
+    "query", ["tab=secrets", "tab=results&result=odd", "attempt=2", "attempt=0", "attempt=x"]
+)
 def test_a_part_that_a_job_does_not_have_is_not_found(client: Client, query: str) -> None:
     page(client, f"/job/{build.job().pk}/?{query}", 404)
 
@@ -310,6 +505,26 @@ def test_the_submitter_cancels_a_job(client: Client, alice: User) -> None:
     job.refresh_from_db()
     assert response.headers["Location"] == f"/job/{job.pk}/"
     assert job.state == State.CANCELING
+
+
+def test_a_reason_for_canceling_is_told_with_the_job(client: Client, alice: User) -> None:
+    job = build.job(submitter=alice)
+    client.force_login(alice)
+
+    client.post(f"/job/{job.pk}/cancel/", {"reason": "wrong kernel"})
+
+    assert "wrong kernel" in page(client, f"/job/{job.pk}/")
+
+
+def test_a_reason_that_is_too_long_cancels_nothing_and_says_so(client: Client, alice: User) -> None:
+    job = build.job(submitter=alice)
+    client.force_login(alice)
+
+    response = client.post(f"/job/{job.pk}/cancel/", {"reason": "x" * 201}, follow=True)
+
+    job.refresh_from_db()
+    assert "more than 200 characters" in response.content.decode()
+    assert job.state == State.SUBMITTED
 
 
 def test_a_stranger_cancels_nothing_and_reads_why(client: Client, alice: User, mallory: User) -> None:
@@ -396,7 +611,7 @@ def test_buttons_are_shown_to_those_who_may_press_them(client: Client, alice: Us
     client.force_login(mallory)
     assert buttons() == ["resubmit"]
     client.force_login(alice)
-    assert buttons() == ["cancel", "resubmit"]
+    assert sorted(set(buttons())) == ["cancel", "resubmit"]
 
 
 # Submitting
@@ -435,7 +650,7 @@ def test_faults_are_listed_with_their_line_and_the_text_is_kept(client: Client, 
     assert not Job.objects.exists()
     assert "2 things keep this job out of the queue" in html
     assert "timeouts.job.minutes</code>" in html
-    assert re.search(r"<strong>Line \d+\.</strong> <code>priorty</code>", html)
+    assert re.search(r">Line \d+</a>: <code>priorty</code>", html)
     assert "priorty: high" in html.partition("<textarea")[2]
 
 
@@ -447,6 +662,71 @@ def test_checking_only_makes_no_job(client: Client, alice: User) -> None:
 
     assert "Nothing keeps this job out of the queue." in response.content.decode()
     assert not Job.objects.exists()
+
+
+def test_a_text_is_checked_while_it_is_written(client: Client, alice: User) -> None:
+    build.device()
+    client.force_login(alice)
+
+    good = client.post("/submit/check/", {"definition": build.definition()}).content.decode()
+    bad = client.post(
+        "/submit/check/", {"definition": build.definition() + "priorty: high\n"}
+    ).content.decode()
+    empty = client.post("/submit/check/", {"definition": ""}).content.decode()
+
+    assert "Nothing keeps this job out of the queue." in good
+    assert re.search(r'data-line="\d+"[^>]*>Line \d+</a>: <code>priorty</code>', bad)
+    assert "<html" not in bad
+    assert "note" not in empty
+    assert client.get("/submit/check/").status_code == 405
+
+
+def test_a_file_is_submitted_instead_of_the_text(client: Client, alice: User) -> None:
+    build.device()
+    client.force_login(alice)
+    file = SimpleUploadedFile("job.yaml", build.definition("from a file").encode())
+
+    client.post("/submit/", {"definition": "", "file": file})
+
+    assert Job.objects.get().description == "from a file"
+
+
+def test_a_file_with_a_fault_is_put_into_the_form(client: Client, alice: User) -> None:
+    client.force_login(alice)
+    file = SimpleUploadedFile("job.yaml", b"job_name: \xff\n")
+
+    response = client.post("/submit/", {"definition": "", "file": file})
+
+    assert response.status_code == 400
+    assert "job_name: \N{REPLACEMENT CHARACTER}" in response.content.decode().partition("<textarea")[2]
+
+
+def test_the_form_says_what_each_device_type_has_for_the_user(
+    client: Client, alice: User, mallory: User
+) -> None:
+    build.job(state=State.RUNNING)
+    build.device("qemu02")
+    build.job(device="qemu02")
+    build.device("secret01", device_type="secret")
+    DeviceTypeRight.objects.create(device_type_id="secret", group=alice.groups.get(), right=Right.VIEW)
+    client.force_login(mallory)
+
+    html = page(client, "/submit/").partition("Device types now")[2].partition("</table>")[0]
+
+    assert re.findall(r"(?:<td[^>]*>|/\">)(\w+)<", html) == ["qemu", "1", "1", "0", "1"]
+
+
+def test_commands_name_this_lab_and_no_token(client: Client, alice: User) -> None:
+    client.force_login(alice)
+
+    html = unescape(page(client, "/submit/"))
+
+    assert (
+        'curl -H "Authorization: Token $TOKEN" -F definition=@job.yaml http://testserver/api/v0.2/jobs/'
+        in html
+    )
+    assert 'lavacli --uri "http://alice:$TOKEN@testserver/RPC2" jobs submit job.yaml' in html
+    assert 'LAVA_LITE_SERVER=http://testserver LAVA_LITE_TOKEN="$TOKEN" lava-lite job submit job.yaml' in html
 
 
 @pytest.mark.parametrize("text", ["", "   ", "nul \0 byte"])
@@ -507,6 +787,15 @@ def test_what_was_written_before_logging_in_is_in_the_form_afterwards(client: Cl
 
     assert "job_name: kept" in page(client, "/submit/")
     assert "job_name: kept" not in page(client, "/submit/")
+
+
+def test_another_window_that_renews_itself_takes_no_draft(client: Client, alice: User) -> None:
+    client.post("/submit/", {"definition": "job_name: kept\n"})
+    client.post("/login/", {"username": "alice", "password": build.PASSWORD})
+
+    page(client, "/submit/?fragment=live")
+
+    assert "job_name: kept" in page(client, "/submit/")
 
 
 # Logging in, and errors

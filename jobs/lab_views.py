@@ -1,0 +1,75 @@
+"""The lab as it is now: what runs, what waits, and what needs a person."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from core.pages import render_live
+from devices.models import Device, DeviceQuerySet, Worker
+from devices.states import USABLE, WorkerHealth, WorkerState
+from jobs import waiting
+from jobs.models import Job, JobQuerySet
+from jobs.states import ON_A_DEVICE, State
+from jobs.timing import TimeBar
+
+RUNNING_SHOWN = 10
+QUEUED_SHOWN = 5
+AILING_SHOWN = 10
+OFFLINE_SHOWN = 10
+LATEST_SHOWN = 8
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    jobs = Job.objects.visible_to(request.user)
+    devices = Device.objects.visible_to(request.user).in_service()
+    context = {"section": "lab", **_work(jobs), **_inventory(devices), **_latest(jobs, request)}
+    return render_live(request, "home.html", ["home_live.html"], context)
+
+
+def _work(jobs: JobQuerySet) -> dict[str, object]:
+    """What runs and what waits, the first few of each."""
+    running = jobs.filter(state__in=ON_A_DEVICE)
+    queued = jobs.queued()
+    oldest = jobs.filter(state=State.SUBMITTED).order_by("id").first()
+    first = list(queued.select_related("submitter").prefetch_related("tags")[:QUEUED_SHOWN])
+    reasons = waiting.reasons(first)
+    shown = running.order_by("-id").select_related("submitter")[:RUNNING_SHOWN]
+    return {
+        "running": running.count(),
+        "running_jobs": [(job, TimeBar.of(job)) for job in shown],
+        "queued": queued.count(),
+        "queued_jobs": [(job, reasons[job.pk]) for job in first],
+        "longest_wait": oldest.waited if oldest else None,
+    }
+
+
+def _inventory(devices: DeviceQuerySet) -> dict[str, object]:
+    ailing = _ailing(devices)
+    offline = Worker.objects.filter(state=WorkerState.OFFLINE).exclude(health=WorkerHealth.RETIRED)
+    return {
+        "devices": devices.count(),
+        "free": devices.idle().count(),
+        "ailing": ailing.count(),
+        "ailing_devices": ailing.select_related("worker").order_by("-health_since")[:AILING_SHOWN],
+        "offline_workers": offline[:OFFLINE_SHOWN],
+    }
+
+
+def _latest(jobs: JobQuerySet, request: HttpRequest) -> dict[str, object]:
+    """The last jobs of whoever looks; of everybody for a visitor, and for somebody who has none yet."""
+    latest = jobs.with_failures().recent().select_related("submitter").defer("definition")
+    mine = []
+    if isinstance(request.user, User):
+        mine = list(latest.filter(submitter=request.user)[:LATEST_SHOWN])
+    return {"are_mine": bool(mine), "jobs": mine or list(latest[:LATEST_SHOWN])}
+
+
+def _ailing(devices: DeviceQuerySet) -> DeviceQuerySet:
+    """Those that get no jobs until a person does something."""
+    there = Q(worker__state=WorkerState.ONLINE, worker__health=WorkerHealth.ACTIVE)
+    well = Q(health__in=USABLE, worker__isnull=False) & there
+    return devices.exclude(well)
