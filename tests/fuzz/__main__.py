@@ -19,9 +19,7 @@ def main() -> int:
     asked = _arguments()
     seconds = max(1, int(asked.minutes * 60 / len(APIS) / len(VISITORS)))
     print(f"seed {asked.seed}, {seconds} s for each API and visitor")
-    findings = [
-        finding for visitor in VISITORS for finding in _as_visitor(visitor, seconds, asked.seed)
-    ]
+    findings = [finding for visitor in VISITORS for finding in _as_visitor(visitor, seconds, asked.seed)]
     faulty = [finding for finding in findings if not finding.is_clean]
     for finding in faulty:
         print(finding.output)
@@ -44,7 +42,10 @@ def _as_visitor(visitor: str, seconds: int, seed: int) -> list[Finding]:
             finding = fuzz(lab, api, visitor, f"--max-time={seconds}", f"--seed={seed}")
             word = "no faults" if finding.is_clean else "FAULTS"
             who = visitor or "anonymous"
-            print(f"{api:5} {who:9} {finding.operations:3} operations {finding.cases:8,} cases  {word}", flush=True)
+            print(
+                f"{api:5} {who:9} {finding.operations:3} operations {finding.cases:8,} cases  {word}",
+                flush=True,
+            )
             findings.append(finding)
     return findings
 
