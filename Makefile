@@ -3,6 +3,7 @@
 # make check  what is checked before a change is accepted, without the tests
 #
 # make screenshots       take a picture of every page, in build/screenshots
+# make fuzz MINUTES=10   call both APIs with whatever their descriptions allow, and more
 #
 # Each installs what it needs into .venv, once.
 
@@ -15,7 +16,9 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 # Many tests wait for other processes, so two at a time take little more than half as long.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: run test check screenshots
+MINUTES ?= 10
+
+.PHONY: run test check screenshots fuzz
 
 run: $(VENV)/.runtime
 	@exec $(BIN)/lava-lite up
@@ -34,6 +37,9 @@ check: $(VENV)/.dev
 
 screenshots: $(VENV)/.test
 	@$(BIN)/python -m tests.gallery
+
+fuzz: $(VENV)/.test
+	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 # A stamp is written last, so an installation that was interrupted is taken up again.
 $(VENV)/.runtime: pyproject.toml | $(BIN)/pip
