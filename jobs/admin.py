@@ -16,7 +16,7 @@ from accounts.admin_base import (
     HistoryAdmin,
     LabAdmin,
     ReadOnlyAdmin,
-    TabularInline,
+    StackedInline,
     asking,
     check_number,
     named,
@@ -45,7 +45,7 @@ def _cancel(page: LabAdmin, request: HttpRequest, jobs: QuerySet[Job], reason: s
     return f"Canceled, or asked to stop: {named(unfinished)}" if unfinished else "All were finished already."
 
 
-class AttemptInline(TabularInline):
+class AttemptInline(StackedInline):
     model = Attempt
     fields = ["number", "device_name", "worker_name", "scheduled", "started", "ended", "result", "error_type"]
     can_delete = False

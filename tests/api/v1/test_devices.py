@@ -125,7 +125,7 @@ def test_a_stranger_takes_no_device_out_and_reads_why(group: Group, mallory: Use
     answer = login(mallory).post(f"{DEVICES}qemu01/health/", {"health": "Maintenance"})
 
     assert answer.status_code == 403
-    assert answer.json()["detail"] == "You do not look after qemu01; nothing was changed."
+    assert answer.json()["detail"] == "You do not look after qemu01."
     assert Device.objects.get().health == DeviceHealth.GOOD
 
 
