@@ -414,13 +414,9 @@ class AliasAdmin(InventoryAdmin):
 
 def _worker_verb(health: WorkerHealth) -> Act:
     def act(page: LabAdmin, request: HttpRequest, workers: QuerySet[Worker], reason: str) -> str:
-        by = actor(request)
-        names = workers.order_by("pk").values_list("pk", flat=True)
-        changed = [
-            lifecycle.set_worker_health(name, health, by=by.get_username(), reason=reason)
-            for name in list(names)
-        ]
-        audit.note_each(by, changed, f"{health.label}: {reason or 'no reason given'}")
+        names = list(workers.order_by("pk").values_list("pk", flat=True))
+        user = actor(request)
+        changed = [lifecycle.set_worker_health_for(name, health, user=user, reason=reason) for name in names]
         return f"{health.label} now: {named(changed)}"
 
     return act

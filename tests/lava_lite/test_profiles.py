@@ -20,6 +20,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from core.private import make_password
 from jobs.models import Job
 from jobs.states import State
 from lava_lite import first_start, options
@@ -256,7 +257,7 @@ def test_a_served_lab_behind_its_proxy(served: Served) -> None:
 
 
 def test_no_two_labs_begin_with_the_same_password() -> None:
-    made = {first_start._make_password() for _ in range(50)}
+    made = {make_password() for _ in range(50)}
 
     assert len(made) == 50
     assert all(len(password) >= 16 for password in made)
