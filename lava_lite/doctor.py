@@ -30,6 +30,8 @@ ANSWER_TIMEOUT = 5.0
 BEHIND = timedelta(minutes=1)
 NOT_YET = "it is made by the first start: lava-lite up"
 
+SAID_ALREADY = ("lava_lite.E001", "lava_lite.W002")  # of the data directory and the secret key
+
 Checks = Iterator[Finding]
 
 
@@ -183,7 +185,8 @@ def django_checks(lab: Lab) -> Checks:
     from lava_lite import roles
 
     roles.set_up_django()
-    messages = checks.run_checks(include_deployment_checks=lab.settings["SERVED"])
+    found = checks.run_checks(include_deployment_checks=lab.settings["SERVED"])
+    messages = [message for message in found if message.id not in SAID_ALREADY]
     for message in messages:
         level = bad if message.level >= checks.ERROR else warn
         yield level(

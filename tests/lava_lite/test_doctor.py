@@ -154,6 +154,16 @@ def test_a_served_lab_is_asked_what_it_needs_behind_https(ports: None, tmp_path:
     assert not any("SECRET_KEY" in row["text"] for row in plain)
 
 
+def test_what_others_can_read_is_told_once(ports: None, tmp_path: Path) -> None:
+    key = tmp_path / "secret.key"
+    key.write_text("x" * 60)
+    key.chmod(0o644)
+
+    rows = json.loads(examined("--json").stdout)
+
+    assert [row["what"] for row in rows if str(key) in row["text"]] == ["secret key"]
+
+
 @pytest.mark.lab
 def test_a_running_lab_is_healthy_and_one_that_ended_too(lab: Lab) -> None:
     running = examined(environment=lab.environment)
