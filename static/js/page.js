@@ -15,8 +15,10 @@ function later() {
   timer = setTimeout(refresh, Date.now() - lastChange < 60_000 && lost.hidden ? CHANGING : CALM);
 }
 
-// A part in which somebody types or has opened something is left alone until that is over.
-const inUse = (part) => part.querySelector("details[open], :is(input, textarea, select):focus");
+// A part in which somebody types or has opened something is left alone until that is over; a box that is
+// checked is no typing, and who chooses rows wants to see what becomes of them.
+const inUse = (part) =>
+  part.querySelector("details[open], :is(input:not([type=checkbox]), textarea, select):focus");
 
 function twinOf(element) {
   if (element.id) return document.getElementById(element.id);

@@ -77,6 +77,22 @@ def test_what_is_chosen_and_typed_outlives_the_renewal_of_the_list(page: Page, l
     bring_back(page, lab)
 
 
+def test_the_list_is_live_for_who_stands_on_a_box(page: Page, lab: Lab) -> None:
+    log_in(page, lab, "/devices/")
+    choose(page, "local-01")
+    other = page.context.new_page()
+    other.goto(f"{lab.url}/device/local-02/")
+
+    other.get_by_label("Reason").fill("seen at once")
+    other.get_by_role("button", name="Take out local-02").click()
+
+    expect(page.locator("#devices")).to_contain_text("seen at once")
+    expect(page.get_by_label("Choose local-01")).to_be_focused()
+    expect(page.get_by_label("Choose local-01")).to_be_checked()
+    other.close()
+    bring_back(page, lab)
+
+
 def test_all_that_are_shown_are_chosen_by_one_box(page: Page, lab: Lab) -> None:
     log_in(page, lab, "/devices/")
     everything = page.get_by_label("All shown")
