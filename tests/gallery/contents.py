@@ -54,10 +54,28 @@ OUT = (  # device, health, by whom, why, how long ago
     ),
     ("rpi4-03", "MAINTENANCE", "admin", "Lent to the graphics team", timedelta(days=9)),
 )
-SUITES = {
-    "0_boot": ("kernel-version", "no-oops", "root-filesystem", "network-up"),
-    "1_storage": ("emmc-detected", "read-throughput", "write-throughput", "fsck"),
-    "2_usb": ("hub", "mass-storage", "hot-plug"),
+SUITES = {  # what each case of a suite says
+    "0_boot": {
+        "kernel-version": ["Linux 6.13.0-rc4 aarch64"],
+        "no-oops": ["dmesg: 0 oopses, 0 warnings"],
+        "root-filesystem": ["/dev/mmcblk0p2 on / type ext4 (rw,relatime)"],
+        "network-up": ["eth0: lease of 192.168.50.23 obtained", "ping: 5 sent, 5 received, 0.41 ms"],
+    },
+    "1_storage": {
+        "emmc-detected": ["mmcblk0 29.7 GiB"],
+        "read-throughput": ["1024 blocks read", "43.7 MB/s"],
+        "write-throughput": ["1024 blocks written"],
+        "fsck": ["rootfs: clean, 41903/1921360 files, 512177/7772416 blocks"],
+    },
+    "2_usb": {
+        "hub": ["Bus 001 Device 002: ID 2109:3431 VIA Labs, Inc. Hub"],
+        "mass-storage": ["sda: 14.9 GiB, SanDisk Ultra Fit"],
+        "hot-plug": ["usb 1-1.3: USB disconnect, device number 4"],
+    },
+}
+FAULTS = {
+    "write-throughput": "ERROR: 9.1 MB/s, expected at least 15",
+    "hot-plug": "ERROR: the hub did not come back within 10 seconds",
 }
 MEASURED = {
     "read-throughput": ("43.7", "MB/s"),
@@ -85,7 +103,14 @@ def main(kind: str) -> None:
     _make_database()
     cast = _cast()
     places = _Lab(cast).fill() if kind == "full" else {}
-    print(json.dumps({"places": places, **_secrets(cast)}))  # noqa: T201
+    secrets = _secrets(cast)
+    places["token"] = cast["alice"].tokens.get().pk
+    print(json.dumps({"places": places, **secrets}))  # noqa: T201
+
+
+def minutes(number: int) -> timedelta:
+    """And a half, so that pages say the same a little later."""
+    return timedelta(minutes=number, seconds=30)
 
 
 def _make_database() -> None:
@@ -142,14 +167,20 @@ class _Lab:
         for told in _everyday():
             self._finished(told)
         self._take_out()
+        # In the order in which they were submitted.
         places = {
             "private": self._finished(PRIVATE),
             "broken": self._finished(BROKEN),
             "canceled": self._canceled(),
+            "queued": self._waits("camera pipeline", "alice", "imx8mp-evk", minutes(48), tags=["camera"]),
             "passed": self._finished(PASSED),
-            "failed": self._finished(FAILED),
+            "running": self._runs("stress the eMMC overnight", "alice", "bbb-01", minutes(34)),
         }
-        return places | self._busy() | self._queued()
+        self._waits("PCIe link training", "bob", "rockpro64", minutes(21))
+        places["failed"] = self._finished(FAILED)
+        self._runs("boot v6.13-rc4 with KASAN", "bob", "qemu-01", minutes(3))
+        self._waits("USB storage, again", "alice", "beaglebone-black", minutes(2))
+        return places
 
     def _inventory(self) -> None:
         from devices.models import DeviceRight, DeviceType, DeviceTypeRight, Right, Worker
@@ -204,26 +235,13 @@ class _Lab:
         self._date(job, ended=self._now - timedelta(minutes=50))
         return job.pk
 
-    def _busy(self) -> dict[str, int]:
-        running = self._started(
-            "stress the eMMC overnight", "alice", "bbb-01", timedelta(minutes=34, seconds=30)
-        )
-        self._write(running, _boot("bbb-01") + _tests()[:4])
-        other = self._started("boot v6.13-rc4 with KASAN", "bob", "qemu-01", timedelta(minutes=3, seconds=30))
-        self._write(other, _boot("qemu-01"))
-        return {"running": running.pk}
+    def _runs(self, name: str, by: str, device: str, ago: timedelta) -> int:
+        job = self._started(name, by, device, ago)
+        self._write(job, [*_boot(device), *_tests()[:4]])
+        return job.pk
 
-    def _queued(self) -> dict[str, int]:
-        waiting = [
-            self._submitted(
-                "camera pipeline", "alice", "imx8mp-evk", timedelta(minutes=48, seconds=30), tags=["camera"]
-            ),
-            self._submitted("PCIe link training", "bob", "rockpro64", timedelta(minutes=21, seconds=30)),
-            self._submitted(
-                "USB storage, again", "alice", "beaglebone-black", timedelta(minutes=2, seconds=30)
-            ),
-        ]
-        return {"queued": waiting[0].pk}
+    def _waits(self, name: str, by: str, device_type: str, ago: timedelta, **more: Any) -> int:
+        return self._submitted(name, by, device_type, ago, **more).pk
 
     def _started(self, name: str, by: str, device: str, ago: timedelta, **more: Any) -> Job:
         from jobs import lifecycle
@@ -290,14 +308,12 @@ BROKEN = Told(
     ago=timedelta(hours=1, minutes=20),
     error=("Infrastructure", "The serial port of bbb-02 fell silent: ser2net answers, the board does not"),
 )
-PASSED = Told(
-    name="boot v6.13-rc4 by network", by="bob", device="rpi4-01", ago=timedelta(minutes=32, seconds=30)
-)
+PASSED = Told(name="boot v6.13-rc4 by network", by="bob", device="rpi4-01", ago=minutes(32))
 FAILED = Told(
     name="storage and USB on next-20261120",
     by="alice",
     device="rpi4-02",
-    ago=timedelta(minutes=12, seconds=30),
+    ago=minutes(12),
     failing=("write-throughput", "hot-plug"),
     error=("Test", "hot-plug: the hub did not come back after the second reset"),
 )
@@ -338,10 +354,11 @@ def _tests(failing: Sequence[str] = ()) -> list[Line]:
     lines: list[Line] = []
     for suite, cases in SUITES.items():
         lines.append(("target", f"<LAVA_SIGNAL_STARTRUN {suite}>"))
-        for case in cases:
+        for case, said in cases.items():
             lines.append(("target", f"+ ./{case}.sh"))
+            lines += [("target", words) for words in said]
             if case in failing:
-                lines.append(("error", f"{case}: expected 1, got 0 (see dmesg)"))
+                lines.append(("error", f"{case}: {FAULTS[case]}"))
             lines.append(("results", _result(suite, case, failed=case in failing)))
     return lines
 
