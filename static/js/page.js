@@ -75,6 +75,10 @@ addEventListener("htmx:configRequest", ({ detail }) => {
     if (value === "") delete detail.parameters[name];
   }
 });
+// Whoever stood on what is gone, by keyboard, goes on from the place that the page names.
+addEventListener("htmx:afterSettle", () => {
+  if (document.activeElement === document.body) document.querySelector("[data-refuge]")?.focus({ preventScroll: true });
+});
 addEventListener("htmx:sendError", () => (lost.hidden = false));
 addEventListener("htmx:responseError", ({ detail }) => {
   if (detail.requestConfig.verb === "get") location.assign(detail.pathInfo.finalRequestPath);
