@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from accounts import audit
 from accounts.admin import GroupAdmin, actor
@@ -29,10 +30,9 @@ from accounts.admin_base import (
     named,
     secret_page,
 )
-from core import yaml
 from core.looks import Look
 from core.templatetags.lab import status
-from devices import lifecycle, looks
+from devices import dictionary, inventory, lifecycle, looks
 from devices.lifecycle import StillInUse
 from devices.models import (
     Alias,
@@ -41,7 +41,6 @@ from devices.models import (
     DeviceType,
     DeviceTypeRight,
     HealthChange,
-    Right,
     Tag,
     Worker,
 )
@@ -108,20 +107,14 @@ class SharedAdmin(InventoryAdmin):
         return mine.exists() if obj is None else mine.filter(pk=obj.pk).exists()
 
 
-def check_dictionary(text: str) -> str:
-    """The text of a YAML mapping, or nothing. ValidationError says what and where it is wrong."""
-    try:
-        value = yaml.load(text)
-    except yaml.YAMLError as error:
-        raise ValidationError(f"Not valid YAML: {error}") from error
-    if value is not None and not isinstance(value, dict):
-        raise ValidationError("Expected a mapping, for example “executor: shell”.")
-    return text
-
-
 class DictionaryForm(OpenedForm):
     def clean_dictionary(self) -> str:
-        return check_dictionary(self.cleaned_data["dictionary"])
+        text: str = self.cleaned_data["dictionary"]
+        try:
+            dictionary.check(text)
+        except dictionary.InvalidDictionary as wrong:
+            raise ValidationError(capfirst(str(wrong))) from None
+        return text
 
 
 class DeviceForm(DictionaryForm):
@@ -281,12 +274,12 @@ class DeviceAdmin(SharedAdmin):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         for device in objs:
-            _check_hides_no_job(device)
+            inventory.check_removable(device)
         lines = HealthChange.objects.filter(device__in=[device.pk for device in objs]).count()
         return self.in_numbers(objs, request, {"lines of their history": lines})
 
     def remove(self, pk: Any, *, by: str) -> None:
-        _check_hides_no_job(Device.objects.get(pk=pk))
+        inventory.check_removable(Device.objects.get(pk=pk))
         super().remove(pk, by=by)
 
     def look_of(self, row: Device) -> Look:
@@ -314,16 +307,6 @@ class DeviceAdmin(SharedAdmin):
         if device.worker is None or looks.of_worker(device.worker) is not looks.ONLINE:
             return status(looks.of_worker(device.worker))
         return device.worker.name
-
-
-def _check_hides_no_job(device: Device) -> None:
-    # Its jobs outlive it, and what hides them from others would go with it.
-    hidden = device.rights.filter(right=Right.VIEW).exists()
-    if hidden and (jobs := device.jobs.count()):
-        raise StillInUse(
-            f"{device.name} is shown to some groups only, and so are its {jobs} jobs, which would be shown to all "
-            "without it. Retire it instead, or delete its jobs first."
-        )
 
 
 class AliasForm(ModelForm):
@@ -369,27 +352,17 @@ class DeviceTypeAdmin(SharedAdmin):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         for device_type in objs:
-            _check_unused(device_type)
+            inventory.check_removable(device_type)
         return super().get_deleted_objects(objs, request)
 
     def remove(self, pk: Any, *, by: str) -> None:
         device_type = DeviceType.objects.select_for_update().get(pk=pk)
-        _check_unused(device_type)
+        inventory.check_removable(device_type)
         device_type.delete()
 
     @admin.display(description="devices", ordering="device_count")
     def number_of_devices(self, device_type: Any) -> int:
         return int(device_type.device_count)
-
-
-def _check_unused(device_type: DeviceType) -> None:
-    # Django would list every job of the type here; there may be a hundred thousand.
-    devices, jobs = device_type.devices.count(), device_type.jobs.count()
-    if devices or jobs:
-        raise StillInUse(
-            f"device type {device_type.name} has {devices} devices and {jobs} jobs. Retire the devices instead, "
-            "and switch off the type's “display”."
-        )
 
 
 @admin.register(Alias)
@@ -495,11 +468,11 @@ class WorkerAdmin(InventoryAdmin):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         for worker in objs:
-            _check_has_no_device(worker)
+            inventory.check_removable(worker)
         return super().get_deleted_objects(objs, request)
 
     def remove(self, pk: Any, *, by: str) -> None:
-        _check_has_no_device(Worker.objects.lock(pk))
+        inventory.check_removable(Worker.objects.lock(pk))
         super().remove(pk, by=by)
 
     def look_of(self, row: Worker) -> Look:
@@ -514,13 +487,6 @@ class WorkerAdmin(InventoryAdmin):
         return status(WORKER_HEALTH[WorkerHealth(worker.health)])
 
 
-def _check_has_no_device(worker: Worker) -> None:
-    if devices := worker.devices.count():
-        raise StillInUse(
-            f"{devices} devices hang on {worker.name}. Retire it instead, or give them another worker first."
-        )
-
-
 @admin.register(Tag)
 class TagAdmin(InventoryAdmin):
     list_display = ["name", "description"]
@@ -532,9 +498,7 @@ class TagAdmin(InventoryAdmin):
 
     def remove(self, pk: Any, *, by: str) -> None:
         tag = Tag.objects.select_for_update().get(pk=pk)
-        # Without the tag, a waiting job would be given a device that it cannot use.
-        if waiting := tag.jobs.queued().count():
-            raise StillInUse(f"{waiting} waiting jobs ask for {tag.name}; cancel them or wait for their end.")
+        inventory.check_removable(tag)
         tag.delete()
 
 

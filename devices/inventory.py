@@ -65,11 +65,16 @@ def remove(row: models.Model, *, by: User) -> None:
     """NotAllowed without the permission to; StillInUse if that would harm what depends on it."""
     require(by, "delete", row)
     locked = type(row)._default_manager.select_for_update(of=("self",)).get(pk=row.pk)
-    if check := _BEFORE_REMOVING.get(type(row)):
-        check(locked)
+    check_removable(locked)
     audit.note(by, locked, "Deleted", kind=audit.DELETION)
     _tell(locked, "deleted", by)
     locked.delete()
+
+
+def check_removable(row: models.Model) -> None:
+    """StillInUse says what depends on it, and what to do instead."""
+    if check := _BEFORE_REMOVING.get(type(row)):
+        check(row)
 
 
 @transaction.atomic
