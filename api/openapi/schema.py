@@ -144,8 +144,21 @@ class Schema(AutoSchema):
             {**schema, "additionalProperties": False} if getattr(serializer, "is_closed", False) else schema
         )
 
+    def _insert_field_validators(self, field: Any, schema: Any) -> None:
+        if not isinstance(field, Text):  # which is described whole
+            super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]
+
+    def _is_create_operation(self) -> bool:
+        return bool(super()._is_create_operation()) or (
+            self.method == "POST" and getattr(self.view, "is_list", False)
+        )
+
     def _get_response_bodies(self, direction: Any = "response") -> Any:
-        return {**super()._get_response_bodies(direction), **self._failures()}
+        answers = {**super()._get_response_bodies(direction), **self._failures()}
+        for answer in answers.values():
+            if YAML in answer.get("content", {}):
+                answer["content"][YAML] = {"schema": {}}  # whatever the YAML says
+        return answers
 
     def _failures(self) -> Described:
         if self._has_problems:

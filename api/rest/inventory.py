@@ -96,7 +96,7 @@ class Shelf(mixins.CreateModelMixin, OfInventory, Listing):
 class Item(mixins.RetrieveModelMixin, mixins.UpdateModelMixin, mixins.DestroyModelMixin, OfInventory):
     """One of them."""
 
-    failures = {
+    failures: ClassVar[Mapping[str, tuple[int, ...]]] = {
         "PUT": (409,),
         "PATCH": (409,),
         "DELETE": (409,),

@@ -34,7 +34,7 @@ class GroupSerializer(serializers.ModelSerializer[Group]):
 class UserSerializer(serializers.ModelSerializer[User]):
     groups = serializers.PrimaryKeyRelatedField[Any](many=True, read_only=True)
     date_joined = TimeField()
-    last_login = TimeField()
+    last_login = TimeField(allow_null=True)
 
     class Meta:
         model = User

@@ -40,7 +40,7 @@ class WorkerSerializer(RowSerializer):
     hostname = NameField(source="name", max_length=128)
     state = WordField(WorkerState)
     health = ChosenWordField(WorkerHealth, required=False)
-    last_ping = TimeField()
+    last_ping = TimeField(allow_null=True)
 
     class Meta:
         model = Worker
