@@ -173,6 +173,7 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["api.openapi.documents.with_slash"],
     "POSTPROCESSING_HOOKS": ["api.openapi.documents.without_notes"],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "COMPONENT_SPLIT_REQUEST": True,  # what may be sent differs from what is shown
     "SORT_OPERATIONS": False,  # as the addresses stand
     "SORT_OPERATION_PARAMETERS": False,
     "PATH_CONVERTER_OVERRIDES": {

@@ -20,7 +20,7 @@ from rest_framework.serializers import Serializer
 from accounts.models import Scope
 from api.auth import InScope
 from api.errors import INVALID_DEFINITION, Kind, kinds
-from api.rest.fields import FixedField, WordField
+from api.rest.fields import ChosenWordField, FixedField, WordField
 from api.v1 import problems
 from api.v1.fields import Text
 from api.v1.parameters import Parameter, Parameters
@@ -138,6 +138,11 @@ class Schema(AutoSchema):
             content[YAML] = {"schema": {"description": "the definition itself"}}
         return body
 
+    def _get_serializer_name(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> Any:
+        # What is a body only needs no second name for it.
+        direction = "response" if getattr(serializer, "is_closed", False) else direction
+        return super()._get_serializer_name(serializer, direction, bypass_extensions)
+
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
         schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         return (
@@ -219,6 +224,15 @@ class WordScheme(OpenApiSerializerFieldExtension):
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Described:
         words = [word.label for word in self.target.words]
         return {"type": "string", "enum": [*words, None] if self.target.allow_null else words}
+
+
+class ChosenWordScheme(OpenApiSerializerFieldExtension):
+    target_class = ChosenWordField
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Described:
+        words = self.target.words
+        kind = words if direction == "request" else type(words[0])  # more are shown than may be set
+        return {"type": "string", "enum": [word.label for word in kind]}
 
 
 class TextScheme(OpenApiSerializerFieldExtension):

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound, ParseError
+from rest_framework.exceptions import MethodNotAllowed, NotFound, ParseError
 from rest_framework.generics import GenericAPIView
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import BasePermission
@@ -78,6 +78,8 @@ class Resource(GenericAPIView[Any]):
         return super().initialize_request(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.method not in self.allowed_methods:
+            raise MethodNotAllowed(str(request.method))  # whoever asks, and with whatever
         _check_query(request.META.get("QUERY_STRING", ""))
         _check_size(request.META.get("CONTENT_LENGTH", ""))
         super().initial(request, *args, **kwargs)

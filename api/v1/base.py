@@ -13,7 +13,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.authentication import SessionAuthentication
-from rest_framework.exceptions import MethodNotAllowed, NotFound, ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -51,8 +51,6 @@ class Resource(base.Resource):
     query: Mapping[str, Any]  # the values of those that were given
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        if request.method not in self.allowed_methods:
-            raise MethodNotAllowed(str(request.method))  # whoever asks, and with whatever
         super().initial(request, *args, **kwargs)
         known = self.parameters if request.method in ("GET", "HEAD") else {}
         self.query = parameters.read(request, known)
