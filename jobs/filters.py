@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef, Q
 
-from jobs.models import Job, JobQuerySet
-from jobs.states import INFRASTRUCTURE_ERRORS, ON_A_DEVICE, Health, State
+from jobs.models import HAVING, Job, JobQuerySet
+from jobs.states import ON_A_DEVICE, Outcome, State
 
 LONGEST = 200  # characters of a filter
 _NUMBER = re.compile(r"[0-9]{1,15}")
@@ -24,20 +24,13 @@ class Status:
     is_indexed: bool  # the rows are found without looking at many others
 
 
-_INCOMPLETE = Q(health=Health.INCOMPLETE)
-_LAB_ERROR = _INCOMPLETE & Q(error_type__in=sorted(INFRASTRUCTURE_ERRORS))
-_RAN = Q(health__in=(Health.COMPLETE, Health.INCOMPLETE))
 STATUSES = {
     "queued": Status(label="Queued", chosen=Q(state=State.SUBMITTED), is_indexed=True),
     "running": Status(label="Running", chosen=Q(state__in=ON_A_DEVICE), is_indexed=True),
-    "passed": Status(label="Passed", chosen=Q(health=Health.COMPLETE, has_failures=False), is_indexed=False),
-    "failed": Status(
-        label="Failed",
-        chosen=_RAN & (Q(has_failures=True) | _INCOMPLETE) & ~_LAB_ERROR,
-        is_indexed=False,
-    ),
-    "lab-error": Status(label="Lab error", chosen=_LAB_ERROR, is_indexed=False),
-    "canceled": Status(label="Canceled", chosen=Q(health=Health.CANCELED), is_indexed=True),
+    "passed": Status(label="Passed", chosen=HAVING[Outcome.PASS], is_indexed=False),
+    "failed": Status(label="Failed", chosen=HAVING[Outcome.FAIL], is_indexed=False),
+    "lab-error": Status(label="Lab error", chosen=HAVING[Outcome.INFRASTRUCTURE], is_indexed=False),
+    "canceled": Status(label="Canceled", chosen=HAVING[Outcome.CANCELED], is_indexed=True),
 }
 LABELS = {
     "q": "Text",

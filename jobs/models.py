@@ -42,6 +42,18 @@ _ON_A_DEVICE = [state.value for state in ON_A_DEVICE]
 _UNKNOWN = Health.UNKNOWN.value
 
 
+_INCOMPLETE = Q(health=Health.INCOMPLETE.value)
+_BROKEN = _INCOMPLETE & Q(error_type__in=sorted(INFRASTRUCTURE_ERRORS))
+_RAN = Q(health__in=[Health.COMPLETE.value, Health.INCOMPLETE.value])
+# The jobs of each outcome, where they are read by `with_failures`.
+HAVING = {
+    Outcome.PASS: Q(health=Health.COMPLETE.value, has_failures=False),
+    Outcome.FAIL: _RAN & (Q(has_failures=True) | _INCOMPLETE) & ~_BROKEN,
+    Outcome.INFRASTRUCTURE: _BROKEN,
+    Outcome.CANCELED: Q(health=Health.CANCELED.value),
+}
+
+
 class Visibility(models.TextChoices):
     PUBLIC = "public", "Publicly visible"
     PERSONAL = "personal", "Personal only"
@@ -82,15 +94,7 @@ class JobQuerySet(AnnouncedQuerySet):
 
     def ended(self, outcomes: Collection[Outcome]) -> JobQuerySet:
         """Those with one of these outcomes, as `jobs.states.outcome` tells them."""
-        complete, incomplete = Q(health=Health.COMPLETE), Q(health=Health.INCOMPLETE)
-        infrastructure = Q(error_type__in=INFRASTRUCTURE_ERRORS)
-        conditions = {
-            Outcome.PASS: complete & Q(has_failures=False),
-            Outcome.FAIL: (complete & Q(has_failures=True)) | (incomplete & ~infrastructure),
-            Outcome.INFRASTRUCTURE: incomplete & infrastructure,
-            Outcome.CANCELED: Q(health=Health.CANCELED),
-        }
-        wanted = reduce(or_, (conditions[outcome] for outcome in outcomes), Q(pk__in=[]))
+        wanted = reduce(or_, (HAVING[outcome] for outcome in outcomes), Q(pk__in=[]))
         return self.with_failures().filter(wanted)
 
     def with_failures(self) -> JobQuerySet:
