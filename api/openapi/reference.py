@@ -18,6 +18,7 @@ TIME = "2026-11-25T10:25:33.841638Z"
 OF_NAME: dict[str, Any] = {
     "id": 812,
     "job": 812,
+    "job_id": 812,
     "suite_id": 31,
     "test_id": 977,
     "token_id": 4,
@@ -206,7 +207,7 @@ class _Writer:
 
         def sample(found: re.Match[str]) -> str:
             return str(
-                of_tag if of_tag and found[1] == "name" else OF_NAME.get(found[1].removesuffix("_id"), 1)
+                of_tag if of_tag and found[1] == "name" else OF_NAME.get(found[1], 1)
             )
 
         return re.sub(r"{(\w+)}", sample, path)
