@@ -206,9 +206,7 @@ class _Writer:
         of_tag = IN_PATH.get(operation["tags"][0])
 
         def sample(found: re.Match[str]) -> str:
-            return str(
-                of_tag if of_tag and found[1] == "name" else OF_NAME.get(found[1], 1)
-            )
+            return str(of_tag if of_tag and found[1] == "name" else OF_NAME.get(found[1], 1))
 
         return re.sub(r"{(\w+)}", sample, path)
 
