@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
@@ -12,28 +13,33 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 from rest_framework.views import APIView
 
+from api.v1 import parameters
 from api.v1.parameters import USUAL_ROWS
+from core.paging import page
 
 CURSORS = ("before", "after")
+LOOKED_THROUGH = 10_000  # rows of one page, where no index finds those that are asked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """The rows of a page, and the keys from which the pages beside it begin."""
+
+    rows: list[Any]
+    onward: object | None
+    back: object | None
 
 
 class Keyset(BasePagination):
     """By the view's `query`, in the order of keys, or `newest_first`."""
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        query: Mapping[str, Any] = view.query
-        limit = query.get("limit", USUAL_ROWS)
+        leaf = _newest_first if view.newest_first else _in_order
+        found = leaf(queryset, view.query, searches=parameters.searches(view.parameters, view.query))
         onward, back = CURSORS if view.newest_first else CURSORS[::-1]
-        is_back = back in query and onward not in query
-        falling = view.newest_first != is_back
-        found = list(_between(queryset, query).order_by("-pk" if falling else "pk")[: limit + 1])
-        rows, has_more = found[:limit], len(found) > limit
-        if is_back:
-            rows.reverse()
-        has_next, has_previous = (True, has_more) if is_back else (has_more, onward in query)
-        self.next = _address(request, onward, rows[-1].pk) if rows and has_next else None
-        self.previous = _address(request, back, rows[0].pk) if rows and has_previous else None
-        return rows
+        self.next = _address(request, onward, found.onward)
+        self.previous = _address(request, back, found.back)
+        return found.rows
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"items": data, "next": self.next, "previous": self.previous})
@@ -50,6 +56,35 @@ class Keyset(BasePagination):
         return []  # they are in the view's table
 
 
+def _newest_first(rows: QuerySet[Any], query: Mapping[str, Any], *, searches: bool) -> Leaf:
+    before, after = query.get("before"), query.get("after")
+    if before is not None and after is not None:
+        rows, after = rows.filter(pk__gt=after), None
+    found = page(
+        rows,
+        size=query.get("limit", USUAL_ROWS),
+        before=before,
+        after=after,
+        span=LOOKED_THROUGH if searches else None,
+    )
+    return Leaf(rows=found.rows, onward=found.older, back=found.newer)
+
+
+def _in_order(rows: QuerySet[Any], query: Mapping[str, Any], *, searches: bool) -> Leaf:
+    limit = query.get("limit", USUAL_ROWS)
+    is_back = "before" in query and "after" not in query
+    found = list(_between(rows, query).order_by("-pk" if is_back else "pk")[: limit + 1])
+    shown, has_more = found[:limit], len(found) > limit
+    if is_back:
+        shown.reverse()
+    has_next, has_previous = (True, has_more) if is_back else (has_more, "after" in query)
+    return Leaf(
+        rows=shown,
+        onward=shown[-1].pk if shown and has_next else None,
+        back=shown[0].pk if shown and has_previous else None,
+    )
+
+
 def _between(rows: QuerySet[Any], query: Mapping[str, Any]) -> QuerySet[Any]:
     if "before" in query:
         rows = rows.filter(pk__lt=query["before"])
@@ -58,7 +93,9 @@ def _between(rows: QuerySet[Any], query: Mapping[str, Any]) -> QuerySet[Any]:
     return rows
 
 
-def _address(request: Request, cursor: str, key: object) -> str:
+def _address(request: Request, cursor: str, key: object) -> str | None:
+    if key is None:
+        return None
     url = request.build_absolute_uri()
     for name in CURSORS:
         url = remove_query_param(url, name)

@@ -36,6 +36,7 @@ class Parameter:
     schema: Schema = field(default_factory=lambda: TEXT)
     narrow: Narrow = _all_rows
     several: bool = False  # separated by commas
+    is_indexed: bool = True  # the rows are found without looking at many others
 
 
 Parameters = Mapping[str, Parameter]
@@ -47,12 +48,17 @@ def text(help: str, column: str) -> Parameter:
 
 
 def one(help: str, column: str) -> Parameter:
-    return Parameter(help=help, narrow=lambda rows, value: rows.filter(**{column: value}))
+    """One of several related rows."""
+    return Parameter(help=help, narrow=lambda rows, value: rows.filter(**{column: value}), is_indexed=False)
 
 
 def part(help: str, column: str) -> Parameter:
     """A part of the column's text, in whatever case."""
-    return Parameter(help=help, narrow=lambda rows, value: rows.filter(**{f"{column}__icontains": value}))
+    return Parameter(
+        help=help,
+        narrow=lambda rows, value: rows.filter(**{f"{column}__icontains": value}),
+        is_indexed=False,
+    )
 
 
 def word(help: str, words: type[Word], column: str) -> Parameter:
@@ -79,6 +85,7 @@ def choice(help: str, words: type[StrEnum], narrow: Narrow) -> Parameter:
         schema={"type": "string", "enum": known},
         narrow=narrow,
         several=True,
+        is_indexed=False,
     )
 
 
@@ -88,6 +95,7 @@ def time(help: str, lookup: str) -> Parameter:
         read=moment,
         schema={"type": "string", "format": "date-time"},
         narrow=lambda rows, value: rows.filter(**{lookup: value}),
+        is_indexed=False,
     )
 
 
@@ -144,6 +152,12 @@ def narrowed(rows: QuerySet[Any], known: Parameters, values: Mapping[str, Any]) 
     for name, value in values.items():
         rows = known[name].narrow(rows, value)
     return rows
+
+
+def searches(known: Parameters, values: Mapping[str, Any]) -> bool:
+    """Whether no index finds the rows: of several filters at once few may fit many rows, and all of them few."""
+    given = [known[name] for name in values if known[name].narrow is not _all_rows]
+    return len(given) > 1 or not all(parameter.is_indexed for parameter in given)
 
 
 def _value(parameter: Parameter, given: Sequence[str]) -> Any:

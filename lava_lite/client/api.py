@@ -59,17 +59,20 @@ class Api:
         self._good(Request(method="DELETE", path=ROOT + path))
 
     def items(self, path: str, *, limit: int, **fields: Any) -> Iterator[Row]:
-        """As many as wanted, page by page."""
+        """As many as wanted, page by page. A page of a search may be empty and lead on."""
         fields["limit"] = min(limit, LARGEST_PAGE)
         while limit > 0:
             page = self.get(path, **fields)
             rows = page.get("items") or []
             yield from rows[:limit]
             limit -= len(rows)
-            if not page.get("next") or not rows:
+            if not page.get("next"):
                 return
             # Only the query: behind a proxy, a server may not know its own address.
-            fields = {name: values[-1] for name, values in parse_qs(urlsplit(page["next"]).query).items()}
+            onward = {name: values[-1] for name, values in parse_qs(urlsplit(page["next"]).query).items()}
+            if onward == fields:
+                return
+            fields = onward
 
     def submit(self, definition: bytes) -> Row:
         return self._row(Request(method="POST", path=f"{ROOT}jobs/", body=definition, kind=YAML))

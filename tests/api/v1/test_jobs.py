@@ -226,6 +226,25 @@ def test_the_newest_job_comes_first_and_pages_lead_to_all(alice: User, anyone: A
     assert [job["id"] for job in back["items"]] == [job["id"] for job in second["items"]]
 
 
+def test_a_search_looks_through_a_part_of_the_jobs_at_a_time_and_leads_on(
+    alice: User, anyone: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.v1.paging.LOOKED_THROUGH", 3)
+    rare = build.job(submitter=alice, name="rare").pk
+    for _ in range(7):
+        build.job(submitter=alice)
+
+    address: str | None = f"{JOBS}?q=rare"
+    pages = []
+    while address:
+        page = anyone.get(address).json()
+        pages.append([job["id"] for job in page["items"]])
+        address = page["next"]
+
+    assert pages == [[], [], [rare]]
+    assert len(anyone.get(f"{JOBS}?state=Submitted").json()["items"]) == 8
+
+
 def test_a_list_is_followed_upwards_from_a_job(alice: User, anyone: APIClient) -> None:
     first, second, third = [build.job(submitter=alice).pk for _ in range(3)]
 
