@@ -24,13 +24,15 @@ from core.looks import Look
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
     StackedInline = admin.StackedInline[Any, Any]
-    TabularInline = admin.TabularInline[Any, Any]
+    BaseTabularInline = admin.TabularInline[Any, Any]
+    BaseInlineFormSet = forms.BaseInlineFormSet[Any, Any, Any]
     ModelForm = forms.ModelForm[Any]
 else:
     # Django's own classes take type parameters in the type checker only.
     ModelAdmin = admin.ModelAdmin
     StackedInline = admin.StackedInline
-    TabularInline = admin.TabularInline
+    BaseTabularInline = admin.TabularInline
+    BaseInlineFormSet = forms.BaseInlineFormSet
     ModelForm = forms.ModelForm
 
 MOST_AT_ONCE = 500  # what is chosen goes through the browser and back, name by name
@@ -94,6 +96,21 @@ class OpenedForm(ModelForm):
 def _plain(value: Any) -> Any:
     """Rows of a many-to-many field by their keys."""
     return sorted(row.pk for row in value) if isinstance(value, list) else value
+
+
+class NamedFields(BaseInlineFormSet):
+    """A table has its labels in its head, where screen readers do not look for those of a field."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        for bound in form:
+            widget = bound.field.widget
+            # What adds the links beside a choice of rows has the choice itself inside.
+            getattr(widget, "widget", widget).attrs["aria-label"] = bound.label
+
+
+class TabularInline(BaseTabularInline):
+    formset = NamedFields
 
 
 class LabAdmin(ModelAdmin):

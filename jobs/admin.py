@@ -139,6 +139,19 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
         return format_html('<pre class="text" tabindex="0">{}</pre>', preformatted(job.definition))
 
 
+class ResultFilter(admin.SimpleListFilter):
+    """What a worker may have said, as the table would have to be read from end to end for it."""
+
+    title = "result"
+    parameter_name = "result"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("pass", "pass"), ("fail", "fail")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Attempt]) -> QuerySet[Attempt]:
+        return queryset.filter(result=self.value()) if self.value() else queryset
+
+
 @admin.register(Attempt)
 class AttemptAdmin(HistoryAdmin):
     """Each run of a job, by the device and worker that it had."""
@@ -154,7 +167,7 @@ class AttemptAdmin(HistoryAdmin):
         "error_type",
     ]
     list_display_links = ["job", "number"]
-    list_filter = ["result", "scheduled"]
+    list_filter = [ResultFilter, "scheduled"]
     list_select_related = ["job"]
     search_fields = ["=job__id", "=device_name", "=worker_name", "=error_type"]
     ordering = ["-id"]
