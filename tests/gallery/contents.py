@@ -174,11 +174,11 @@ class _Lab:
             "canceled": self._canceled(),
             "queued": self._waits("camera pipeline", "alice", "imx8mp-evk", minutes(48), tags=["camera"]),
             "passed": self._finished(PASSED),
-            "running": self._runs("stress the eMMC overnight", "alice", "bbb-01", minutes(34)),
+            "running": self._runs("stress the eMMC", "alice", "bbb-01", minutes(34), hours=2),
         }
         self._waits("PCIe link training", "bob", "rockpro64", minutes(21))
         places["failed"] = self._finished(FAILED)
-        self._runs("boot v6.13-rc4 with KASAN", "bob", "qemu-01", minutes(3))
+        self._runs("boot v6.13-rc4 with KASAN", "bob", "bbb-02", minutes(3), hours=1)
         self._waits("USB storage, again", "alice", "beaglebone-black", minutes(2))
         return places
 
@@ -235,8 +235,9 @@ class _Lab:
         self._date(job, ended=self._now - timedelta(minutes=50))
         return job.pk
 
-    def _runs(self, name: str, by: str, device: str, ago: timedelta) -> int:
-        job = self._started(name, by, device, ago)
+    def _runs(self, name: str, by: str, device: str, ago: timedelta, *, hours: int) -> int:
+        """`hours` are what it may take."""
+        job = self._started(name, by, device, ago, timeouts={"job": {"hours": hours}})
         self._write(job, [*_boot(device), *_tests()[:4]])
         return job.pk
 
@@ -280,7 +281,7 @@ class _Lab:
         began = (job.start_time or job.submit_time).astimezone(UTC).replace(tzinfo=None)
         records = [
             Record(time=began + timedelta(milliseconds=170 * number), level=level, message=message)
-            for number, (level, message) in enumerate(lines)
+            for number, (level, message) in enumerate(_with_places(lines))
         ]
         logs.append(job.log_directory(), 0, records)
         found = [results.Found(index=number, record=record) for number, record in enumerate(records)]
@@ -361,6 +362,17 @@ def _tests(failing: Sequence[str] = ()) -> list[Line]:
                 lines.append(("error", f"{case}: {FAULTS[case]}"))
             lines.append(("results", _result(suite, case, failed=case in failing)))
     return lines
+
+
+def _with_places(lines: Sequence[Line]) -> Iterator[Line]:
+    """Each result with the numbers of the records that belong to it."""
+    start = 0
+    for number, (level, message) in enumerate(lines):
+        if level == "results":
+            yield level, {**message, "starttc": start, "endtc": number}
+            start = number + 1
+        else:
+            yield level, message
 
 
 def _result(suite: str, case: str, *, failed: bool) -> dict[str, Any]:
