@@ -183,7 +183,15 @@ class _Lab:
         return places
 
     def _inventory(self) -> None:
-        from devices.models import DeviceRight, DeviceType, DeviceTypeRight, Right, Worker
+        from devices.models import (
+            Device,
+            DeviceRight,
+            DeviceType,
+            DeviceTypeRight,
+            HealthChange,
+            Right,
+            Worker,
+        )
         from devices.states import WorkerState
         from tests import build
 
@@ -196,6 +204,8 @@ class _Lab:
             Worker.objects.filter(pk=worker.pk).update(last_ping=self._now - silent)
         for name, device_type, host, tags in DEVICES:
             build.device(name, device_type=device_type, worker=host, tags=tags)
+        HealthChange.objects.update(time=self._now - timedelta(days=40))
+        Device.objects.update(health_since=self._now - timedelta(days=40))
         kernel = build.group("kernel")
         boards = DeviceType.objects.get(pk="raspberrypi-4")
         DeviceTypeRight.objects.create(group=kernel, device_type=boards, right=Right.CHANGE)
@@ -210,7 +220,6 @@ class _Lab:
             lifecycle.set_health(name, DeviceHealth[health], by=by, reason=reason)
             Device.objects.filter(pk=name).update(health_since=self._now - ago)
             HealthChange.objects.filter(device_id=name, reason=reason).update(time=self._now - ago)
-        HealthChange.objects.filter(previous=None).update(time=self._now - timedelta(days=40))
 
     def _finished(self, told: Told) -> int:
         from jobs import lifecycle
@@ -269,8 +278,14 @@ class _Lab:
         return found
 
     def _date(self, job: Job, *, ended: datetime) -> None:
+        from devices.models import Device, HealthChange
         from jobs.models import Job
 
+        Device.objects.filter(pk=job.device_id).update(last_used=ended)
+        # What the job's end made of it happened then, too.
+        changed = HealthChange.objects.filter(device=job.device_id, time__gt=self._now)
+        if changed.update(time=ended):
+            Device.objects.filter(pk=job.device_id).update(health_since=ended)
         Job.objects.filter(pk=job.pk).update(end_time=ended)
         job.attempts.update(started=job.start_time, ended=ended)
 
