@@ -33,7 +33,7 @@ LIMIT = 50.0  # ms
 GROWTH = 1.5  # a ratio that is no noise any more, if it is of more than
 NOISE = 2.0  # ms
 ROWS = 50  # of a page of REST v0.2
-ADMIN_ROWS = 100
+ADMIN_ROWS = 50
 USERNAMES = {"anonymous": "", "member": history.MEMBER, "admin": history.ADMIN}
 
 CLOCKS = {"wall": perf_counter, "cpu": process_time}
