@@ -23,7 +23,7 @@ RUNNING, QUEUED = 100, 200
 SHUT_TYPES = 2  # seen by one group each
 CASES = 5  # of every fourth job
 BIG_CASES = 50_000  # of one job
-LOG_LINES = 20_000
+SHORT_LOG, LONG_LOG = 200, 20_000  # lines
 TOKENS = 3  # of each user
 NOTES = 500  # in the audit trail
 GAP = timedelta(minutes=1)  # between two submissions
@@ -172,7 +172,8 @@ def _history(plan: Plan) -> None:
     _insert(TestCase, _cases(plan, with_cases))
     Counter.objects.create(name="sequence", value=_insert(Event, _events(plan)))
     _insert_notes(plan)
-    _write_log(Job.objects.get(pk=plan.big))
+    _write_log(Job.objects.get(pk=plan.plain), SHORT_LOG)
+    _write_log(Job.objects.get(pk=plan.big), LONG_LOG)
 
 
 def _jobs(plan: Plan) -> Iterator[Row]:
@@ -265,13 +266,14 @@ def _attempt(plan: Plan, job: int) -> Row:
 def _cases(plan: Plan, jobs: Iterable[int]) -> Iterator[Row]:
     for job in jobs:
         logged = _stored(plan.submitted(job) + GAP * 2)
+        failing = 3 if plan.is_landmark(job) else job % 7
         for index in range(BIG_CASES if job == plan.big else CASES):
             yield {
                 "attempt_id": job,
                 "suite_id": job,
                 "index": index,
                 "name": f"step-{index}",
-                "result": "fail" if index == job % 7 else "pass",
+                "result": "fail" if index == failing else "pass",
                 "measurement": f"{index % 100}.5" if index % 3 == 0 else None,
                 "units": "seconds" if index % 3 == 0 else "",
                 "log_start": index,
@@ -330,7 +332,7 @@ def _insert_notes(plan: Plan) -> None:
     )
 
 
-def _write_log(job: Any) -> None:
+def _write_log(job: Any, length: int) -> None:
     from jobs import logs
     from jobs.logs import Record
 
@@ -341,7 +343,7 @@ def _write_log(job: Any) -> None:
             level="target",
             message=f"[{number / 1000:12.6f}] usb 1-1: new high-speed USB device number {number}",
         )
-        for number in range(LOG_LINES)
+        for number in range(length)
     ]
     logs.append(job.log_directory(), 0, lines)
 

@@ -11,6 +11,7 @@ of each.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -26,13 +27,13 @@ from benchmarks.addresses import PAGES, Page
 
 FEW = 1_000
 MANY = 100_000
-REPEATS, FEWEST = 20, 5  # requests for a page
-ENOUGH = 1000  # ms for a page
+REPEATS, FEWEST = 40, 5  # requests for a page
+ENOUGH = 1500  # ms for a page
 LIMIT = 50.0  # ms
 GROWTH = 1.5  # a ratio that is no noise any more, if it is of more than
 NOISE = 2.0  # ms
 ROWS = 50  # of a page of REST v0.2
-ADMIN_ROWS = 100
+ADMIN_ROWS = 50
 USERNAMES = {"anonymous": "", "member": history.MEMBER, "admin": history.ADMIN}
 
 CLOCKS = {"wall": perf_counter, "cpu": process_time}
@@ -44,6 +45,7 @@ Clock = Callable[[], float]  # seconds
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     page: str
+    is_long: bool
     visitor: str
     typical: float  # ms
     p95: float  # ms
@@ -101,7 +103,16 @@ def measure_lab(jobs: int, words: str, clock: str) -> list[Outcome]:
         began = perf_counter()
         plan = history.fill(jobs)
         print(f"{jobs:,} jobs written in {perf_counter() - began:.0f} s", flush=True)
+        _load_as_the_lab_does()
         return [measure(page, visitor, CLOCKS[clock]) for visitor, page in _visits(plan, words)]
+
+
+def _load_as_the_lab_does() -> None:
+    from lava_lite import roles
+
+    roles.load()
+    gc.collect()
+    gc.freeze()
 
 
 def _visits(plan: history.Plan, words: str) -> Iterator[tuple[Visitor, Page]]:
@@ -162,6 +173,7 @@ def measure(page: Page, visitor: Visitor, clock: Clock) -> Outcome:
     times = _times(visitor, address, clock)
     return Measured(
         page=page.name,
+        is_long=page.is_long,
         visitor=visitor.name,
         typical=median(times),
         p95=throwaway.percentile(times, 95),
@@ -201,7 +213,7 @@ def show(few: dict[Key, Measured], many: dict[Key, Measured], jobs: int) -> None
 
 def _marks(before: Measured, after: Measured, growth: float) -> str:
     marks = {
-        f"over {LIMIT:.0f} ms": after.p95 > LIMIT,
+        f"over {LIMIT:.0f} ms": after.p95 > LIMIT and not after.is_long,
         "grows": growth > GROWTH and after.typical - before.typical > NOISE,
         "more queries": after.queries > before.queries,
     }

@@ -6,27 +6,24 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from accounts.admin_base import HistoryAdmin
+from accounts.admin_base import HistoryAdmin, WordFilter
 from events.catalogue import CATALOGUE
 from events.models import Event
+from events.outbox import CAUSES
 
 
-class TypeFilter(admin.SimpleListFilter):
-    """From the catalogue, as the table would have to be read from end to end for the types in it."""
+class TypeFilter(WordFilter):
+    title = parameter_name = "type"
+    words = list(CATALOGUE)
 
-    title = "type"
-    parameter_name = "type"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in CATALOGUE]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
-        return queryset.filter(type=self.value()) if self.value() else queryset
+class CauseFilter(WordFilter):
+    title = parameter_name = "cause"
+    words = CAUSES
 
 
 @admin.register(Event)
@@ -35,7 +32,7 @@ class EventAdmin(HistoryAdmin):
 
     list_display = ["sequence", "time", "type", "subject", "actor", "cause"]
     list_display_links = ["sequence", "type"]
-    list_filter = [TypeFilter, "cause"]
+    list_filter = [TypeFilter, CauseFilter]
     search_fields = ["=subject", "=actor"]
     ordering = ["-id"]
     fields = [

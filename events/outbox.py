@@ -16,6 +16,7 @@ from events import numbering
 from events.catalogue import CATALOGUE
 from events.models import Event
 
+CAUSES = ("user", "worker", "timer", "policy")
 BELLS = ("engine", "web")  # who wants to know at once that something happened
 
 
@@ -23,7 +24,7 @@ BELLS = ("engine", "web")  # who wants to know at once that something happened
 class Cause:
     """Who made it happen, and why."""
 
-    kind: str  # user, worker, timer, policy
+    kind: str  # one of CAUSES
     actor: str = ""
     reason: str = ""
 

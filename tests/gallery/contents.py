@@ -174,16 +174,24 @@ class _Lab:
             "canceled": self._canceled(),
             "queued": self._waits("camera pipeline", "alice", "imx8mp-evk", minutes(48), tags=["camera"]),
             "passed": self._finished(PASSED),
-            "running": self._runs("stress the eMMC overnight", "alice", "bbb-01", minutes(34)),
+            "running": self._runs("stress the eMMC", "alice", "bbb-01", minutes(34), hours=2),
         }
         self._waits("PCIe link training", "bob", "rockpro64", minutes(21))
         places["failed"] = self._finished(FAILED)
-        self._runs("boot v6.13-rc4 with KASAN", "bob", "qemu-01", minutes(3))
+        self._runs("boot v6.13-rc4 with KASAN", "bob", "bbb-02", minutes(3), hours=1)
         self._waits("USB storage, again", "alice", "beaglebone-black", minutes(2))
         return places
 
     def _inventory(self) -> None:
-        from devices.models import DeviceRight, DeviceType, DeviceTypeRight, Right, Worker
+        from devices.models import (
+            Device,
+            DeviceRight,
+            DeviceType,
+            DeviceTypeRight,
+            HealthChange,
+            Right,
+            Worker,
+        )
         from devices.states import WorkerState
         from tests import build
 
@@ -196,6 +204,8 @@ class _Lab:
             Worker.objects.filter(pk=worker.pk).update(last_ping=self._now - silent)
         for name, device_type, host, tags in DEVICES:
             build.device(name, device_type=device_type, worker=host, tags=tags)
+        HealthChange.objects.update(time=self._now - timedelta(days=40))
+        Device.objects.update(health_since=self._now - timedelta(days=40))
         kernel = build.group("kernel")
         boards = DeviceType.objects.get(pk="raspberrypi-4")
         DeviceTypeRight.objects.create(group=kernel, device_type=boards, right=Right.CHANGE)
@@ -210,7 +220,6 @@ class _Lab:
             lifecycle.set_health(name, DeviceHealth[health], by=by, reason=reason)
             Device.objects.filter(pk=name).update(health_since=self._now - ago)
             HealthChange.objects.filter(device_id=name, reason=reason).update(time=self._now - ago)
-        HealthChange.objects.filter(previous=None).update(time=self._now - timedelta(days=40))
 
     def _finished(self, told: Told) -> int:
         from jobs import lifecycle
@@ -235,8 +244,9 @@ class _Lab:
         self._date(job, ended=self._now - timedelta(minutes=50))
         return job.pk
 
-    def _runs(self, name: str, by: str, device: str, ago: timedelta) -> int:
-        job = self._started(name, by, device, ago)
+    def _runs(self, name: str, by: str, device: str, ago: timedelta, *, hours: int) -> int:
+        """`hours` are what it may take."""
+        job = self._started(name, by, device, ago, timeouts={"job": {"hours": hours}})
         self._write(job, [*_boot(device), *_tests()[:4]])
         return job.pk
 
@@ -268,8 +278,14 @@ class _Lab:
         return found
 
     def _date(self, job: Job, *, ended: datetime) -> None:
+        from devices.models import Device, HealthChange
         from jobs.models import Job
 
+        Device.objects.filter(pk=job.device_id).update(last_used=ended)
+        # What the job's end made of it happened then, too.
+        changed = HealthChange.objects.filter(device=job.device_id, time__gt=self._now)
+        if changed.update(time=ended):
+            Device.objects.filter(pk=job.device_id).update(health_since=ended)
         Job.objects.filter(pk=job.pk).update(end_time=ended)
         job.attempts.update(started=job.start_time, ended=ended)
 
@@ -280,7 +296,7 @@ class _Lab:
         began = (job.start_time or job.submit_time).astimezone(UTC).replace(tzinfo=None)
         records = [
             Record(time=began + timedelta(milliseconds=170 * number), level=level, message=message)
-            for number, (level, message) in enumerate(lines)
+            for number, (level, message) in enumerate(_with_places(lines))
         ]
         logs.append(job.log_directory(), 0, records)
         found = [results.Found(index=number, record=record) for number, record in enumerate(records)]
@@ -361,6 +377,17 @@ def _tests(failing: Sequence[str] = ()) -> list[Line]:
                 lines.append(("error", f"{case}: {FAULTS[case]}"))
             lines.append(("results", _result(suite, case, failed=case in failing)))
     return lines
+
+
+def _with_places(lines: Sequence[Line]) -> Iterator[Line]:
+    """Each result with the numbers of the records that belong to it."""
+    start = 0
+    for number, (level, message) in enumerate(lines):
+        if level == "results":
+            yield level, {**message, "starttc": start, "endtc": number}
+            start = number + 1
+        else:
+            yield level, message
 
 
 def _result(suite: str, case: str, *, failed: bool) -> dict[str, Any]:
