@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import User
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from core.pages import render_live
 from devices.models import Device, DeviceQuerySet, Worker
-from devices.states import USABLE, WorkerHealth, WorkerState
+from devices.states import WorkerHealth, WorkerState
 from jobs import waiting
 from jobs.models import Job, JobQuerySet
 from jobs.states import ON_A_DEVICE, State
@@ -48,7 +47,7 @@ def _work(jobs: JobQuerySet) -> dict[str, object]:
 
 
 def _inventory(devices: DeviceQuerySet) -> dict[str, object]:
-    ailing = _ailing(devices)
+    ailing = devices.ailing()
     offline = Worker.objects.filter(state=WorkerState.OFFLINE).exclude(health=WorkerHealth.RETIRED)
     return {
         "devices": devices.count(),
@@ -66,10 +65,3 @@ def _latest(jobs: JobQuerySet, request: HttpRequest) -> dict[str, object]:
     if isinstance(request.user, User):
         mine = list(latest.filter(submitter=request.user)[:LATEST_SHOWN])
     return {"are_mine": bool(mine), "jobs": mine or list(latest[:LATEST_SHOWN])}
-
-
-def _ailing(devices: DeviceQuerySet) -> DeviceQuerySet:
-    """Those that get no jobs until a person does something."""
-    there = Q(worker__state=WorkerState.ONLINE, worker__health=WorkerHealth.ACTIVE)
-    well = Q(health__in=USABLE, worker__isnull=False) & there
-    return devices.exclude(well)
