@@ -19,7 +19,8 @@ from api.rest import (
     token,
     workers,
 )
-from api.rest.base import Nothing, Resource
+from api.rest.base import Nothing
+from api.routes import both
 from api.v1 import system as v1_system
 
 
@@ -38,74 +39,68 @@ class NumberConverter:
 register_converter(NumberConverter, "number")
 
 
-def _both(route: str, view: type[Resource], name: str) -> list[URLPattern]:
-    """With the slash at the end and without: clients use either, and not all follow a redirect."""
-    answer = view.as_view()
-    return [path(f"{route}/", answer, name=name), path(route, answer)]
-
-
 suite_urls: list[URLPattern | URLResolver] = [
-    *_both("tests", results.Tests, "suite-tests"),
-    *_both("tests/<number:test_id>", results.OneTest, "test"),
-    *_both("csv", exports.CSVExport, "suite-csv"),
-    *_both("yaml", exports.YAMLExport, "suite-yaml"),
+    *both("tests", results.Tests, "suite-tests"),
+    *both("tests/<number:test_id>", results.OneTest, "test"),
+    *both("csv", exports.CSVExport, "suite-csv"),
+    *both("yaml", exports.YAMLExport, "suite-yaml"),
 ]
 
 job_urls: list[URLPattern | URLResolver] = [
-    *_both("definition", jobs.JobDefinition, "job-definition"),
-    *_both("metadata", results.Metadata, "job-metadata"),
-    *_both("logs", logs.Log, "job-logs"),
-    *_both("suites", results.Suites, "suites"),
-    *_both("suites/<number:suite_id>", results.OneSuite, "suite"),
+    *both("definition", jobs.JobDefinition, "job-definition"),
+    *both("metadata", results.Metadata, "job-metadata"),
+    *both("logs", logs.Log, "job-logs"),
+    *both("suites", results.Suites, "suites"),
+    *both("suites/<number:suite_id>", results.OneSuite, "suite"),
     path("suites/<number:suite_id>/", include(suite_urls)),
-    *_both("tests", results.Tests, "job-tests"),
-    *_both("tests/<number:test_id>", results.OneTest, "job-test"),
-    *_both("csv", exports.CSVExport, "job-csv"),
-    *_both("yaml", exports.YAMLExport, "job-yaml"),
-    *_both("junit", exports.JUnitExport, "job-junit"),
-    *_both("tap13", exports.TAP13Export, "job-tap13"),
-    *_both("cancel", jobs.Cancel, "cancel"),
-    *_both("resubmit", jobs.Resubmit, "resubmit"),
+    *both("tests", results.Tests, "job-tests"),
+    *both("tests/<number:test_id>", results.OneTest, "job-test"),
+    *both("csv", exports.CSVExport, "job-csv"),
+    *both("yaml", exports.YAMLExport, "job-yaml"),
+    *both("junit", exports.JUnitExport, "job-junit"),
+    *both("tap13", exports.TAP13Export, "job-tap13"),
+    *both("cancel", jobs.Cancel, "cancel"),
+    *both("resubmit", jobs.Resubmit, "resubmit"),
 ]
 
 rest_urls: list[URLPattern | URLResolver] = [
     path("", system.Root.as_view(), name="root"),
-    *_both("token", token.IssueToken, "token"),
-    *_both("jobs", jobs.Jobs, "jobs"),
-    *_both("jobs/validate", jobs.Validate, "validate"),
-    *_both("jobs/validate_testdef", jobs.ValidateTestDefinition, "validate-testdef"),
-    *_both("jobs/batch_cancel", jobs.BatchCancel, "batch-cancel"),
-    *_both("jobs/<number:job_id>", jobs.OneJob, "job"),
+    *both("token", token.IssueToken, "token"),
+    *both("jobs", jobs.Jobs, "jobs"),
+    *both("jobs/validate", jobs.Validate, "validate"),
+    *both("jobs/validate_testdef", jobs.ValidateTestDefinition, "validate-testdef"),
+    *both("jobs/batch_cancel", jobs.BatchCancel, "batch-cancel"),
+    *both("jobs/<number:job_id>", jobs.OneJob, "job"),
     path("jobs/<number:job_id>/", include(job_urls)),
-    *_both("devices", devices.Devices, "devices"),
-    *_both("devices/validate", devices.ValidateDictionary, "device-validate"),
-    *_both("devices/<lab_name:name>", devices.OneDevice, "device"),
-    *_both("devices/<lab_name:name>/dictionary", devices.Dictionary, "device-dictionary"),
-    *_both("devices/<lab_name:name>/set_health", devices.DeviceHealthOf, "device-health"),
-    *_both("devicetypes", device_types.DeviceTypes, "devicetypes"),
-    *_both("devicetypes/<lab_name:name>", device_types.OneDeviceType, "devicetype"),
-    *_both("aliases", device_types.Aliases, "aliases"),
-    *_both("aliases/<lab_name:name>", device_types.OneAlias, "alias"),
-    *_both("workers", workers.Workers, "workers"),
-    *_both("workers/<lab_name:name>", workers.OneWorker, "worker"),
-    *_both("workers/<lab_name:name>/set_health", workers.WorkerHealthOf, "worker-health"),
-    *_both("tags", tags.Tags, "tags"),
-    *_both("tags/<number:tag_id>", tags.OneTag, "tag"),
-    *_both("permissions/devicetypes", permissions.DeviceTypeRights, "devicetype-permissions"),
-    *_both(
+    *both("devices", devices.Devices, "devices"),
+    *both("devices/validate", devices.ValidateDictionary, "device-validate"),
+    *both("devices/<lab_name:name>", devices.OneDevice, "device"),
+    *both("devices/<lab_name:name>/dictionary", devices.Dictionary, "device-dictionary"),
+    *both("devices/<lab_name:name>/set_health", devices.DeviceHealthOf, "device-health"),
+    *both("devicetypes", device_types.DeviceTypes, "devicetypes"),
+    *both("devicetypes/<lab_name:name>", device_types.OneDeviceType, "devicetype"),
+    *both("aliases", device_types.Aliases, "aliases"),
+    *both("aliases/<lab_name:name>", device_types.OneAlias, "alias"),
+    *both("workers", workers.Workers, "workers"),
+    *both("workers/<lab_name:name>", workers.OneWorker, "worker"),
+    *both("workers/<lab_name:name>/set_health", workers.WorkerHealthOf, "worker-health"),
+    *both("tags", tags.Tags, "tags"),
+    *both("tags/<number:tag_id>", tags.OneTag, "tag"),
+    *both("permissions/devicetypes", permissions.DeviceTypeRights, "devicetype-permissions"),
+    *both(
         "permissions/devicetypes/<number:right_id>",
         permissions.OneDeviceTypeRight,
         "devicetype-permission",
     ),
-    *_both("permissions/devices", permissions.DeviceRights, "device-permissions"),
-    *_both("permissions/devices/<number:right_id>", permissions.OneDeviceRight, "device-permission"),
-    *_both("groups", people.Groups, "groups"),
-    *_both("groups/<number:group_id>", people.OneGroup, "group"),
-    *_both("users", people.Users, "users"),
-    *_both("users/<number:user_id>", people.OneUser, "user"),
-    *_both("system/version", system.Version, "version"),
-    *_both("system/whoami", system.WhoAmI, "whoami"),
-    *_both("system/master_config", system.MasterConfig, "master-config"),
+    *both("permissions/devices", permissions.DeviceRights, "device-permissions"),
+    *both("permissions/devices/<number:right_id>", permissions.OneDeviceRight, "device-permission"),
+    *both("groups", people.Groups, "groups"),
+    *both("groups/<number:group_id>", people.OneGroup, "group"),
+    *both("users", people.Users, "users"),
+    *both("users/<number:user_id>", people.OneUser, "user"),
+    *both("system/version", system.Version, "version"),
+    *both("system/whoami", system.WhoAmI, "whoami"),
+    *both("system/master_config", system.MasterConfig, "master-config"),
 ]
 
 app_name = "api"

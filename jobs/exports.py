@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape, quoteattr
 from django.db.models import Count, Q, QuerySet
 
 from core import yaml
+from core.numbers import plain
 from jobs import logs
 from jobs.models import ACTIONS, Job, TestCase
 
@@ -196,7 +197,7 @@ def _time(case: TestCase) -> str:
     """LAVA measures how long its own actions took; of other cases it is not known."""
     if case.suite.name != ACTIONS or case.measurement is None:
         return ""
-    return f' time="{case.measurement.normalize():f}"'
+    return f' time="{plain(case.measurement)}"'
 
 
 def _excerpt(job: Job, case: TestCase) -> str:
@@ -227,7 +228,7 @@ def _measurement(case: TestCase) -> str:
     if case.measurement is None:
         return "None"
     told = case.metadata.get("duration" if case.suite.name == ACTIONS else "measurement")
-    return f"{case.measurement.normalize():f}" if told is None else str(told)
+    return plain(case.measurement) if told is None else str(told)
 
 
 def _metadata(case: TestCase) -> dict[str, Any]:

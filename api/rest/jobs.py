@@ -23,6 +23,7 @@ from api.auth import TokenAuthentication
 from api.rest import filters
 from api.rest.base import YAML, IsAdministrator, Listing, MessageSerializer, Resource, taken
 from api.rest.fields import FixedField, TimeField, WordField
+from api.rest.parsers import text_of
 from jobs import lifecycle, upkeep
 from jobs.definition import Fault, check_test
 from jobs.models import Job, JobQuerySet
@@ -76,9 +77,7 @@ class DefinitionField(serializers.CharField):
     """The text itself, or a file that holds it (`curl -F definition=@job.yaml`)."""
 
     def to_internal_value(self, data: Any) -> str:
-        if hasattr(data, "read"):
-            data = data.read().decode()  # the parser has made sure that it is UTF-8
-        return super().to_internal_value(data)
+        return super().to_internal_value(text_of(data))
 
 
 class DefinitionSerializer(serializers.Serializer[Any]):

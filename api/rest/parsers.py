@@ -54,5 +54,10 @@ def utf8(data: bytes, *, of: str) -> str:
         raise ParseError(f"the {of} is not UTF-8: {wrong.reason} at byte {wrong.start}") from None
 
 
+def text_of(value: Any) -> Any:
+    """What a field holds, or the text of the file that was sent in its place; MultiPartParser has seen that it is UTF-8."""
+    return value.read().decode() if hasattr(value, "read") else value
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no number in JSON")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import IO, Any
 from uuid import UUID
 
@@ -21,10 +20,11 @@ from rest_framework.reverse import reverse
 
 from accounts.models import Scope
 from api.rest.fields import TimeField, WordField
-from api.rest.parsers import JSONParser, MultiPartParser, utf8
+from api.rest.parsers import JSONParser, MultiPartParser, text_of, utf8
 from api.v1 import parameters
 from api.v1.base import Body, Listing, PageField, Resource, Shape, find
 from api.v1.fields import Text
+from core.numbers import plain
 from jobs import lifecycle, waiting
 from jobs.models import ACTIONS, Job, JobQuerySet, TestCase, Visibility
 from jobs.states import Health, Outcome, State
@@ -46,9 +46,7 @@ class DefinitionField(Text):
     """The text, or a file that holds it (`curl -F definition=@job.yaml`)."""
 
     def to_internal_value(self, data: Any) -> str:
-        if hasattr(data, "read"):
-            data = data.read().decode()  # the parser has made sure that it is UTF-8
-        return super().to_internal_value(data)
+        return super().to_internal_value(text_of(data))
 
 
 class DefinitionBody(Body):
@@ -345,8 +343,3 @@ class Resubmit(JobResource):
 
 def column_of(key: JobKey) -> dict[str, JobKey]:
     return {"uuid" if isinstance(key, UUID) else "pk": key}
-
-
-def plain(number: Decimal) -> str:
-    """Without the zeros that the column adds."""
-    return format(number.normalize(), "f")

@@ -7,8 +7,9 @@ from uuid import UUID
 from django.urls import URLPattern, URLResolver, include, path, re_path, register_converter
 from django.urls.converters import StringConverter
 
+from api.routes import both
 from api.v1 import device_types, devices, jobs, system, tokens, users, workers
-from api.v1.base import Nothing, Resource
+from api.v1.base import Nothing
 from api.v1.jobs import JobKey
 
 
@@ -34,41 +35,35 @@ register_converter(JobConverter, "job")
 register_converter(UserConverter, "user_name")
 
 
-def _both(route: str, view: type[Resource], name: str) -> list[URLPattern]:
-    """With the slash at the end and without: the former is the one that answers show."""
-    answer = view.as_view()
-    return [path(f"{route}/", answer, name=f"v1-{name}"), path(route, answer)]
-
-
 job_urls: list[URLPattern | URLResolver] = [
-    *_both("definition", jobs.Definition, "definition"),
-    *_both("results", jobs.Results, "results"),
-    *_both("cancel", jobs.Cancel, "cancel"),
-    *_both("resubmit", jobs.Resubmit, "resubmit"),
+    *both("definition", jobs.Definition, "v1-definition"),
+    *both("results", jobs.Results, "v1-results"),
+    *both("cancel", jobs.Cancel, "v1-cancel"),
+    *both("resubmit", jobs.Resubmit, "v1-resubmit"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    *_both("jobs", jobs.Jobs, "jobs"),
-    *_both("jobs/validate", jobs.Validate, "validate"),
-    *_both("jobs/<job:job>", jobs.OneJob, "job"),
+    *both("jobs", jobs.Jobs, "v1-jobs"),
+    *both("jobs/validate", jobs.Validate, "v1-validate"),
+    *both("jobs/<job:job>", jobs.OneJob, "v1-job"),
     path("jobs/<job:job>/", include(job_urls)),
-    *_both("devices", devices.Devices, "devices"),
-    *_both("devices/health", devices.HealthOfMany, "health-of-many"),
-    *_both("devices/<lab_name:name>", devices.OneDevice, "device"),
-    *_both("devices/<lab_name:name>/health", devices.OneHealth, "health"),
-    *_both("devices/<lab_name:name>/history", devices.History, "history"),
-    *_both("device-types", device_types.DeviceTypes, "device-types"),
-    *_both("device-types/<lab_name:name>", device_types.OneDeviceType, "device-type"),
-    *_both("device-types/<lab_name:name>/availability", device_types.Availability, "availability"),
-    *_both("workers", workers.Workers, "workers"),
-    *_both("workers/<lab_name:name>", workers.OneWorker, "worker"),
-    *_both("tokens", tokens.Tokens, "tokens"),
-    *_both("tokens/login", tokens.Login, "login"),
-    *_both("tokens/<number:token_id>", tokens.OneToken, "token"),
-    *_both("users", users.Users, "users"),
-    *_both("users/<user_name:username>", users.OneUser, "user"),
+    *both("devices", devices.Devices, "v1-devices"),
+    *both("devices/health", devices.HealthOfMany, "v1-health-of-many"),
+    *both("devices/<lab_name:name>", devices.OneDevice, "v1-device"),
+    *both("devices/<lab_name:name>/health", devices.OneHealth, "v1-health"),
+    *both("devices/<lab_name:name>/history", devices.History, "v1-history"),
+    *both("device-types", device_types.DeviceTypes, "v1-device-types"),
+    *both("device-types/<lab_name:name>", device_types.OneDeviceType, "v1-device-type"),
+    *both("device-types/<lab_name:name>/availability", device_types.Availability, "v1-availability"),
+    *both("workers", workers.Workers, "v1-workers"),
+    *both("workers/<lab_name:name>", workers.OneWorker, "v1-worker"),
+    *both("tokens", tokens.Tokens, "v1-tokens"),
+    *both("tokens/login", tokens.Login, "v1-login"),
+    *both("tokens/<number:token_id>", tokens.OneToken, "v1-token"),
+    *both("users", users.Users, "v1-users"),
+    *both("users/<user_name:username>", users.OneUser, "v1-user"),
     path("", system.Root.as_view(), name="v1-root"),
-    *_both("system", system.System, "system"),
-    *_both("whoami", system.WhoAmI, "whoami"),
+    *both("system", system.System, "v1-system"),
+    *both("whoami", system.WhoAmI, "v1-whoami"),
     re_path("", Nothing.as_view()),
 ]

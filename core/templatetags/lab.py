@@ -12,6 +12,7 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from core.looks import Look
+from core.numbers import plain
 
 register = template.Library()
 
@@ -84,8 +85,7 @@ def _largest(length: timedelta) -> str:
 
 @register.filter
 def measurement(value: Decimal) -> str:
-    """Without the zeros that the database fills in: `12.5`, `1200`."""
-    return f"{value.normalize():f}"
+    return plain(value)
 
 
 @register.filter

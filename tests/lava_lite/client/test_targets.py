@@ -11,7 +11,7 @@ from lava_lite.client.errors import Usage
 from lava_lite.client.targets import Identity, Target, Wanted
 
 HOME = Identity(server="https://home", token="home-token", user="alice")
-WORK = Identity(server="https://work/", token="work-token")
+WORK = Identity(server="https://office/", token="work-token")
 IDENTITIES = {"default": HOME, "work": WORK}
 
 
@@ -44,7 +44,7 @@ def test_the_environment_stands_before_the_file() -> None:
 
 def test_the_command_line_stands_before_the_environment() -> None:
     assert chosen(ENVIRON, server="https://said", token="said-token") == ("https://said", "said-token")
-    assert chosen(ENVIRON, identity="work") == ("https://work", "work-token")
+    assert chosen(ENVIRON, identity="work") == ("https://office", "work-token")
 
 
 def test_a_token_of_the_file_goes_to_its_own_server_only() -> None:
@@ -54,8 +54,8 @@ def test_a_token_of_the_file_goes_to_its_own_server_only() -> None:
 
 
 def test_a_server_that_the_file_knows_gets_its_token() -> None:
-    assert chosen(server="https://work") == ("https://work", "work-token")
-    assert chosen({"LAVA_LITE_SERVER": "https://work/"}) == ("https://work", "work-token")
+    assert chosen(server="https://office") == ("https://office", "work-token")
+    assert chosen({"LAVA_LITE_SERVER": "https://office/"}) == ("https://office", "work-token")
 
 
 def test_an_identity_that_is_not_there_is_told_with_those_that_are() -> None:
@@ -76,9 +76,9 @@ def test_the_file_is_for_its_owner_alone_and_keeps_what_it_has(tmp_path: Path) -
         targets.save(path, "default", HOME)
     finally:
         os.umask(old)
-    targets.save(path, "work", Identity(server="https://work", token="1234"))
+    targets.save(path, "work", Identity(server="https://office", token="1234"))
 
-    assert targets.load(path) == {"default": HOME, "work": Identity(server="https://work", token="1234")}
+    assert targets.load(path) == {"default": HOME, "work": Identity(server="https://office", token="1234")}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not targets.is_open_to_others(path)
 
