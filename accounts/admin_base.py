@@ -134,6 +134,10 @@ class LabAdmin(ModelAdmin):
         except ObjectDoesNotExist:
             return self._refuse(request, "One of them is gone meanwhile.", request.get_full_path())
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """No row has NUL in its key, and PostgreSQL refuses to be asked for one."""
+        return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+
     def changeform_view(
         self,
         request: HttpRequest,

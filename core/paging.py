@@ -57,7 +57,7 @@ def _shape(rows: list[Row], *, newer: bool, older: bool) -> Page[Row]:
 
 
 def _within(rows: QuerySet[Row], size: int, before: int | None, after: int | None, span: int) -> Page[Row]:
-    last = _newest_key(rows)
+    first, last = _key_at_end(rows, "pk"), _key_at_end(rows, "-pk")
     if after is not None:
         low, high = after + 1, min(after + span, last)
         found = list(rows.filter(pk__gte=low, pk__lte=high).order_by("pk")[: size + 1])
@@ -66,7 +66,7 @@ def _within(rows: QuerySet[Row], size: int, before: int | None, after: int | Non
         high = shown[0].pk if is_full else high
     else:
         high = last if before is None else min(before - 1, last)
-        low = max(1, high - span + 1)
+        low = max(first, high - span + 1)
         found = list(rows.filter(pk__gte=low, pk__lte=high).order_by("-pk")[: size + 1])
         is_full = len(found) > size
         shown = found[:size]
@@ -74,11 +74,12 @@ def _within(rows: QuerySet[Row], size: int, before: int | None, after: int | Non
     return Page(
         rows=shown,
         newer=high if high < last else None,
-        older=low if low > 1 else None,
+        older=low if low > first else None,
         looked_at=(low, high),
     )
 
 
-def _newest_key(rows: QuerySet[Row]) -> int:
-    newest: int | None = rows.model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
-    return newest or 0
+def _key_at_end(rows: QuerySet[Row], order: str) -> int:
+    """Of the whole table, as what was cleared away below its oldest row need not be looked through."""
+    found: int | None = rows.model._default_manager.order_by(order).values_list("pk", flat=True).first()
+    return found or 0

@@ -232,11 +232,11 @@ def _measurement(case: TestCase) -> str:
 
 
 def _metadata(case: TestCase) -> dict[str, Any]:
-    """LAVA tells what an action adds as a list, each key by itself."""
+    """LAVA tells what an action adds as a list, each key by itself, in the order of the keys."""
     extra = case.metadata.get("extra")
     if not isinstance(extra, dict):
         return dict(case.metadata)
-    return {**case.metadata, "extra": [{key: value} for key, value in extra.items()]}
+    return {**case.metadata, "extra": [{key: value} for key, value in sorted(extra.items())]}
 
 
 def _line(number: int | None) -> str:
