@@ -85,6 +85,8 @@ class InventoryAdmin(LabAdmin):
 class SharedAdmin(InventoryAdmin):
     """Devices and their types: changed by who has the permission for all of them, or a group's right on one."""
 
+    FIXED: ClassVar[list[str]]  # shown, and no field of the form once the row is there
+
     def mine(self, request: HttpRequest) -> QuerySet[Any]:
         """Those that the user looks after."""
         rows: QuerySet[Any] = self.model.objects.changeable_by(request.user)
@@ -106,6 +108,14 @@ class SharedAdmin(InventoryAdmin):
         mine = self.mine(request)
         return mine.exists() if obj is None else mine.filter(pk=obj.pk).exists()
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Of one that is there: what is never edited, and what this user may not."""
+        return (
+            []
+            if obj is None
+            else [*self.FIXED, *sorted(inventory.closed_columns(self.model, actor(request)))]
+        )
+
 
 class DictionaryForm(OpenedForm):
     def clean_dictionary(self) -> str:
@@ -118,13 +128,11 @@ class DictionaryForm(OpenedForm):
 
 
 class DeviceForm(DictionaryForm):
-    FIXED_WHILE_BUSY: ClassVar = ("device_type", "worker")
-
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         state = DeviceState(self.instance.state)
         if state != DeviceState.IDLE:
-            for name in sorted(set(self.FIXED_WHILE_BUSY) & set(self.changed_data)):
+            for name in sorted(inventory.MOVES_A_DEVICE & set(self.changed_data)):
                 self.add_error(name, f"The device is {state.label}; this can be changed when it is idle.")
         return cleaned
 
@@ -246,15 +254,13 @@ class DeviceAdmin(SharedAdmin):
         "state_word",
         "last_used",
     ]
+    FIXED: ClassVar = ["name", *SHOWN]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Device]:
         return super().get_queryset(request).defer("dictionary", "worker__description")
 
     def get_fields(self, request: HttpRequest, obj: Device | None = None) -> list[Any]:
         return ["name", *(["health"] if obj is None else self.SHOWN), *self.EDITED]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Device | None = None) -> list[str]:
-        return [] if obj is None else ["name", *self.SHOWN]
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "health":
@@ -342,13 +348,11 @@ class DeviceTypeAdmin(SharedAdmin):
     search_fields = ["name"]
     fields = ["name", "description", "display", "dictionary", "seen"]
     inlines = [AliasInline, DeviceTypeRightInline]
+    FIXED: ClassVar = ["name"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeviceType]:
         types: QuerySet[DeviceType] = super().get_queryset(request)
         return types.annotate(device_count=Count("devices"))
-
-    def get_readonly_fields(self, request: HttpRequest, obj: DeviceType | None = None) -> list[str]:
-        return [] if obj is None else ["name"]
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         for device_type in objs:

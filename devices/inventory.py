@@ -6,7 +6,7 @@ left to `devices.lifecycle`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from django.contrib.auth.models import User
@@ -22,7 +22,14 @@ from events.outbox import Cause
 
 R = TypeVar("R", bound=models.Model)
 
-MOVES_A_DEVICE = {"device_type", "worker"}
+MOVES_A_DEVICE = frozenset({"device_type", "worker"})
+
+# A type says who may do what with a device, and worker and dictionary which machine runs which commands for it: no
+# group's right reaches so far.
+_FOR_ALL: Mapping[type[models.Model], frozenset[str]] = {
+    Device: MOVES_A_DEVICE | {"dictionary"},
+    DeviceType: frozenset({"dictionary"}),
+}
 
 
 @transaction.atomic
@@ -47,8 +54,8 @@ def change(row: R, values: Mapping[str, Any], *, by: User) -> R:
     require(by, "change", row)
     locked: R = type(row)._default_manager.select_for_update(of=("self",)).get(pk=row.pk)
     changed = sorted(name for name, value in values.items() if _differs(locked, name, value))
-    if isinstance(locked, Device):
-        _check_move(locked, changed, by)
+    require(by, "change", locked, columns=changed)
+    _check_idle(locked, changed)
     for name in changed:
         if name == "tags":
             locked.tags.set(values[name])  # type: ignore[attr-defined]
@@ -88,13 +95,32 @@ def new_token(worker: Worker, *, by: User) -> str:
     return secret
 
 
-def require(by: User, act: str, what: models.Model | type[models.Model]) -> None:
-    """NotAllowed if somebody may not add, change or delete: a device or type by who looks after it, others by permission."""
+def require(
+    by: User, act: str, what: models.Model | type[models.Model], *, columns: Collection[str] = ()
+) -> None:
+    """NotAllowed if somebody may not add, change or delete: a device or type by who looks after it, others by permission.
+
+    `columns` are those that are to change: some need the permission for all devices or types.
+    """
     if act == "change" and isinstance(what, Device | DeviceType):
         if not what.may_be_changed_by(by):
             raise NotAllowed(f"you do not look after {what.pk}")
-    elif not by.has_perm(f"{what._meta.app_label}.{act}_{what._meta.model_name}"):
+        if closed := sorted(closed_columns(type(what), by) & set(columns)):
+            kinds = what._meta.verbose_name_plural
+            raise NotAllowed(f"the {closed[0]} of {what.pk} is for those who may change all {kinds}")
+    elif not may(by, act, what):
         raise NotAllowed(f"you may not {act} a {what._meta.verbose_name}")
+
+
+def may(user: User, act: str, what: models.Model | type[models.Model]) -> bool:
+    """Whether a permission says so, for all rows of the kind."""
+    return user.has_perm(f"{what._meta.app_label}.{act}_{what._meta.model_name}")
+
+
+def closed_columns(model: type[models.Model], user: User) -> frozenset[str]:
+    """What who looks after some devices or types only, by a group's right, may not set of them."""
+    closed = _FOR_ALL.get(model, frozenset())
+    return frozenset() if closed and may(user, "change", model) else closed
 
 
 def _differs(row: models.Model, name: str, value: Any) -> bool:
@@ -103,16 +129,12 @@ def _differs(row: models.Model, name: str, value: Any) -> bool:
     return bool(getattr(row, name) != value)
 
 
-def _check_move(device: Device, changed: list[str], by: User) -> None:
-    """Its type says who may do what with it, and its worker on which machine: no group's right reaches so far."""
-    moved = sorted(MOVES_A_DEVICE & set(changed))
-    if not moved:
-        return
-    if not by.has_perm("devices.change_device"):
-        raise NotAllowed(f"the {moved[0]} of {device.pk} is for those who may change all devices")
-    if device.state != DeviceState.IDLE:
-        state = DeviceState(device.state).label
-        raise DeviceBusy(f"{device.pk} is {state}; its {moved[0]} can be changed when it is idle")
+def _check_idle(row: models.Model, columns: Collection[str]) -> None:
+    """DeviceBusy if one of these columns may not change while a job has the device."""
+    moved = sorted(MOVES_A_DEVICE & set(columns))
+    if moved and isinstance(row, Device) and row.state != DeviceState.IDLE:
+        state = DeviceState(row.state).label
+        raise DeviceBusy(f"{row.pk} is {state}; its {moved[0]} can be changed when it is idle")
 
 
 def _tell(row: models.Model, happened: str, by: User) -> None:

@@ -185,7 +185,7 @@ class DeviceHealthOf(OfInventory, DeviceResource):
 
 
 class Dictionary(OfInventory, DeviceResource):
-    """For who looks after the device: its dictionary may hold passwords of power switches."""
+    """Read by who looks after the device, as it may hold passwords; set by who may change all, as it holds commands."""
 
     permission_classes = [IsAuthenticated]
     serializer_class = DictionarySerializer
@@ -201,6 +201,7 @@ class Dictionary(OfInventory, DeviceResource):
     @extend_schema(request=DictionarySerializer, responses=MessageSerializer)
     def post(self, request: Request, name: str) -> Response:
         device: Device = self.get_object()
+        inventory.require(actor(request), "change", device, columns=["dictionary"])
         inventory.change(device, taken(self.get_serializer(data=request.data)), by=actor(request))
         return Response({"message": f"The dictionary of {device.pk} is set."})
 

@@ -128,7 +128,7 @@ REST_V02 = {
     "api/v0.2/devices/<lab_name:name>": Row(
         of="device", get=who_sees_it, put=who_changes_it, patch=who_changes_it, delete=superusers
     ),
-    "api/v0.2/devices/<lab_name:name>/dictionary": Row(of="device", get=who_changes_it, post=who_changes_it),
+    "api/v0.2/devices/<lab_name:name>/dictionary": Row(of="device", get=who_changes_it, post=superusers),
     "api/v0.2/devices/<lab_name:name>/set_health": Row(of="device", post=who_changes_it),
     "api/v0.2/devicetypes": Row(get=anybody, post=superusers),
     "api/v0.2/devicetypes/<lab_name:name>": Row(

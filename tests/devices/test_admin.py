@@ -469,6 +469,22 @@ def test_staff_look_after_the_devices_of_their_group_and_no_others(client: Clien
     assert client.post(change("device", "qemu02"), {**FORM, "description": "x"}).status_code == 403
 
 
+@pytest.mark.parametrize(("permissions", "dictionary"), [([], ""), (["change_device"], "executor: shell")])
+def test_the_configuration_of_a_device_is_for_staff_who_may_change_all(
+    client: Client, mallory: User, permissions: list[str], dictionary: str
+) -> None:
+    give("rack", Right.CHANGE, build.device("qemu01"))
+    client.force_login(staff_in("rack", mallory, *permissions))
+
+    told = client.post(
+        change("device", "qemu01"), FORM | {"description": "warm", "dictionary": "executor: shell"}
+    )
+
+    device = Device.objects.get()
+    assert told.status_code == 302
+    assert (device.description, device.dictionary) == ("warm", dictionary)
+
+
 def test_a_hidden_device_and_its_history_are_hidden_from_staff(client: Client, mallory: User) -> None:
     give("secret", Right.VIEW, build.device("hidden01", device_type="hidden"))
     DeviceTypeRight.objects.create(

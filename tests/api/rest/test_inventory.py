@@ -281,8 +281,10 @@ def test_what_is_not_there_has_no_health(stock: None, admin: User, login: Login,
 # Dictionaries.
 
 
-def test_who_looks_after_a_device_reads_and_sets_its_dictionary(keeper: User, login: Login) -> None:
-    client = login(keeper)
+def test_who_may_change_all_devices_reads_and_sets_a_dictionary(
+    stock: None, admin: User, login: Login
+) -> None:
+    client = login(admin)
 
     assert client.get(f"{ROOT}/devices/qemu01/dictionary/").content == b""
     told = client.post(f"{ROOT}/devices/qemu01/dictionary/", {"dictionary": "arch: arm64\n"})
@@ -292,6 +294,19 @@ def test_who_looks_after_a_device_reads_and_sets_its_dictionary(keeper: User, lo
     assert shown["Content-Type"] == "application/yaml"
     assert shown.content == b"arch: arm64\n"
     assert notes() == ["Changed dictionary"]
+
+
+def test_who_looks_after_a_device_reads_its_dictionary_and_cannot_have_commands_run_by_it(
+    keeper: User, login: Login
+) -> None:
+    address = f"{ROOT}/devices/qemu01/dictionary/"
+
+    told = login(keeper).post(address, {"dictionary": "executor: shell\n"})
+
+    assert login(keeper).get(address).status_code == 200
+    assert told.status_code == 403
+    assert told.json()["message"] == ("the dictionary of qemu01 is for those who may change all devices")
+    assert Device.objects.get().dictionary == ""
 
 
 def test_what_a_worker_gets_is_shown_when_asked_for(keeper: User, login: Login) -> None:
@@ -313,8 +328,8 @@ def test_a_dictionary_is_hidden_from_who_does_not_look_after_the_device(
 
 
 @pytest.mark.parametrize("text", ["a: b: c", "- x", "\x1b"])
-def test_a_dictionary_that_is_none_is_refused(keeper: User, login: Login, text: str) -> None:
-    answer = login(keeper).post(f"{ROOT}/devices/qemu01/dictionary/", {"dictionary": text})
+def test_a_dictionary_that_is_none_is_refused(stock: None, admin: User, login: Login, text: str) -> None:
+    answer = login(admin).post(f"{ROOT}/devices/qemu01/dictionary/", {"dictionary": text})
 
     assert (answer.status_code, list(answer.json())) == (400, ["dictionary"])
 
