@@ -14,7 +14,7 @@ from devices.forms import AILING
 from devices.models import Device, DeviceQuerySet, DeviceType, Right, Worker
 from devices.states import DeviceHealth, DeviceState, Urgency, WorkerHealth
 
-DEVICES_OF_PAGE = 100
+DEVICES_OF_PAGE = 50
 NAMED_AT_MOST = 10
 
 

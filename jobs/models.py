@@ -318,7 +318,8 @@ class TestCase(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [models.UniqueConstraint(fields=["attempt", "index"], name="case_unique")]
-        indexes = [models.Index(fields=["attempt"], condition=Q(result="fail"), name="case_failed")]
+        # They are shown and counted by kind and suite, the failures first.
+        indexes = [models.Index(fields=["attempt", "result", "suite", "id"], name="case_list")]
 
     def __str__(self) -> str:
         return f"{self.name}: {self.result}"

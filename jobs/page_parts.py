@@ -7,20 +7,19 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Self
 
-from django.db.models import Case as Choose
-from django.db.models import Count, IntegerField, Q, QuerySet, Value, When
 from django.urls import reverse
 
 from core.looks import Look
 from jobs import logs, looks
 from jobs.logs.index import TEXT_NAME
-from jobs.models import ACTIONS, Job, TestCase
+from jobs.models import Job, TestCase
+from jobs.tallies import Tally
 
 LAST_BYTES = 64 * 1024
 WHOLE_IN_PAGE = 16 * 1024 * 1024  # bytes; a longer log is offered as a file
 LINES_OF_BLOCK = 500  # as in static/js/log.js
 RESULTS_BESIDE_LOG = 100
-RESULTS_OF_PAGE = 500
+RESULTS_OF_PAGE = 200
 RECORDS_LOOKED_AT = 1_000  # of a failed case, its last ones
 LINES_OF_FAILURE = 8
 LINES_BEFORE_ERROR = 2
@@ -80,42 +79,27 @@ class Results:
     suites: list[Suite]
     tally: list[Look]  # of all of them, whatever is shown
     total: int
+    previous_page: int | None
     next_page: int | None
 
     @classmethod
     def of(
-        cls,
-        job: Job,
-        attempt: int,
-        *,
-        result: str = "",
-        suite: str = "",
-        size: int = RESULTS_OF_PAGE,
-        page: int = 1,
+        cls, tally: Tally, *, result: str = "", suite: str = "", size: int = RESULTS_OF_PAGE, page: int = 1
     ) -> Self:
-        cases = TestCase.objects.filter(attempt__job=job, attempt__number=attempt)
-        counts = _counts(cases)
-        chosen = {"result": result, "suite__name": suite}
-        shown = cases.filter(**{field: value for field, value in chosen.items() if value})
-        behind = page * size
-        rows = list(
-            shown.order_by(_URGENCY, "suite_id", "pk").select_related("suite")[behind - size : behind + 1]
-        )
+        rows, chosen = tally.cases(start=(page - 1) * size, size=size, result=result, suite=suite)
         return cls(
-            cases=rows[:size],
-            suites=[Suite(name=name, tally=_tally(count)) for name, count in counts.items()],
-            tally=_tally(sum(counts.values(), Counter())),
-            total=sum(count.total() for count in counts.values()),
-            next_page=page + 1 if len(rows) > size else None,
+            cases=rows,
+            suites=[Suite(name=name, tally=_counted(counts)) for name, counts in tally.of_each_suite()],
+            tally=_counted(tally.all),
+            total=tally.all.total(),
+            previous_page=page - 1 if page > 1 else None,
+            next_page=page + 1 if page * size < chosen else None,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the tests of one attempt say together, and the first of them that failed.
-
-    The dispatcher's own actions are no tests: one that was tried again has failed once.
-    """
+    """What the tests of one attempt say together, and the first of them that failed."""
 
     total: int
     failed: int
@@ -123,39 +107,22 @@ class Verdict:
     lines: str  # of the log, where it may say why
 
     @classmethod
-    def of(cls, job: Job, attempt: int) -> Self:
-        tests = TestCase.objects.filter(attempt__job=job, attempt__number=attempt).exclude(
-            suite__name=ACTIONS
+    def of(cls, job: Job, attempt: int, tally: Tally) -> Self:
+        first = tally.first_failure()
+        return cls(
+            total=tally.of_tests.total(),
+            failed=tally.of_tests[TestCase.Result.FAIL],
+            first=first,
+            lines=_lines_of(job, attempt, first),
         )
-        failures = tests.filter(result=TestCase.Result.FAIL)
-        counts = tests.aggregate(total=Count("pk"), failed=Count("pk", filter=Q(result=TestCase.Result.FAIL)))
-        first = failures.select_related("suite").order_by("pk").first() if counts["failed"] else None
-        return cls(**counts, first=first, lines=_lines_of(job, attempt, first))
 
     @property
     def look(self) -> Look | None:
         return looks.of_tests(self.total, self.failed) if self.total else None
 
 
-_URGENCY = Choose(
-    When(result=TestCase.Result.FAIL, then=Value(0)),
-    When(result=TestCase.Result.UNKNOWN, then=Value(1)),
-    default=Value(2),
-    output_field=IntegerField(),
-)
-
-
-def _counts(cases: QuerySet[TestCase]) -> dict[str, Counter[str]]:
-    """How many of each result there are in each suite, in the order of the suites."""
-    counts: dict[str, Counter[str]] = {}
-    grouped = cases.order_by("suite_id").values_list("suite__name", "result").annotate(Count("pk"))
-    for suite, result, count in grouped:
-        counts.setdefault(suite, Counter())[result] = count
-    return counts
-
-
-def _tally(counts: Counter[str]) -> list[Look]:
-    return [_counted(result, counts[result]) for result in TestCase.Result if counts[result]]
+def _counted(counts: Counter[str]) -> list[Look]:
+    return [_with_number(result, counts[result]) for result in TestCase.Result if counts[result]]
 
 
 def _lines_of(job: Job, attempt: int, case: TestCase | None) -> str:
@@ -181,6 +148,6 @@ def _blocks(text: str) -> list[str]:
     return ["".join(lines[at : at + LINES_OF_BLOCK]) for at in range(0, len(lines), LINES_OF_BLOCK)]
 
 
-def _counted(result: str, count: int) -> Look:
+def _with_number(result: str, count: int) -> Look:
     look = looks.of_result(result)
     return replace(look, word=f"{count} {look.word}")

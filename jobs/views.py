@@ -21,6 +21,7 @@ from jobs.models import Job, TestCase
 from jobs.page_parts import RESULTS_BESIDE_LOG, LogPart, Results, Verdict
 from jobs.states import State
 from jobs.submit_views import Check, show_form
+from jobs.tallies import Tally
 from jobs.timing import TimeBar
 
 JOBS_OF_PAGE = 50
@@ -67,7 +68,8 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     if tab not in LIVE_PARTS:
         raise Http404
     attempt = attempt_in(request, job)
-    verdict = Verdict.of(job, attempt)
+    tally = Tally.of(job, attempt)
+    verdict = Verdict.of(job, attempt, tally)
     job.has_failures = bool(verdict.failed)
     context: dict[str, object] = {
         "section": "jobs",
@@ -80,7 +82,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "is_canceling": job.state == State.CANCELING,
         "may_change": job.may_be_changed_by(request.user),
         "waits_because": waiting.reason(job).sentence if job.state == State.SUBMITTED else "",
-        **_shown(request, job, attempt, tab),
+        **_shown(request, job, attempt, tab, tally),
     }
     parts = ["jobs/head_live.html", "jobs/actions_live.html", *LIVE_PARTS[tab]]
     return render_live(request, "jobs/detail.html", parts, context)
@@ -126,27 +128,25 @@ def resubmit(request: HttpRequest, pk: int) -> HttpResponse:
         return show_form(request, SubmitForm(initial={"definition": job.definition}), refused, status=400)
 
 
-def _shown(request: HttpRequest, job: Job, attempt: int, tab: str) -> dict[str, object]:
+def _shown(request: HttpRequest, job: Job, attempt: int, tab: str, tally: Tally) -> dict[str, object]:
     """What the tab shows beside the job itself."""
     match tab:
         case "definition":
             return _definition_shown(request, job)
         case "results":
-            return _results_shown(request, job, attempt)
-    results = Results.of(job, attempt, size=RESULTS_BESIDE_LOG)
+            return _results_shown(request, tally)
+    results = Results.of(tally, size=RESULTS_BESIDE_LOG)
     if asks_for_live_parts(request):  # the log has a poller of its own
         return {"results": results}
     return {"results": results, "log": LogPart.of(job, attempt, whole="full" in request.GET)}
 
 
-def _results_shown(request: HttpRequest, job: Job, attempt: int) -> dict[str, object]:
+def _results_shown(request: HttpRequest, tally: Tally) -> dict[str, object]:
     result, suite = request.GET.get("result", ""), request.GET.get("suite", "")
     if result and result not in TestCase.Result.values:
         raise Http404
     number = whole_number(request.GET.get("page")) or 1
-    results = Results.of(
-        job, attempt, result=result, suite=suite.replace("\0", ""), page=min(number, 1_000_000)
-    )
+    results = Results.of(tally, result=result, suite=suite, page=max(1, min(number, 1_000_000)))
     return {"results": results, "result": result, "suite": suite, "kinds": TestCase.Result.values}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Any
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -26,8 +26,9 @@ from api.v1.base import Body, Listing, PageField, Resource, Shape, find
 from api.v1.fields import Text
 from core.numbers import plain
 from jobs import lifecycle, waiting
-from jobs.models import ACTIONS, Job, JobQuerySet, TestCase, Visibility
+from jobs.models import Job, JobQuerySet, TestCase, Visibility
 from jobs.states import Health, Outcome, State
+from jobs.tallies import Tally
 
 Context = Mapping[str, Any] | None
 JobKey = int | UUID
@@ -154,9 +155,7 @@ class OneJobSerializer(JobSerializer):
 
     @extend_schema_field(CountsSerializer)
     def get_results(self, job: Job) -> dict[str, int]:
-        cases = TestCase.objects.filter(attempt__job=job, attempt__number=job.attempt)
-        counts = cases.exclude(suite__name=ACTIONS).order_by().values_list("result").annotate(Count("pk"))
-        return {**dict.fromkeys(TestCase.Result.values, 0), **dict(counts)}
+        return {**dict.fromkeys(TestCase.Result.values, 0), **Tally.of(job, job.attempt).of_tests}
 
 
 class FaultSerializer(Shape):

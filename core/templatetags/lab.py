@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from django import template
 from django.templatetags.static import static
@@ -18,8 +19,12 @@ register = template.Library()
 
 UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
+# Long lists draw the same few hundred times; kept as text, they cost nothing.
+_drawn_once = lru_cache(maxsize=1024)
+
 
 @register.simple_tag
+@_drawn_once
 def icon(name: str, *, turning: bool = False) -> SafeString:
     return format_html(
         '<svg class="icon{}" aria-hidden="true"><use href="{}#{}"></use></svg>',
@@ -30,6 +35,7 @@ def icon(name: str, *, turning: bool = False) -> SafeString:
 
 
 @register.simple_tag
+@_drawn_once
 def status(look: Look, shape: str = "") -> SafeString:
     """A state by icon, word and colour; `shape="pill"` lays the colour behind it, too."""
     drawing = icon(look.icon, turning=look.turning)
@@ -62,16 +68,17 @@ def ago(moment: datetime | None) -> SafeString | str:
 @register.filter
 def moment(moment: datetime) -> SafeString:
     """The exact time, in the zone of the lab."""
-    return _time(moment, _exact(moment))
+    return _time(moment, _exact(timezone.localtime(moment)))
 
 
 def _time(moment: datetime, words: str) -> SafeString:
-    machine = timezone.localtime(moment).isoformat(timespec="seconds")
-    return format_html('<time datetime="{}" title="{}">{}</time>', machine, _exact(moment), words)
+    local = timezone.localtime(moment)
+    machine = local.isoformat(timespec="seconds")
+    return format_html('<time datetime="{}" title="{}">{}</time>', machine, _exact(local), words)
 
 
-def _exact(moment: datetime) -> str:
-    return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z")
+def _exact(local: datetime) -> str:
+    return local.strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def _largest(length: timedelta) -> str:

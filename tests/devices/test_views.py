@@ -147,7 +147,7 @@ def test_a_long_list_comes_in_pages(client: Client) -> None:
 
     assert len(names(first)) == DEVICES_OF_PAGE
     assert 'href="?page=2"' in first
-    assert names(second) == [f"board-{DEVICES_OF_PAGE}"]
+    assert names(second) == [f"board-{DEVICES_OF_PAGE:03}"]
 
 
 def test_a_device_whose_worker_is_away_says_so(client: Client) -> None:

@@ -9,6 +9,7 @@ from jobs.logs import Record
 from jobs.models import Attempt, Job
 from jobs.page_parts import LAST_BYTES, LINES_OF_BLOCK, LogPart, Results, Verdict
 from jobs.states import State
+from jobs.tallies import Tally
 from tests import build
 
 pytestmark = pytest.mark.django_db
@@ -89,9 +90,9 @@ def test_failures_come_first_and_are_counted() -> None:
     job = build.job(state=State.RUNNING)
     report(build.attempt(job), ("boot", "pass"), ("usb", "fail"), ("rtc", "skip"), ("wifi", "unknown"))
 
-    results = Results.of(job, 1)
+    results = Results.of(Tally.of(job, 1))
 
-    assert [case.name for case in results.cases] == ["usb", "wifi", "boot", "rtc"]
+    assert [case.name for case in results.cases] == ["usb", "wifi", "rtc", "boot"]
     assert [look.word for look in results.tally] == ["1 pass", "1 fail", "1 skip", "1 unknown"]
 
 
@@ -99,10 +100,12 @@ def test_results_come_in_pages() -> None:
     job = build.job(state=State.RUNNING)
     report(build.attempt(job), *[(f"case {number}", "pass") for number in range(5)])
 
-    first, last = Results.of(job, 1, size=3), Results.of(job, 1, size=3, page=2)
+    tally = Tally.of(job, 1)
+
+    first, last = Results.of(tally, size=3), Results.of(tally, size=3, page=2)
 
     assert (len(first.cases), first.next_page, first.total) == (3, 2, 5)
-    assert (len(last.cases), last.next_page) == (2, None)
+    assert (len(last.cases), last.next_page, last.previous_page) == (2, None, 1)
 
 
 def test_suites_are_counted_apart() -> None:
@@ -110,7 +113,7 @@ def test_suites_are_counted_apart() -> None:
     report(build.attempt(job), ("boot", "pass"), ("usb", "fail"))
     report(build.attempt(job), ("iperf", "pass"), suite="1_perf")
 
-    results = Results.of(job, 1, suite="1_perf")
+    results = Results.of(Tally.of(job, 1), suite="1_perf")
 
     assert [case.name for case in results.cases] == ["iperf"]
     assert [(suite.name, [look.word for look in suite.tally]) for suite in results.suites] == [
@@ -128,7 +131,7 @@ def test_a_failure_is_shown_where_it_first_speaks_of_an_error() -> None:
     report(build.attempt(job), ("usb", "fail"))
     models.TestCase.objects.update(log_start=0, log_end=21)
 
-    lines = Verdict.of(job, 1).lines.split("\n")
+    lines = Verdict.of(job, 1, Tally.of(job, 1)).lines.split("\n")
 
     assert lines[:4] == ["block 3: ok", "block 4: ok", "ERROR: block 5: checksum", "block 6: ok"]
     assert len(lines) == 8
@@ -141,6 +144,6 @@ def test_a_failure_without_lines_of_its_own_is_shown_without(start: int | None, 
     report(build.attempt(job), ("usb", "fail"))
     models.TestCase.objects.update(log_start=start, log_end=end)
 
-    verdict = Verdict.of(job, 1)
+    verdict = Verdict.of(job, 1, Tally.of(job, 1))
 
     assert (verdict.failed, verdict.lines) == (1, "")
