@@ -83,8 +83,9 @@ def _idle_devices() -> list[Idle]:
 
 def _waiting_jobs(idle: list[Idle]) -> list[Waiting]:
     types = {device.device_type for device in idle}
-    queued = Job.objects.queued().filter(device_type__in=types).prefetch_related("tags")
-    open_devices = OpenDevices()
+    fitting = Job.objects.queued().filter(device_type__in=types).prefetch_related("tags")
+    queued = list(fitting.only("pk", "device_type_id", "priority", "submit_time", "submitter_id"))
+    open_devices = OpenDevices({job.submitter_id for job in queued})
     return [
         Waiting(
             id=job.pk,
@@ -94,7 +95,7 @@ def _waiting_jobs(idle: list[Idle]) -> list[Waiting]:
             submitted=job.submit_time,
             allowed=open_devices.of(job.submitter_id),
         )
-        for job in queued.only("pk", "device_type_id", "priority", "submit_time", "submitter_id")
+        for job in queued
     ]
 
 

@@ -20,7 +20,7 @@ def reasons(jobs: Sequence[Job]) -> dict[int, Reason]:
     types = {job.device_type_id for job in jobs}
     devices = Device.objects.in_service().filter(device_type__in=types)
     candidates = [_candidate(device) for device in devices.select_related("worker").prefetch_related("tags")]
-    open_devices = OpenDevices()
+    open_devices = OpenDevices({job.submitter_id for job in jobs})
     return {job.pk: why(_waiting(job, open_devices), candidates) for job in jobs}
 
 
