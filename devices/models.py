@@ -10,11 +10,11 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.expressions import RawSQL
-from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import digest, make_secret
 from accounts.rights import Anyone
+from core.addresses import address
 from core import yaml
 from devices.states import USABLE, DeviceHealth, DeviceState, Urgency, WorkerHealth, WorkerState
 from events.announced import AnnouncedModel, AnnouncedQuerySet
@@ -125,7 +125,7 @@ class DeviceType(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        return reverse("device-type", args=[self.name])
+        return address("device-type", self.name)
 
     @property
     def executor(self) -> str:
@@ -182,7 +182,7 @@ class Worker(AnnouncedModel):
         return self.name
 
     def get_absolute_url(self) -> str:
-        return reverse("worker", args=[self.name])
+        return address("worker", self.name)
 
     def new_token(self) -> str:
         """Give the worker a new token, which ends the old one; save() keeps it."""
@@ -291,7 +291,7 @@ class Device(AnnouncedModel):
         return self.name
 
     def get_absolute_url(self) -> str:
-        return reverse("device", args=[self.name])
+        return address("device", self.name)
 
     def job_now(self) -> int | None:
         """The id of the job that has it, if any."""

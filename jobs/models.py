@@ -14,10 +14,10 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.db import models
 from django.db.models import Q
-from django.urls import reverse
 from django.utils import timezone
 
 from accounts.rights import Anyone
+from core.addresses import address
 from devices.models import Device, DeviceType, Right, Tag, devices_shut_to, types_shut_to
 from events.announced import AnnouncedModel, AnnouncedQuerySet
 from jobs import logs
@@ -198,7 +198,7 @@ class Job(AnnouncedModel):
         return f"job {self.pk}: {self.description}"
 
     def get_absolute_url(self) -> str:
-        return reverse("job", args=[self.pk])
+        return address("job", self.pk)
 
     @property
     def is_finished(self) -> bool:
