@@ -170,6 +170,8 @@ def _history(plan: Plan) -> None:
     # A suite has the id of its attempt, which has the id of its job.
     _insert(TestSuite, ({"id": job, "attempt_id": job, "name": "0_smoke"} for job in with_cases))
     _insert(TestCase, _cases(plan, with_cases))
+    failed = TestCase.objects.filter(result="fail").values("attempt__job")
+    Job.objects.filter(pk__in=failed, outcome="pass").update(outcome="fail")
     Counter.objects.create(name="sequence", value=_insert(Event, _events(plan)))
     _insert_notes(plan)
     _write_log(Job.objects.get(pk=plan.plain), SHORT_LOG)
@@ -179,6 +181,8 @@ def _history(plan: Plan) -> None:
 def _jobs(plan: Plan) -> Iterator[Row]:
     from django.contrib.auth.models import User
 
+    from jobs.states import Health, outcome
+
     chosen = random.Random(1)
     users = list(User.objects.order_by("pk").values_list("pk", flat=True))
     for job in range(1, plan.jobs + 1):
@@ -186,6 +190,7 @@ def _jobs(plan: Plan) -> Iterator[Row]:
         health = chosen.choices((1, 2, 3), (7, 2, 1))[0] if is_finished else 0
         if plan.is_landmark(job) and is_finished:
             health = 1
+        error_type = ("Job", "Job", "Infrastructure")[job % 3] if health == 2 else ""
         device = _device_of(plan, job, chosen)
         submitted = plan.submitted(job)
         yield {
@@ -203,7 +208,8 @@ def _jobs(plan: Plan) -> Iterator[Row]:
             "submit_time": _stored(submitted),
             "start_time": None if is_queued else _stored(submitted + GAP),
             "end_time": _stored(submitted + GAP * (2 + job % 30)) if is_finished else None,
-            "error_type": ("Job", "Job", "Infrastructure")[job % 3] if health == 2 else "",
+            "error_type": error_type,
+            "outcome": outcome(Health(health), error_type, has_failures=False) or "",
             "failure_comment": "the kernel did not boot within 2 minutes" if health == 2 else "",
         }
 

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from accounts.models import digest, make_secret
 from accounts.rights import Anyone
-from core.addresses import address
 from core import yaml
+from core.addresses import address
 from devices.states import USABLE, DeviceHealth, DeviceState, Urgency, WorkerHealth, WorkerState
 from events.announced import AnnouncedModel, AnnouncedQuerySet
 

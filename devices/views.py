@@ -220,7 +220,7 @@ def _availability(request: HttpRequest, of: DeviceType | None = None) -> dict[st
 
 
 def _jobs_of(device: Device, request: HttpRequest) -> list[Any]:
-    jobs = device.jobs.visible_to(request.user).with_failures().recent()
+    jobs = device.jobs.visible_to(request.user).recent()
     return list(jobs.select_related("submitter").defer("definition")[:LAST_JOBS])
 
 

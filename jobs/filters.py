@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef, Q
 
-from jobs.models import HAVING, Job, JobQuerySet
+from jobs.models import Job, JobQuerySet
 from jobs.states import ON_A_DEVICE, Outcome, State
 
 LONGEST = 200  # characters of a filter
@@ -21,16 +21,15 @@ _NUMBER = re.compile(r"[0-9]{1,15}")
 class Status:
     label: str
     chosen: Q
-    is_indexed: bool  # the rows are found without looking at many others
 
 
 STATUSES = {
-    "queued": Status(label="Queued", chosen=Q(state=State.SUBMITTED), is_indexed=True),
-    "running": Status(label="Running", chosen=Q(state__in=ON_A_DEVICE), is_indexed=True),
-    "passed": Status(label="Passed", chosen=HAVING[Outcome.PASS], is_indexed=False),
-    "failed": Status(label="Failed", chosen=HAVING[Outcome.FAIL], is_indexed=False),
-    "lab-error": Status(label="Lab error", chosen=HAVING[Outcome.INFRASTRUCTURE], is_indexed=False),
-    "canceled": Status(label="Canceled", chosen=HAVING[Outcome.CANCELED], is_indexed=True),
+    "queued": Status(label="Queued", chosen=Q(state=State.SUBMITTED)),
+    "running": Status(label="Running", chosen=Q(state__in=ON_A_DEVICE)),
+    "passed": Status(label="Passed", chosen=Q(outcome=Outcome.PASS)),
+    "failed": Status(label="Failed", chosen=Q(outcome=Outcome.FAIL)),
+    "lab-error": Status(label="Lab error", chosen=Q(outcome=Outcome.INFRASTRUCTURE)),
+    "canceled": Status(label="Canceled", chosen=Q(outcome=Outcome.CANCELED)),
 }
 LABELS = {
     "q": "Text",
@@ -90,9 +89,7 @@ class JobFilter:
         """Whether the rows are found without looking at many others. Several filters at once may fit few rows."""
         if self.status in ("queued", "running"):
             return True  # there are never many
-        if self.q or self.tag or (self.status and not STATUSES[self.status].is_indexed):
-            return False
-        return len(self._set) <= 1
+        return not (self.q or self.tag) and len(self._set) <= 1
 
     @property
     def query(self) -> str:

@@ -60,7 +60,7 @@ def _inventory(devices: DeviceQuerySet) -> dict[str, object]:
 
 def _latest(jobs: JobQuerySet, request: HttpRequest) -> dict[str, object]:
     """The last jobs of whoever looks; of everybody for a visitor, and for somebody who has none yet."""
-    latest = jobs.with_failures().recent().select_related("submitter").defer("definition")
+    latest = jobs.recent().select_related("submitter").defer("definition")
     mine = []
     if isinstance(request.user, User):
         mine = list(latest.filter(submitter=request.user)[:LATEST_SHOWN])

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from core.looks import Look
 from jobs.models import Job, TestCase
-from jobs.states import INFRASTRUCTURE_ERRORS, Health, State
+from jobs.states import Health, Outcome, State
 
 STATE = {
     State.SUBMITTED: Look(word="Submitted", icon="waiting", tone="still"),
@@ -32,15 +32,12 @@ RESULT = {
 
 
 def of_job(job: Job) -> Look:
-    """In one word: the state while it lives, how it ended afterwards and whose fault that was.
-
-    That tests failed is said of a job that was read by `with_failures`.
-    """
+    """In one word: the state while it lives, how it ended afterwards and whose fault that was."""
     if not job.is_finished:
         return STATE[State(job.state)]
-    if job.health == Health.COMPLETE and getattr(job, "has_failures", False):
+    if _has_failed_tests(job):
         return TESTS_FAILED
-    if job.health == Health.INCOMPLETE and job.error_type in INFRASTRUCTURE_ERRORS:
+    if job.outcome == Outcome.INFRASTRUCTURE:
         return LAB_ERROR
     return HEALTH[Health(job.health)]
 
@@ -50,8 +47,11 @@ def of_lava_state(job: Job) -> Look:
     if not job.is_finished:
         return STATE[State(job.state)]
     look = HEALTH[Health(job.health)]
-    has_failures = job.health == Health.COMPLETE and getattr(job, "has_failures", False)
-    return replace(look, tone="still") if has_failures else look
+    return replace(look, tone="still") if _has_failed_tests(job) else look
+
+
+def _has_failed_tests(job: Job) -> bool:
+    return job.health == Health.COMPLETE and job.outcome == Outcome.FAIL
 
 
 def of_result(result: str) -> Look:

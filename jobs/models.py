@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
 from datetime import datetime, timedelta
-from functools import reduce
-from operator import or_
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,12 +19,10 @@ from devices.models import Device, DeviceType, Right, Tag, devices_shut_to, type
 from events.announced import AnnouncedModel, AnnouncedQuerySet
 from jobs import logs
 from jobs.states import (
-    INFRASTRUCTURE_ERRORS,
     ON_A_DEVICE,
     UNFINISHED,
     Health,
     Move,
-    Outcome,
     State,
     find_move,
     outcome,
@@ -40,18 +35,6 @@ _FINISHED = State.FINISHED.value
 _UNFINISHED = [state.value for state in UNFINISHED]
 _ON_A_DEVICE = [state.value for state in ON_A_DEVICE]
 _UNKNOWN = Health.UNKNOWN.value
-
-
-_INCOMPLETE = Q(health=Health.INCOMPLETE.value)
-_BROKEN = _INCOMPLETE & Q(error_type__in=sorted(INFRASTRUCTURE_ERRORS))
-_RAN = Q(health__in=[Health.COMPLETE.value, Health.INCOMPLETE.value])
-# The jobs of each outcome, where they are read by `with_failures`.
-HAVING = {
-    Outcome.PASS: Q(health=Health.COMPLETE.value, has_failures=False),
-    Outcome.FAIL: _RAN & (Q(has_failures=True) | _INCOMPLETE) & ~_BROKEN,
-    Outcome.INFRASTRUCTURE: _BROKEN,
-    Outcome.CANCELED: Q(health=Health.CANCELED.value),
-}
 
 
 class Visibility(models.TextChoices):
@@ -92,21 +75,6 @@ class JobQuerySet(AnnouncedQuerySet):
         looked_after = Q(device__in=devices) | Q(device__isnull=True, device_type__in=types)
         return self.filter(looked_after | Q(submitter=user))
 
-    def ended(self, outcomes: Collection[Outcome]) -> JobQuerySet:
-        """Those with one of these outcomes, as `jobs.states.outcome` tells them."""
-        wanted = reduce(or_, (HAVING[outcome] for outcome in outcomes), Q(pk__in=[]))
-        return self.with_failures().filter(wanted)
-
-    def with_failures(self) -> JobQuerySet:
-        """Each with `has_failures`: whether a test of its latest attempt failed."""
-        failed = TestCase.objects.filter(
-            attempt__job=models.OuterRef("pk"),
-            attempt__number=models.OuterRef("attempt"),
-            result=TestCase.Result.FAIL,
-        ).exclude(suite__name=ACTIONS)
-        annotated: JobQuerySet = self.annotate(has_failures=models.Exists(failed))
-        return annotated
-
     def unfinished(self) -> JobQuerySet:
         return self.filter(state__in=UNFINISHED)
 
@@ -140,6 +108,7 @@ class Job(AnnouncedModel):
 
     state = models.PositiveSmallIntegerField(choices=State.choices(), default=State.SUBMITTED.value)
     health = models.PositiveSmallIntegerField(choices=Health.choices(), default=Health.UNKNOWN.value)
+    outcome = models.CharField(max_length=16, blank=True, editable=False)  # empty while it is not finished
     attempt = models.PositiveIntegerField(default=1)
     submit_time = models.DateTimeField(default=timezone.now)
     start_time = models.DateTimeField(null=True, blank=True)
@@ -152,8 +121,6 @@ class Job(AnnouncedModel):
     )
 
     objects = JobQuerySet.as_manager()
-
-    has_failures: bool  # where it was read by `with_failures`
 
     class Meta:
         ordering = ["-id"]
@@ -172,6 +139,10 @@ class Job(AnnouncedModel):
                 name="job_has_health_when_finished",
             ),
             models.CheckConstraint(
+                condition=(Q(state=_FINISHED) & ~Q(outcome="")) | Q(state__in=_UNFINISHED, outcome=""),
+                name="job_has_outcome_when_finished",
+            ),
+            models.CheckConstraint(
                 condition=~Q(state__in=_ON_A_DEVICE) | Q(device__isnull=False), name="job_at_work_has_device"
             ),
         ]
@@ -183,6 +154,7 @@ class Job(AnnouncedModel):
             ),
             models.Index(fields=["state", "-id"], name="job_state"),
             models.Index(fields=["health", "-id"], name="job_health"),
+            models.Index(fields=["outcome", "-id"], name="job_outcome"),
             models.Index(fields=["device_type", "-id"], name="job_type"),
             models.Index(fields=["device", "-id"], name="job_device"),
             models.Index(fields=["device_type", "state"], name="job_type_state"),
@@ -219,16 +191,16 @@ class Job(AnnouncedModel):
         """Where the log of an attempt lives; the latest one's unless asked."""
         return logs.directory_for(settings.LOGS, self.submit_time, self.pk, attempt or self.attempt)
 
-    @property
-    def outcome(self) -> Outcome | None:
-        """None while it is not finished. One more query unless it was read by `with_failures`."""
-        if not self.is_finished:
-            return None
-        if "has_failures" not in self.__dict__:
-            self.has_failures = (
-                Job.objects.with_failures().values_list("has_failures", flat=True).get(pk=self.pk)
-            )
-        return outcome(Health(self.health), self.error_type, has_failures=self.has_failures)
+    def settle(self) -> None:
+        """Say in one word how it ended, by what its latest attempt has stored. Its row must be locked."""
+        has_failures = self.health == Health.COMPLETE and self._failures().exists()
+        self.outcome = outcome(Health(self.health), self.error_type, has_failures=has_failures) or ""
+
+    def _failures(self) -> models.QuerySet[TestCase]:
+        failed = TestCase.objects.filter(
+            attempt__job=self, attempt__number=self.attempt, result=TestCase.Result.FAIL
+        )
+        return failed.exclude(suite__name=ACTIONS)
 
     def may_be_changed_by(self, user: Anyone) -> bool:
         return Job.objects.changeable_by(user).filter(pk=self.pk).exists()
@@ -246,6 +218,7 @@ class Job(AnnouncedModel):
             self.start_time = self.start_time or timezone.now()
         if move.target == State.FINISHED:
             self.end_time = self.end_time or timezone.now()
+            self.settle()
 
     @property
     def move(self) -> Move:

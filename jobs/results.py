@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 
 from jobs.logs import Record
-from jobs.models import Attempt, TestCase, TestSuite
+from jobs.models import Attempt, Job, TestCase, TestSuite
 
 LARGEST = Decimal(10) ** 19  # SQLite keeps floats, which may round up to a digit more; the column has 20
 SMALLEST = Decimal(10) ** -10
@@ -36,10 +36,27 @@ def collect(attempt: Attempt, found: Iterable[Found]) -> int:
     if not results:
         return 0
     with transaction.atomic():
+        job = _ended_job(attempt) if any(_is_failure(entry) for entry in results) else None
         suites = _suites(attempt, {_text(entry, "definition") for entry in results})
         cases = [_case(attempt, suites, entry) for entry in results]
         TestCase.objects.bulk_create(cases, ignore_conflicts=True)
+        if job is not None:
+            job.settle()
+            job.save(update_fields=["outcome"])
     return len(cases)
+
+
+def _ended_job(attempt: Attempt) -> Job | None:
+    """The job, if it has ended without waiting for these results.
+
+    Its row stays locked, so that a job that ends at this moment does not miss that a test failed.
+    """
+    job: Job = Job.objects.lock(attempt.job_id)
+    return job if job.is_finished and job.attempt == attempt.number else None
+
+
+def _is_failure(entry: Found) -> bool:
+    return bool(entry.record.message["result"] == TestCase.Result.FAIL)
 
 
 def _is_result(entry: Found) -> bool:

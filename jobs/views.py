@@ -39,7 +39,7 @@ def index(request: HttpRequest) -> HttpResponse:
         chosen = JobFilter.of(request.GET)
     except UnknownStatus as unknown:
         raise Http404 from unknown
-    jobs = Job.objects.visible_to(request.user).with_failures()
+    jobs = Job.objects.visible_to(request.user)
     rows = page(
         chosen.apply(jobs).select_related("submitter").defer("definition"),
         size=JOBS_OF_PAGE,
@@ -70,7 +70,6 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     attempt = attempt_in(request, job)
     tally = Tally.of(job, attempt)
     verdict = Verdict.of(job, attempt, tally)
-    job.has_failures = bool(verdict.failed)
     context: dict[str, object] = {
         "section": "jobs",
         "job": job,

@@ -178,7 +178,11 @@ def case(
     to = attempt(of)
     found, _ = TestSuite.objects.get_or_create(attempt=to, name=suite)
     fields.setdefault("index", to.cases.count())
-    return TestCase.objects.create(attempt=to, suite=found, name=name, result=result, **fields)
+    made = TestCase.objects.create(attempt=to, suite=found, name=name, result=result, **fields)
+    if of.is_finished:
+        of.settle()
+        of.save(update_fields=["outcome"])
+    return made
 
 
 def events_of(subject: Job | Device | Worker) -> list[str]:

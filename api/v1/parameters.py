@@ -71,7 +71,7 @@ def word(help: str, words: type[Word], column: str) -> Parameter:
     )
 
 
-def choice(help: str, words: type[StrEnum], narrow: Narrow) -> Parameter:
+def choice(help: str, words: type[StrEnum], column: str) -> Parameter:
     known = [word.value for word in words]
 
     def read(text: str) -> Any:
@@ -83,9 +83,8 @@ def choice(help: str, words: type[StrEnum], narrow: Narrow) -> Parameter:
         help=f"{help}; several by commas.",
         read=read,
         schema={"type": "string", "enum": known},
-        narrow=narrow,
+        narrow=_any_of(column),
         several=True,
-        is_indexed=False,
     )
 
 

@@ -1,33 +1,32 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from jobs import looks
 from jobs.models import Job
-from jobs.states import Health, State
+from jobs.states import Health, Outcome, State
 
 
-def job(**fields: object) -> Job:
-    has_failures = fields.pop("has_failures", False)
-    made = Job(**fields)
-    made.has_failures = bool(has_failures)
-    return made
+def job(**fields: Any) -> Job:
+    return Job(**fields)
 
 
 @pytest.mark.parametrize(
     ("of", "word", "tone"),
     [
         (job(state=State.SUBMITTED), "Submitted", "still"),
-        (job(state=State.RUNNING, has_failures=True), "Running", "busy"),
-        (job(state=State.FINISHED, health=Health.COMPLETE), "Complete", "good"),
-        (job(state=State.FINISHED, health=Health.COMPLETE, has_failures=True), "Tests failed", "bad"),
-        (job(state=State.FINISHED, health=Health.INCOMPLETE, error_type="Job"), "Incomplete", "bad"),
+        (job(state=State.RUNNING), "Running", "busy"),
+        (job(state=State.FINISHED, health=Health.COMPLETE, outcome=Outcome.PASS), "Complete", "good"),
+        (job(state=State.FINISHED, health=Health.COMPLETE, outcome=Outcome.FAIL), "Tests failed", "bad"),
+        (job(state=State.FINISHED, health=Health.INCOMPLETE, outcome=Outcome.FAIL), "Incomplete", "bad"),
         (
-            job(state=State.FINISHED, health=Health.INCOMPLETE, error_type="Infrastructure"),
+            job(state=State.FINISHED, health=Health.INCOMPLETE, outcome=Outcome.INFRASTRUCTURE),
             "Lab error",
             "bad",
         ),
-        (job(state=State.FINISHED, health=Health.CANCELED, has_failures=True), "Canceled", "warn"),
+        (job(state=State.FINISHED, health=Health.CANCELED, outcome=Outcome.CANCELED), "Canceled", "warn"),
     ],
 )
 def test_a_list_says_how_a_job_stands_in_one_word(of: Job, word: str, tone: str) -> None:
@@ -37,7 +36,7 @@ def test_a_list_says_how_a_job_stands_in_one_word(of: Job, word: str, tone: str)
 
 
 def test_beside_failed_tests_complete_is_no_success() -> None:
-    complete = job(state=State.FINISHED, health=Health.COMPLETE, has_failures=True)
+    complete = job(state=State.FINISHED, health=Health.COMPLETE, outcome=Outcome.FAIL)
 
     look = looks.of_lava_state(complete)
 

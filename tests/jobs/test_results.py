@@ -182,3 +182,13 @@ def test_no_result_is_too_odd_to_be_stored(message: dict[str, Any], words: str, 
         assert case.result == words
         assert case.name
         assert case.suite.name
+
+
+def test_a_failure_that_is_told_after_the_end_changes_the_outcome() -> None:
+    job = build.job(state=State.FINISHED)
+    assert job.outcome == "pass"
+
+    collect(build.attempt(job), [result("sound", result="fail")])
+
+    job.refresh_from_db()
+    assert job.outcome == "fail"
