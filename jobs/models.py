@@ -159,9 +159,22 @@ class Job(AnnouncedModel):
             models.Index(fields=["device", "-id"], name="job_device"),
             models.Index(fields=["device_type", "state"], name="job_type_state"),
             models.Index(fields=["submitter", "-id"], name="job_submitter"),
-            # All that says who sees a job, so that a list is counted and leafed through without reading the jobs.
+            models.Index(fields=["-end_time", "-id"], name="job_end"),
+            # All that says who sees a job, and what else lists are counted and searched by: the rows themselves are
+            # as long as their definitions.
             models.Index(
-                fields=["-id", "visibility", "device", "device_type", "submitter", "state", "health"],
+                fields=[
+                    "-id",
+                    "visibility",
+                    "device",
+                    "device_type",
+                    "submitter",
+                    "state",
+                    "health",
+                    "submit_time",
+                    "end_time",
+                    "description",
+                ],
                 name="job_list",
             ),
         ]

@@ -40,6 +40,18 @@ class Migration(migrations.Migration):
             model_name='job',
             index=models.Index(fields=['outcome', '-id'], name='job_outcome'),
         ),
+        migrations.RemoveIndex(
+            model_name='job',
+            name='job_list',
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['-end_time', '-id'], name='job_end'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['-id', 'visibility', 'device', 'device_type', 'submitter', 'state', 'health', 'submit_time', 'end_time', 'description'], name='job_list'),
+        ),
         migrations.AddConstraint(
             model_name='job',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 5), models.Q(('outcome', ''), _negated=True)), models.Q(('outcome', ''), ('state__in', [0, 1, 2, 3, 4])), _connector='OR'), name='job_has_outcome_when_finished'),
