@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from api.errors import kinds
@@ -29,12 +32,19 @@ def schema_urls(version: str) -> list[URLPattern]:
 def reference(request: HttpRequest, version: str) -> HttpResponse:
     context = {
         "section": "api",
-        "reference": Reference.of(version, request.build_absolute_uri("/").rstrip("/")),
+        "api": APIS[version],
+        "operations": _operations(version, request.build_absolute_uri("/").rstrip("/")),
         "versions": [(api, "api-docs" if api.version == "v1" else "api-docs-v02") for api in APIS.values()],
         "schema": f"api:{version.replace('.', '')}-schema",
-        "problems": kinds(),
     }
     return render(request, "api/reference.html", context)
+
+
+@lru_cache(maxsize=8)
+def _operations(version: str, lab: str) -> SafeString:
+    """Written once: the description of an API stays as it is for as long as the process runs."""
+    context = {"reference": Reference.of(version, lab), "problems": kinds()}
+    return render_to_string("api/operations.html", context)
 
 
 def _view(version: str, write: Writer, media_type: str) -> Callable[[HttpRequest], HttpResponse]:
