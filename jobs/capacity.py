@@ -63,7 +63,7 @@ def of(device_type: DeviceType, user: Anyone) -> Capacity:
             free=standings[Standing.FREE],
             at_work=sum(standings[standing] for standing in AT_WORK),
             queued=queued,
-            durations=_last_durations(device_type),
+            durations=last_durations(device_type),
         ),
     )
 
@@ -102,7 +102,8 @@ def _standings(device_type: DeviceType, user: Anyone) -> Counter[Standing]:
     return found
 
 
-def _last_durations(device_type: DeviceType) -> list[float]:
+def last_durations(device_type: DeviceType) -> list[float]:
+    """Seconds that the last jobs of a type took."""
     duration = ExpressionWrapper(F("end_time") - F("start_time"), output_field=fields.DurationField())
     ended = Job.objects.filter(
         device_type=device_type,

@@ -144,6 +144,9 @@ class Standing(StrEnum):
     LOOPING = "looping health checks"
 
 
+AT_WORK = (Standing.IDLE, Standing.BUSY, Standing.FULL)
+
+
 class Cause(StrEnum):
     """Why a job waits, for programs."""
 
@@ -169,6 +172,7 @@ class Candidate:
 class Reason:
     cause: Cause
     sentence: str
+    at_work: int = 0  # devices that fit and run jobs, or could
 
 
 def why(job: Waiting, candidates: Iterable[Candidate]) -> Reason:
@@ -199,11 +203,13 @@ def _missing_tags(job: Waiting, devices: Sequence[Candidate]) -> str:
 
 def _standing_of(devices: Sequence[Candidate]) -> Reason:
     count = Counter(device.standing for device in devices)
+    at_work = sum(count[standing] for standing in AT_WORK)
     if count[Standing.IDLE]:
-        return _reason(Cause.NEXT, "A device that fits is free: it starts next, after the jobs before it.")
+        sentence = "A device that fits is free: it starts next, after the jobs before it."
+        return Reason(cause=Cause.NEXT, sentence=sentence, at_work=at_work)
     told = ", ".join(f"{count[standing]} {standing}" for standing in Standing if count[standing])
-    if count[Standing.BUSY] or count[Standing.FULL]:
-        return _reason(Cause.BUSY, f"It waits for a device that fits: {told}.")
+    if at_work:
+        return Reason(cause=Cause.BUSY, sentence=f"It waits for a device that fits: {told}.", at_work=at_work)
     return _reason(Cause.UNAVAILABLE, f"No device that fits is in service: {told}.")
 
 

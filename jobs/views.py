@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core.pages import asks_for_live_parts, render_live, whole_number
 from core.paging import page
 from devices.models import DeviceType
-from jobs import commands, lifecycle, waiting
+from jobs import commands, lifecycle
 from jobs.definition import InvalidDefinition
 from jobs.filters import STATUSES, JobFilter, UnknownStatus
 from jobs.forms import CancelForm, SubmitForm
@@ -23,6 +23,7 @@ from jobs.states import State
 from jobs.submit_views import Check, show_form
 from jobs.tallies import Tally
 from jobs.timing import TimeBar
+from jobs.waiting import Prospect
 
 JOBS_OF_PAGE = 50
 LOOKED_THROUGH = 10_000  # jobs of one page, where no index finds those that are asked for
@@ -80,7 +81,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "time_bar": TimeBar.of(job),
         "is_canceling": job.state == State.CANCELING,
         "may_change": job.may_be_changed_by(request.user),
-        "waits_because": waiting.reason(job).sentence if job.state == State.SUBMITTED else "",
+        "prospect": Prospect.of(job) if job.state == State.SUBMITTED else None,
         **_shown(request, job, attempt, tab, tally),
     }
     parts = ["jobs/head_live.html", "jobs/actions_live.html", *LIVE_PARTS[tab]]

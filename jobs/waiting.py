@@ -3,12 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Self
+
+from django.db.models import Q
 
 from devices.models import Device
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
-from jobs.matching import Candidate, Reason, Standing, Waiting, why
+from jobs import capacity
+from jobs.matching import Candidate, Cause, Reason, Standing, Waiting, why
 from jobs.models import Job
 from jobs.open_devices import OpenDevices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
+    """What a job in the queue has to expect."""
+
+    reason: Reason
+    place: int  # among those that wait for the same type; 1 is the next
+    queued: int  # how many these are
+    wait: timedelta | None  # from now on, if jobs take as long as the last ones did; None: nobody knows
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        queue = Job.objects.queued().filter(device_type=job.device_type_id)
+        because = reason(job)
+        place = queue.filter(_before(job)).count() + 1
+        seconds = None
+        if because.at_work:
+            seconds = capacity.expected_wait(
+                free=because.cause == Cause.NEXT,
+                at_work=because.at_work,
+                queued=place - 1,
+                durations=capacity.last_durations(job.device_type),
+            )
+        return cls(
+            reason=because,
+            place=place,
+            queued=queue.count(),
+            wait=None if seconds is None else timedelta(seconds=round(seconds)),
+        )
+
+
+def _before(job: Job) -> Q:
+    """Those that `queued` puts before it."""
+    earlier = Q(submit_time__lt=job.submit_time) | Q(submit_time=job.submit_time, pk__lt=job.pk)
+    return Q(priority__gt=job.priority) | Q(priority=job.priority) & earlier
 
 
 def reason(job: Job) -> Reason:

@@ -25,10 +25,12 @@ from api.v1 import parameters
 from api.v1.base import Body, Listing, PageField, Resource, Shape, find
 from api.v1.fields import Text
 from core.numbers import plain
-from jobs import lifecycle, waiting
+from jobs import lifecycle
+from jobs.matching import Cause
 from jobs.models import Job, JobQuerySet, TestCase, Visibility
 from jobs.states import Health, Outcome, State
 from jobs.tallies import Tally
+from jobs.waiting import Prospect
 
 Context = Mapping[str, Any] | None
 JobKey = int | UUID
@@ -147,16 +149,48 @@ class CountsSerializer(Shape):
         return {result.value: serializers.IntegerField() for result in TestCase.Result}
 
 
+class QueueSerializer(Shape):
+    """Where a job stands among those that wait for the same device type."""
+
+    place = serializers.IntegerField(help_text="1 is the next")
+    of = serializers.IntegerField(help_text="how many wait")
+    cause = serializers.ChoiceField(
+        [cause.value for cause in Cause], help_text="why it waits, as a word; the sentence is in `reason`"
+    )
+    expected_wait = serializers.FloatField(
+        allow_null=True,
+        help_text="seconds from now on, if jobs take as long as the last ones did; null if nobody knows",
+    )
+
+
 class OneJobSerializer(JobSerializer):
     results = serializers.SerializerMethodField(
         help_text="of the latest attempt's tests; what the dispatcher tells of its own actions, suite lava, is left out"
     )
 
+    queue = serializers.SerializerMethodField(help_text="null unless it waits for a device")
+
     class Meta(JobSerializer.Meta):
-        fields = [*JobSerializer.Meta.fields, "results"]
+        fields = [*JobSerializer.Meta.fields, "queue", "results"]
+
+    def to_representation(self, job: Job) -> dict[str, Any]:
+        self._prospect = Prospect.of(job) if job.state == State.SUBMITTED else None
+        return super().to_representation(job)
 
     def get_reason(self, job: Job) -> str:
-        return waiting.reason(job).sentence if job.state == State.SUBMITTED else job.failure_comment
+        return self._prospect.reason.sentence if self._prospect else job.failure_comment
+
+    @extend_schema_field(QueueSerializer(allow_null=True))
+    def get_queue(self, job: Job) -> dict[str, Any] | None:
+        if self._prospect is None:
+            return None
+        wait = self._prospect.wait
+        return {
+            "place": self._prospect.place,
+            "of": self._prospect.queued,
+            "cause": self._prospect.reason.cause.value,
+            "expected_wait": None if wait is None else wait.total_seconds(),
+        }
 
     @extend_schema_field(CountsSerializer)
     def get_results(self, job: Job) -> dict[str, int]:

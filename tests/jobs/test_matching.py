@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.matching import Candidate, Cause, Idle, Pair, Reason, Standing, Waiting, match, why
+from jobs.matching import Candidate, Cause, Idle, Pair, Standing, Waiting, match, why
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TAGS = ("usb", "hdmi", "lab-2")
@@ -299,4 +299,7 @@ def a_candidate(name: str, *tags: str, standing: Standing = Standing.BUSY, of: s
 def test_a_waiting_job_says_why_it_waits(
     job: Waiting, candidates: list[Candidate], cause: Cause, sentence: str
 ) -> None:
-    assert why(job, candidates) == Reason(cause=cause, sentence=sentence)
+    reason = why(job, candidates)
+
+    assert (reason.cause, reason.sentence) == (cause, sentence)
+    assert bool(reason.at_work) == (cause in (Cause.BUSY, Cause.NEXT))

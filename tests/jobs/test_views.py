@@ -91,6 +91,14 @@ def test_the_lab_says_how_far_a_job_is_and_why_the_next_ones_wait(client: Client
     assert "It waits for a device that fits: 1 busy." in html
 
 
+def test_a_job_that_waits_says_its_place_in_the_queue(client: Client) -> None:
+    build.job(state=State.RUNNING)
+    build.job()
+    last = build.job()
+
+    assert "Place 2 of 2 in the queue for qemu." in page(client, last.get_absolute_url())
+
+
 def test_the_lab_names_workers_that_are_offline(client: Client) -> None:
     build.worker("rack-b", state=WorkerState.OFFLINE)
 

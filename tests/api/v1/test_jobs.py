@@ -136,7 +136,10 @@ def test_a_single_job_says_why_it_waits(alice: User, anyone: APIClient) -> None:
     build.job(submitter=alice, state=State.RUNNING)
     waiting = build.job(submitter=alice)
 
-    assert "1 busy" in anyone.get(f"{JOBS}{waiting.pk}/").json()["reason"]
+    shown = anyone.get(f"{JOBS}{waiting.pk}/").json()
+
+    assert "1 busy" in shown["reason"]
+    assert shown["queue"] == {"place": 1, "of": 1, "cause": "busy", "expected_wait": None}
     assert anyone.get(JOBS).json()["items"][0]["reason"] == ""
 
 
