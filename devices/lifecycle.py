@@ -55,9 +55,21 @@ def occupy(device: Device, *, job: int, cause: Cause) -> None:
 
 def release(device: Device, *, job: int, broken: bool, cause: Cause) -> None:
     """The job is over; `broken`: for a reason of the lab's, so a good device is no longer known to be good."""
-    if broken and device.health == DeviceHealth.GOOD:
-        _describe(device, DeviceHealth.UNKNOWN, f"infrastructure error in job {job}", cause)
+    if broken:
+        _suspect(device, job, cause)
+    device.open()
     _use(device, DeviceState.IDLE, job, cause)
+
+
+def close(device: Device, *, job: int, broken: bool, cause: Cause) -> None:
+    """The job is over, but something of it may still run there: nobody gets the device until its worker says no.
+
+    `broken` is that of `release`. The state stays as it is, so that nobody takes the device for a free one.
+    """
+    if broken:
+        _suspect(device, job, cause)
+    device.closed_since, device.closed_by = timezone.now(), job
+    _use(device, DeviceState(device.state), job, cause)
 
 
 def good(name: str, *, by: str, reason: str = "") -> Device:
@@ -194,6 +206,12 @@ def _use(device: Device, state: DeviceState, job: int, cause: Cause) -> None:
     device.job_in_event = job
     device.tell(CHANGED, cause=cause)
     device.save()
+
+
+def _suspect(device: Device, job: int, cause: Cause) -> None:
+    """A good device is no longer known to be good; what a person said of another one stays."""
+    if device.health == DeviceHealth.GOOD:
+        _describe(device, DeviceHealth.UNKNOWN, f"infrastructure error in job {job}", cause)
 
 
 def _describe(device: Device, health: DeviceHealth, reason: str, cause: Cause) -> None:

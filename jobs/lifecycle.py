@@ -23,6 +23,7 @@ from devices.models import Device, DeviceType, Tag
 from devices.states import DeviceState
 from events.outbox import Cause
 from jobs import definition as definitions
+from jobs import watchdogs
 from jobs.definition import Definition, Fault, InvalidDefinition
 from jobs.models import Attempt, Job, Visibility
 from jobs.states import INFRASTRUCTURE_ERRORS, Health, InvalidMove, Move, State, find_move
@@ -117,10 +118,14 @@ def start(job_id: int, *, worker: str) -> Job:
 
 @_whole
 def finish(job_id: int, ending: Ending, *, worker: str) -> Job:
-    """The worker says that the attempt is over. Said again, it changes nothing."""
+    """The worker says that the attempt is over. Said again, it changes nothing.
+
+    Of a job that the lab has ended by itself, it is heard as the confirmation that was missing.
+    """
     held = _hold(job_id)
     job = held.job
     if job.is_finished:
+        _confirm(held.device, job, job.attempt, worker=worker)
         return job
     if job.state == State.SUBMITTED:
         raise InvalidMove(f"job {job.pk} waits in the queue; no worker can have finished it")
@@ -182,6 +187,37 @@ def expire(job_id: int) -> Job:
     return held.job
 
 
+@_whole
+def end_overdue(job_id: int) -> Job:
+    """End a job whose deadline has passed, without its worker's word; one that moved on meanwhile goes on."""
+    held = _hold(job_id)
+    job, now = held.job, timezone.now()
+    if job.deadline is None or job.deadline >= now:
+        return job
+    attempt = Attempt.objects.get(job=job, number=job.attempt)
+    state = State(job.state)
+    rule = watchdogs.rule(state, worker=attempt.worker_name, job_timeout=job.job_timeout)
+    asked = f"{job.failure_comment} " if state == State.CANCELING and job.failure_comment else ""
+    job.end_time = attempt.ended = attempt.unconfirmed_since = now
+    job.error_type = attempt.error_type = rule.error_type
+    job.failure_comment = attempt.errors = asked + rule.comment(now)
+    attempt.result = "fail"
+    attempt.save()
+    health = Health.CANCELED if state == State.CANCELING else Health.INCOMPLETE
+    move = find_move(state, State.FINISHED, health, closes=True)
+    broken = rule.error_type in INFRASTRUCTURE_ERRORS
+    _carry_over(held, move, Cause(kind="timer", reason=job.failure_comment), broken=broken)
+    return job
+
+
+@_whole
+def confirm_end(job_id: int, attempt: int, *, worker: str) -> None:
+    """The worker says that nothing runs any more of an attempt that was given up. Said again, it changes nothing."""
+    name = Attempt.objects.values_list("device_name", flat=True).get(job=job_id, number=attempt)
+    device = Device.objects.select_for_update(of=("self",)).filter(pk=name).first()
+    _confirm(device, Job.objects.lock(job_id), attempt, worker=worker)
+
+
 @transaction.atomic
 def resubmit(job: Job, *, by: User) -> Job:
     """Run a job again as a new one, linked to the old."""
@@ -200,6 +236,11 @@ def carry_over_to_device(job: Job, move: Move, cause: Cause) -> None:
     _apply(device, move.device, job=job.pk, broken=False, cause=cause)
     if move.target == State.SCHEDULED:
         _begin_attempt(job, device)
+    if move.target == State.FINISHED:
+        # Whoever ended it by hand says that the device is free. What its worker still has of it is to stop.
+        Attempt.objects.filter(job=job, number=job.attempt).update(
+            ended=job.end_time, unconfirmed_since=job.end_time
+        )
 
 
 def _hold(job_id: int) -> _Held:
@@ -217,6 +258,8 @@ def _carry_over(held: _Held, move: Move, cause: Cause, *, broken: bool = False) 
         held.job.device = held.device  # the same instance, so that payloads need no query
         if move.device is not None:
             _apply(held.device, move.device, job=held.job.pk, broken=broken, cause=cause)
+        if move.closes:
+            devices.close(held.device, job=held.job.pk, broken=broken, cause=cause)
     _move(held.job, move, cause)
 
 
@@ -224,6 +267,18 @@ def _start(held: _Held, cause: Cause) -> None:
     held.job.start_time = timezone.now()
     _carry_over(held, find_move(State.SCHEDULED, State.RUNNING, Health.UNKNOWN), cause)
     Attempt.objects.filter(job=held.job, number=held.job.attempt).update(started=held.job.start_time)
+
+
+def _confirm(device: Device | None, job: Job, attempt: int, *, worker: str) -> None:
+    """With the locks of both held: the attempt's end is known, and if its device was closed for that, it opens."""
+    unconfirmed = Attempt.objects.unconfirmed().filter(job=job)
+    if not unconfirmed.filter(number=attempt).update(unconfirmed_since=None):
+        return
+    if device is None or device.closed_by != job.pk or unconfirmed.filter(device_name=device.pk).exists():
+        return
+    reason = f"{worker} confirmed that job {job.pk} has ended"
+    cause = Cause(kind="worker", actor=worker, reason=reason)
+    devices.release(device, job=job.pk, broken=False, cause=cause)
 
 
 def _take_out_of_queue(held: _Held, cause: Cause) -> None:
@@ -252,6 +307,7 @@ def _apply(device: Device, state: DeviceState, *, job: int, broken: bool, cause:
 def _move(job: Job, move: Move, cause: Cause) -> None:
     job.state = move.target
     job.health = move.health
+    job.renew_deadline()
     job.tell(*move.events, cause=cause)
     job.save()
 
@@ -276,6 +332,7 @@ def _accept(definition: Definition, *, by: User, resubmitted_from: Job | None) -
         priority=definition.priority,
         visibility=Visibility(visibility.kind),
         queue_timeout=definition.queue_timeout,
+        job_timeout=definition.job_timeout,
         resubmitted_from=resubmitted_from,
     )
     job.tell("job.submitted", cause=Cause(kind="user", actor=by.username))

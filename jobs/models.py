@@ -20,7 +20,7 @@ from django.utils import timezone
 from accounts.rights import Anyone
 from devices.models import Device, DeviceType, Right, Tag, devices_shut_to, types_shut_to
 from events.announced import AnnouncedModel, AnnouncedQuerySet
-from jobs import logs
+from jobs import logs, watchdogs
 from jobs.states import (
     INFRASTRUCTURE_ERRORS,
     ON_A_DEVICE,
@@ -107,6 +107,10 @@ class JobQuerySet(AnnouncedQuerySet):
         annotated: JobQuerySet = self.annotate(has_failures=models.Exists(failed))
         return annotated
 
+    def overdue(self) -> JobQuerySet:
+        """Those for whose workers the lab waits no longer, by how long it has waited."""
+        return self.filter(deadline__lt=timezone.now()).order_by("deadline")
+
     def unfinished(self) -> JobQuerySet:
         return self.filter(state__in=UNFINISHED)
 
@@ -145,6 +149,10 @@ class Job(AnnouncedModel):
     start_time = models.DateTimeField(null=True, blank=True)
     end_time = models.DateTimeField(null=True, blank=True)
     queue_timeout = models.DurationField(null=True, blank=True)
+    job_timeout = models.DurationField(null=True, blank=True)
+    # On a device: when the lab waits no longer for the worker's word. `jobs.watchdogs` has the rules.
+    deadline = models.DateTimeField(null=True, blank=True, editable=False)
+    lost_since = models.DateTimeField(null=True, blank=True, editable=False)  # its worker fell silent
     error_type = models.CharField(max_length=32, blank=True)
     failure_comment = models.TextField(blank=True)
     resubmitted_from = models.ForeignKey(
@@ -187,6 +195,7 @@ class Job(AnnouncedModel):
             models.Index(fields=["device", "-id"], name="job_device"),
             models.Index(fields=["device_type", "state"], name="job_type_state"),
             models.Index(fields=["submitter", "-id"], name="job_submitter"),
+            models.Index(fields=["deadline"], condition=Q(deadline__isnull=False), name="job_deadline"),
             # All that says who sees a job, so that a list is counted and leafed through without reading the jobs.
             models.Index(
                 fields=["-id", "visibility", "device", "device_type", "submitter", "state", "health"],
@@ -230,6 +239,11 @@ class Job(AnnouncedModel):
             )
         return outcome(Health(self.health), self.error_type, has_failures=self.has_failures)
 
+    @property
+    def closes_device(self) -> bool:
+        """Whether the lab ended it by itself, and its device gets no other job before that end is confirmed."""
+        return self.device is not None and self.device.closed_by == self.pk
+
     def may_be_changed_by(self, user: Anyone) -> bool:
         return Job.objects.changeable_by(user).filter(pk=self.pk).exists()
 
@@ -246,12 +260,23 @@ class Job(AnnouncedModel):
             self.start_time = self.start_time or timezone.now()
         if move.target == State.FINISHED:
             self.end_time = self.end_time or timezone.now()
+        self.renew_deadline()
+
+    def renew_deadline(self) -> None:
+        """For a job that came to its state just now."""
+        self.deadline = watchdogs.deadline(State(self.state), self.job_timeout, timezone.now())
 
     @property
     def move(self) -> Move:
         """The row of the table that this save follows; InvalidMove if there is none."""
         source = None if self.before is None else State(self.before["state"])
         return find_move(source, State(self.state), Health(self.health))
+
+
+class AttemptQuerySet(models.QuerySet["Attempt"]):
+    def unconfirmed(self) -> AttemptQuerySet:
+        """Those that the lab ended by itself, and whose workers have not said yet that nothing of them runs."""
+        return self.filter(unconfirmed_since__isnull=False)
 
 
 class Attempt(models.Model):
@@ -268,13 +293,27 @@ class Attempt(models.Model):
     error_type = models.CharField(max_length=32, blank=True)
     errors = models.TextField(blank=True)
     pipeline = models.TextField(blank=True)  # the worker's description of its actions, YAML
+    unconfirmed_since = models.DateTimeField(null=True)
+
+    objects = AttemptQuerySet.as_manager()
 
     class Meta:
         ordering = ["number"]
         constraints = [models.UniqueConstraint(fields=["job", "number"], name="attempt_unique")]
+        indexes = [
+            models.Index(
+                fields=["worker_name"],
+                condition=Q(unconfirmed_since__isnull=False),
+                name="attempt_unconfirmed",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"attempt {self.number} of job {self.job_id}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.job.is_finished or self.number != self.job.attempt
 
     @property
     def log_directory(self) -> Path:

@@ -36,6 +36,7 @@ def run_once() -> int:
     """One pass; how many jobs got a device."""
     _mark_silent_workers()
     _end_expired_jobs()
+    _end_overdue_jobs()
     return _assign()
 
 
@@ -47,6 +48,14 @@ def _mark_silent_workers() -> None:
 def _end_expired_jobs() -> None:
     for job_id in list(expired(timezone.now()).values_list("pk", flat=True)):
         lifecycle.expire(job_id)
+
+
+def _end_overdue_jobs() -> None:
+    for job_id in list(Job.objects.overdue().values_list("pk", flat=True)):
+        job = lifecycle.end_overdue(job_id)
+        if not job.closes_device:
+            continue  # its worker was quicker
+        log.warning("Job %s: %s", job_id, job.failure_comment, extra={"action": "job_ended", "job": job_id})
 
 
 def _assign() -> int:

@@ -24,7 +24,7 @@ from django.db import connection  # noqa: E402
 from core import doorbell  # noqa: E402
 from devices import lifecycle as devices  # noqa: E402
 from devices.models import Device, Worker  # noqa: E402
-from devices.states import WorkerState  # noqa: E402
+from devices.states import DeviceState, WorkerState  # noqa: E402
 from events.models import Event  # noqa: E402
 from jobs import lifecycle  # noqa: E402
 from jobs.models import Attempt, Job  # noqa: E402
@@ -37,12 +37,22 @@ class Deed:
     name: str
     state: State | None  # of the job that it is done to; None: there is none yet
     do: Callable[[int], object]  # gets the job's id, 0 if there is none
+    before: Callable[[int], object] = lambda job_id: None
 
 
 def _bare_save(job_id: int) -> None:
     job = Job.objects.get(pk=job_id)
     job.state, job.health = State.FINISHED, Health.INCOMPLETE
     job.save()
+
+
+def _make_overdue(job_id: int) -> None:
+    build.overdue(Job.objects.get(pk=job_id))
+
+
+def _give_up(job_id: int) -> None:
+    _make_overdue(job_id)
+    lifecycle.end_overdue(job_id)
 
 
 DEEDS = [
@@ -61,6 +71,13 @@ DEEDS = [
     Deed(
         name="end canceled",
         state=State.CANCELING,
+        do=lambda job: lifecycle.finish(job, build.FAILED, worker="worker01"),
+    ),
+    Deed(name="end overdue", state=State.SCHEDULED, before=_make_overdue, do=lifecycle.end_overdue),
+    Deed(
+        name="confirm the end",
+        state=State.RUNNING,
+        before=_give_up,
         do=lambda job: lifecycle.finish(job, build.FAILED, worker="worker01"),
     ),
     Deed(
@@ -119,11 +136,14 @@ def _prepare(deed: Deed) -> int:
     build.device()
     build.worker("worker02", state=WorkerState.OFFLINE)
     build.user("alice")
-    return build.job(state=deed.state).pk if deed.state is not None else 0
+    job_id = build.job(state=deed.state).pk if deed.state is not None else 0
+    deed.before(job_id)
+    return job_id
 
 
 def _clear() -> None:
     Job._base_manager.update(state=State.FINISHED, health=Health.COMPLETE, end_time="2026-11-22T03:00:00Z")
+    Device._base_manager.update(state=DeviceState.IDLE, closed_since=None, closed_by=None)
     Job.objects.all().delete()
     Device.objects.all().delete()
     Worker.objects.all().delete()

@@ -19,6 +19,8 @@ EXPECTED = {
     "cancel queued": ("Finished Canceled", ["job.removal_requested", "job.removed"]),
     "cancel running": ("Canceling Unknown", ["job.cancel_requested"]),
     "end canceled": ("Finished Canceled", ["device.changed", "job.canceled"]),
+    "end overdue": ("Finished Incomplete", ["device.changed", "job.start_failed"]),
+    "confirm the end": ("Finished Incomplete", ["device.changed"]),
     "resubmit": ("Finished Complete", ["job.submitted", "job.resubmitted"]),
     "bare save": ("Finished Incomplete", ["device.changed", "job.failed"]),
     "update": ("Canceling Unknown", ["job.cancel_requested"]),
