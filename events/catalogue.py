@@ -90,6 +90,8 @@ _TYPES = (
     ),
     _job("removal_requested", "somebody took a job out of the queue", core4="request_remove_job"),
     _job("removed", "it is gone from the queue", lava="testjob", core4="remove_job", pulp="canceled"),
+    _job("lost", "its worker fell silent: it is ended after a grace time", core4="flag_zombie"),
+    _job("found", "its worker came back within the grace time: it goes on"),
     _job("resubmitted", "a stopped job was run again as a new job", core4="restart_stopped", pulp="waiting"),
     _job("deleted", "the row and its files are gone for good", core4="hard_remove_job"),
     EventType(name="device.added", subject="device", fires="a device appeared"),

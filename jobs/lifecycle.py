@@ -19,14 +19,14 @@ from django.utils import timezone
 from accounts import audit
 from accounts.rights import Anyone, NotAllowed
 from devices import lifecycle as devices
-from devices.models import Device, DeviceType, Tag
-from devices.states import DeviceState
+from devices.models import Device, DeviceType, Tag, Worker
+from devices.states import DeviceState, WorkerState
 from events.outbox import Cause
 from jobs import definition as definitions
 from jobs import watchdogs
 from jobs.definition import Definition, Fault, InvalidDefinition
 from jobs.models import Attempt, Job, Visibility
-from jobs.states import INFRASTRUCTURE_ERRORS, Health, InvalidMove, Move, State, find_move
+from jobs.states import INFRASTRUCTURE_ERRORS, ON_A_DEVICE, Health, InvalidMove, Move, State, find_move
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -194,9 +194,13 @@ def end_overdue(job_id: int) -> Job:
     job, now = held.job, timezone.now()
     if job.deadline is None or job.deadline >= now:
         return job
+    if job.lost_since is not None and not _has_silent_worker(held):
+        return job  # it is found in a moment, and gets another deadline
     attempt = Attempt.objects.get(job=job, number=job.attempt)
     state = State(job.state)
-    rule = watchdogs.rule(state, worker=attempt.worker_name, job_timeout=job.job_timeout)
+    rule = watchdogs.rule(
+        state, worker=attempt.worker_name, job_timeout=job.job_timeout, is_lost=job.lost_since is not None
+    )
     asked = f"{job.failure_comment} " if state == State.CANCELING and job.failure_comment else ""
     job.end_time = attempt.ended = attempt.unconfirmed_since = now
     job.error_type = attempt.error_type = rule.error_type
@@ -207,6 +211,37 @@ def end_overdue(job_id: int) -> Job:
     move = find_move(state, State.FINISHED, health, closes=True)
     broken = rule.error_type in INFRASTRUCTURE_ERRORS
     _carry_over(held, move, Cause(kind="timer", reason=job.failure_comment), broken=broken)
+    return job
+
+
+@_whole
+def flag_lost(job_id: int) -> Job:
+    """Its worker fell silent: the job may go on there, unheard. Said again, it changes nothing."""
+    held = _hold(job_id)
+    job, now = held.job, timezone.now()
+    if job.lost_since is not None or job.state not in ON_A_DEVICE or not _has_silent_worker(held):
+        return job
+    job.lost_since = now
+    job.deadline = watchdogs.deadline_when_lost(State(job.state), job.deadline, now)
+    worker = held.device and held.device.worker_id
+    _tell(held, "job.lost", Cause(kind="timer", reason=f"its worker {worker} fell silent"))
+    return job
+
+
+@_whole
+def clear_lost(job_id: int) -> Job:
+    """Its worker came back: the job goes on as if nothing had happened. Said again, it changes nothing."""
+    held = _hold(job_id)
+    job = held.job
+    if job.lost_since is None or _has_silent_worker(held):
+        return job
+    began = job.start_time or Attempt.objects.get(job=job, number=job.attempt).scheduled
+    job.lost_since = None
+    job.deadline = watchdogs.deadline_when_found(State(job.state), job.job_timeout, began, timezone.now())
+    worker = held.device.worker_id if held.device else None
+    _tell(
+        held, "job.found", Cause(kind="worker", actor=worker or "", reason=f"its worker {worker} came back")
+    )
     return job
 
 
@@ -267,6 +302,18 @@ def _start(held: _Held, cause: Cause) -> None:
     held.job.start_time = timezone.now()
     _carry_over(held, find_move(State.SCHEDULED, State.RUNNING, Health.UNKNOWN), cause)
     Attempt.objects.filter(job=held.job, number=held.job.attempt).update(started=held.job.start_time)
+
+
+def _has_silent_worker(held: _Held) -> bool:
+    worker = held.device and held.device.worker_id
+    return Worker.objects.filter(pk=worker, state=WorkerState.OFFLINE).exists()
+
+
+def _tell(held: _Held, event: str, cause: Cause) -> None:
+    """Something happened to the job that is no move."""
+    held.job.device = held.device  # the same instance, so that payloads need no query
+    held.job.tell(event, cause=cause)
+    held.job.save()
 
 
 def _confirm(device: Device | None, job: Job, attempt: int, *, worker: str) -> None:

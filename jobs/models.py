@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from accounts.rights import Anyone
 from devices.models import Device, DeviceType, Right, Tag, devices_shut_to, types_shut_to
+from devices.states import WorkerState
 from events.announced import AnnouncedModel, AnnouncedQuerySet
 from jobs import logs, watchdogs
 from jobs.states import (
@@ -110,6 +111,13 @@ class JobQuerySet(AnnouncedQuerySet):
     def overdue(self) -> JobQuerySet:
         """Those for whose workers the lab waits no longer, by how long it has waited."""
         return self.filter(deadline__lt=timezone.now()).order_by("deadline")
+
+    def oddly_flagged(self) -> JobQuerySet:
+        """Those on a device whose flag as lost, or the lack of it, is not what their worker's state says."""
+        is_silent = Q(device__worker__state=WorkerState.OFFLINE)
+        is_lost = Q(lost_since__isnull=False)
+        odd = (is_silent & ~is_lost) | (is_lost & Q(device__worker__state=WorkerState.ONLINE))
+        return self.filter(odd, state__in=ON_A_DEVICE)
 
     def unfinished(self) -> JobQuerySet:
         return self.filter(state__in=UNFINISHED)
@@ -265,6 +273,8 @@ class Job(AnnouncedModel):
     def renew_deadline(self) -> None:
         """For a job that came to its state just now."""
         self.deadline = watchdogs.deadline(State(self.state), self.job_timeout, timezone.now())
+        if self.is_finished:
+            self.lost_since = None
 
     @property
     def move(self) -> Move:

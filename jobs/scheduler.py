@@ -36,6 +36,7 @@ def run_once() -> int:
     """One pass; how many jobs got a device."""
     _mark_silent_workers()
     _end_expired_jobs()
+    _flag_jobs()
     _end_overdue_jobs()
     return _assign()
 
@@ -48,6 +49,15 @@ def _mark_silent_workers() -> None:
 def _end_expired_jobs() -> None:
     for job_id in list(expired(timezone.now()).values_list("pk", flat=True)):
         lifecycle.expire(job_id)
+
+
+def _flag_jobs() -> None:
+    """Whose worker fell silent, and whose came back."""
+    for job_id, lost_since in list(Job.objects.oddly_flagged().values_list("pk", "lost_since")):
+        if lost_since is None:
+            lifecycle.flag_lost(job_id)
+        else:
+            lifecycle.clear_lost(job_id)
 
 
 def _end_overdue_jobs() -> None:

@@ -35,9 +35,22 @@ def deadline(state: State, job_timeout: timedelta | None, since: datetime) -> da
     return None
 
 
-def rule(
-    state: State, *, worker: str, job_timeout: timedelta | None, lost_since: datetime | None = None
-) -> Rule:
+def deadline_when_lost(state: State, before: datetime | None, now: datetime) -> datetime | None:
+    """What is to stop stops waiting when it would have anyway."""
+    return before if state is State.CANCELING else now + lost_grace()
+
+
+def deadline_when_found(
+    state: State, job_timeout: timedelta | None, began: datetime, now: datetime
+) -> datetime | None:
+    """As if nothing had happened; but the end may have come meanwhile, and the worker gets the time to tell it."""
+    if state is State.CANCELING:
+        return deadline(state, job_timeout, now)
+    by_rule = deadline(state, job_timeout, began)
+    return by_rule and max(by_rule, now + job_grace())
+
+
+def rule(state: State, *, worker: str, job_timeout: timedelta | None, is_lost: bool) -> Rule:
     """By which rule a job in this state is ended when its deadline has passed."""
     allowed = f"{duration(job_timeout)} (timeouts.job) and {_named('JOB_TIMEOUT_GRACE')} of grace"
     match state:
@@ -46,7 +59,7 @@ def rule(
                 error_type="Canceled",
                 because=f"{worker} has not confirmed the cancel for {_named('CANCEL_GRACE')}.",
             )
-        case _ if lost_since is not None:
+        case _ if is_lost:
             return Rule(
                 error_type="Infrastructure",
                 because=f"its worker {worker} fell silent, and has not come back for {_named('LOST_JOB_GRACE')}.",

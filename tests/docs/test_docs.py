@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from devices.models import Worker
 from devices.states import DeviceHealth, WorkerState
 from events import lava
 from events.models import Event
 from jobs import definition as definitions
+from jobs import lifecycle
 from jobs.states import State
 from tests import build
 from tests.docs import tables
@@ -68,6 +70,10 @@ def test_every_key_of_a_payload_is_explained(db: None) -> None:
     keys = first_column((tables.DOCS / "events.md").read_text().split("## Payloads")[1])
     build.job(state=State.FINISHED)
     build.job(state=State.CANCELING)
+    lost = build.job(state=State.RUNNING, device="qemu02")
+    Worker.objects.filter(pk="worker01").update(state=WorkerState.OFFLINE)
+    lifecycle.flag_lost(lost.pk)
+    lifecycle.end_overdue(build.overdue(lost).pk)
 
     told = {key for event in Event.objects.all() for key in event.data}
 

@@ -55,6 +55,16 @@ def _give_up(job_id: int) -> None:
     lifecycle.end_overdue(job_id)
 
 
+def _worker01_is(state: WorkerState) -> None:
+    Worker.objects.filter(pk="worker01").update(state=state)
+
+
+def _come_back(job_id: int) -> None:
+    _worker01_is(WorkerState.OFFLINE)
+    lifecycle.flag_lost(job_id)
+    _worker01_is(WorkerState.ONLINE)
+
+
 DEEDS = [
     Deed(
         name="submit", state=None, do=lambda _: lifecycle.submit(build.definition(), by=build.user("alice"))
@@ -73,6 +83,13 @@ DEEDS = [
         state=State.CANCELING,
         do=lambda job: lifecycle.finish(job, build.FAILED, worker="worker01"),
     ),
+    Deed(
+        name="flag lost",
+        state=State.RUNNING,
+        before=lambda _: _worker01_is(WorkerState.OFFLINE),
+        do=lifecycle.flag_lost,
+    ),
+    Deed(name="clear lost", state=State.RUNNING, before=_come_back, do=lifecycle.clear_lost),
     Deed(name="end overdue", state=State.SCHEDULED, before=_make_overdue, do=lifecycle.end_overdue),
     Deed(
         name="confirm the end",

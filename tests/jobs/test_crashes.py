@@ -19,6 +19,8 @@ EXPECTED = {
     "cancel queued": ("Finished Canceled", ["job.removal_requested", "job.removed"]),
     "cancel running": ("Canceling Unknown", ["job.cancel_requested"]),
     "end canceled": ("Finished Canceled", ["device.changed", "job.canceled"]),
+    "flag lost": ("Running Unknown", ["job.lost"]),
+    "clear lost": ("Running Unknown", ["job.found"]),
     "end overdue": ("Finished Incomplete", ["device.changed", "job.start_failed"]),
     "confirm the end": ("Finished Incomplete", ["device.changed"]),
     "resubmit": ("Finished Complete", ["job.submitted", "job.resubmitted"]),

@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from devices import lifecycle as devices
 from devices.lifecycle import StillInUse
-from devices.models import Device
+from devices.models import Device, Worker
 from devices.states import DeviceHealth, DeviceState
 from events.models import Event
 from jobs import lifecycle, scheduler, upkeep
@@ -166,6 +166,182 @@ def test_one_index_finds_the_jobs_that_are_overdue(alice: User) -> None:
     build.job(submitter=alice, state=State.RUNNING)
 
     assert "INDEX job_deadline" in Job.objects.overdue().explain()
+
+
+# A worker that falls silent
+
+
+@pytest.fixture
+def running(alice: User) -> Job:
+    return build.job(submitter=alice, state=State.RUNNING)
+
+
+def fall_silent(worker: str = "worker01") -> None:
+    Worker.objects.filter(pk=worker).update(last_ping=timezone.now() - timedelta(seconds=61))
+    scheduler.run_once()
+
+
+def come_back(worker: str = "worker01") -> None:
+    devices.worker_seen(worker, version="2023.01")
+    scheduler.run_once()
+
+
+@pytest.mark.parametrize("state", [State.SCHEDULED, State.RUNNING])
+def test_the_job_of_a_silent_worker_is_flagged_and_goes_on(state: State, alice: User) -> None:
+    job = build.job(submitter=alice, state=state)
+
+    fall_silent()
+
+    job = again(job)
+    assert job.state == state
+    assert is_about(job.lost_since, timedelta())
+    assert is_about(job.deadline, timedelta(minutes=5))
+    event = Event.objects.filter(job_id=job.pk).latest("id")
+    assert (event.type, event.cause, event.data["state"]) == ("job.lost", "timer", state.label)
+    assert event.data["reason"] == "its worker worker01 fell silent"
+    assert event.data["deadline"] == job.deadline.isoformat()
+
+
+def test_it_is_flagged_once(running: Job) -> None:
+    fall_silent()
+    flagged = again(running)
+
+    scheduler.run_once()
+    lifecycle.flag_lost(running.pk)
+
+    assert build.events_of(running).count("job.lost") == 1
+    assert again(running).deadline == flagged.deadline
+
+
+def test_a_waiting_job_and_the_jobs_of_other_workers_are_not_flagged(running: Job, alice: User) -> None:
+    waiting = build.job(submitter=alice)
+    build.device("qemu09", worker="worker02")
+    other = build.job(submitter=alice, state=State.RUNNING, device="qemu09")
+
+    fall_silent()
+
+    assert again(running).lost_since
+    assert (again(waiting).lost_since, again(other).lost_since) == (None, None)
+
+
+def test_a_worker_that_comes_back_in_time_goes_on_as_if_nothing_had_happened(running: Job) -> None:
+    fall_silent()
+
+    come_back()
+    lifecycle.finish(running.pk, build.PASSED, worker="worker01")
+
+    job = again(running)
+    assert (job.state, job.health, job.lost_since) == (State.FINISHED, Health.COMPLETE, None)
+    assert build.events_of(job)[-3:] == ["job.lost", "job.found", "job.completed"]
+    found = Event.objects.filter(job_id=job.pk, type="job.found").get()
+    assert (found.cause, found.actor) == ("worker", "worker01")
+    assert (device().state, device().health, device().is_closed) == (
+        DeviceState.IDLE,
+        DeviceHealth.GOOD,
+        False,
+    )
+
+
+def test_a_worker_that_comes_back_has_the_deadline_that_it_had(running: Job) -> None:
+    fall_silent()
+
+    come_back()
+
+    assert again(running).deadline == running.start_time + JOB_TIMEOUT + timedelta(minutes=10)
+
+
+def test_a_job_that_ended_while_its_worker_was_away_can_still_tell_it(running: Job) -> None:
+    """As after a night in which the lab itself was down."""
+    long_ago = timezone.now() - timedelta(hours=8)
+    Job.objects.filter(pk=running.pk).update(start_time=long_ago, deadline=long_ago)
+
+    fall_silent()
+    come_back()
+
+    assert again(running).state == State.RUNNING
+    assert is_about(again(running).deadline, timedelta(minutes=10))
+
+
+def test_a_job_whose_worker_came_back_at_the_last_moment_is_not_ended(running: Job) -> None:
+    fall_silent()
+    build.overdue(running)
+    devices.worker_seen("worker01", version="2023.01")
+
+    lifecycle.end_overdue(running.pk)
+    scheduler.run_once()
+
+    job = again(running)
+    assert (job.state, job.lost_since) == (State.RUNNING, None)
+
+
+def test_after_the_grace_time_a_lost_job_is_ended_for_a_reason_of_the_lab(running: Job) -> None:
+    fall_silent()
+    build.overdue(running)
+
+    scheduler.run_once()
+
+    job = again(running)
+    assert (job.state, job.health, job.error_type) == (State.FINISHED, Health.INCOMPLETE, "Infrastructure")
+    assert job.failure_comment == (
+        f"Ended by the lab at {job.end_time:%Y-%m-%d %H:%M:%S} UTC: "
+        "its worker worker01 fell silent, and has not come back for 5 min (LOST_JOB_GRACE)."
+    )
+    assert job.lost_since is None
+    assert (device().health, device().is_closed) == (DeviceHealth.UNKNOWN, True)
+
+
+def test_when_its_worker_comes_back_too_late_the_board_opens_with_its_word(running: Job) -> None:
+    fall_silent()
+    build.overdue(running)
+    scheduler.run_once()
+
+    come_back()
+    assert device().is_closed
+    lifecycle.finish(running.pk, build.PASSED, worker="worker01")
+
+    assert again(running).health == Health.INCOMPLETE
+    assert (device().state, device().is_closed) == (DeviceState.IDLE, False)
+
+
+def test_a_job_that_is_to_stop_is_flagged_and_stops_waiting_when_it_would_have(alice: User) -> None:
+    job = build.job(submitter=alice, state=State.CANCELING)
+
+    fall_silent()
+    assert again(job).lost_since
+    assert again(job).deadline == job.deadline
+    build.overdue(job)
+    scheduler.run_once()
+
+    assert again(job).health == Health.CANCELED
+
+
+def test_a_job_that_is_to_stop_has_the_grace_time_again_when_its_worker_is_back(alice: User) -> None:
+    job = build.job(submitter=alice, state=State.CANCELING)
+    fall_silent()
+    Job.objects.filter(pk=job.pk).update(deadline=timezone.now() + timedelta(seconds=10))
+
+    come_back()
+
+    assert is_about(again(job).deadline, timedelta(minutes=5))
+
+
+def test_a_lost_job_can_be_canceled(running: Job) -> None:
+    fall_silent()
+
+    lifecycle.cancel(running.pk, by="alice")
+
+    assert is_about(again(running).deadline, timedelta(minutes=5))
+    build.overdue(running)
+    scheduler.run_once()
+    assert again(running).health == Health.CANCELED
+
+
+def test_a_word_that_comes_before_the_flag_is_cleared_ends_the_job(running: Job) -> None:
+    fall_silent()
+
+    lifecycle.finish(running.pk, build.PASSED, worker="worker01")
+
+    assert (again(running).health, again(running).lost_since) == (Health.COMPLETE, None)
 
 
 # An end that is not confirmed
