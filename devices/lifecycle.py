@@ -91,6 +91,34 @@ def retire(name: str, *, by: str, reason: str = "") -> Device:
     return set_health(name, DeviceHealth.RETIRED, by=by, reason=reason)
 
 
+@transaction.atomic
+def free(name: str, *, by: str, reason: str = "") -> Device:
+    """Somebody says that nothing runs any more on a closed device. One that is idle stays as it is.
+
+    DeviceBusy if a job has it: a job is ended by its own verbs.
+    """
+    device: Device = Device.objects.lock(name)
+    if device.state == DeviceState.IDLE:
+        return device
+    if device.closed_by is None:
+        raise DeviceBusy(
+            f"{device.name} is in use by job {device.job_now()}; cancel the job instead of freeing the device"
+        )
+    release(device, job=device.closed_by, broken=False, cause=Cause(kind="user", actor=by, reason=reason))
+    return device
+
+
+@transaction.atomic
+def free_for(name: str, *, user: User, reason: str) -> Device:
+    """`free` for somebody who looks after the device; noted in the audit trail. The errors are also those of `require_right`."""
+    require_right([name], user=user)
+    was_closed = Device.objects.lock(name).is_closed
+    device = free(name, by=user.get_username(), reason=reason)
+    if was_closed:
+        audit.note(user, device, f"Freed: {reason or 'no reason given'}")
+    return device
+
+
 VERBS: dict[DeviceHealth, Callable[..., Device]] = {
     DeviceHealth.GOOD: good,
     DeviceHealth.MAINTENANCE: maintenance,

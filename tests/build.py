@@ -177,6 +177,14 @@ def overdue(job: Job) -> Job:
     return found
 
 
+def given_up(**of_job: Any) -> Job:
+    """A job that ran and that the lab ended by itself, so that its device is closed. The keywords are those of `job`."""
+    pk = job(state=State.RUNNING, **of_job).pk
+    lifecycle.end_overdue(overdue(Job.objects.get(pk=pk)).pk)
+    found: Job = Job.objects.get(pk=pk)
+    return found
+
+
 def attempt(of: Job) -> Attempt:
     """The latest one of a job that has left the queue."""
     return of.attempts.get(number=of.attempt)

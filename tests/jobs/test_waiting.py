@@ -38,3 +38,13 @@ def test_a_job_waits_for_a_worker_that_is_offline() -> None:
 
 def test_a_job_with_a_free_device_is_next() -> None:
     assert waiting.reason(build.job()).cause is Cause.NEXT
+
+
+def test_a_job_waits_for_a_device_that_is_closed() -> None:
+    build.given_up()
+    job = build.job()
+
+    reason = waiting.reason(job)
+
+    assert reason.cause is Cause.UNAVAILABLE
+    assert "1 closed until the end of a job there is confirmed" in reason.sentence

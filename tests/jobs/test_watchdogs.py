@@ -434,6 +434,27 @@ def test_a_device_that_is_closed_cannot_be_deleted(alice: User) -> None:
         device().delete()
 
 
+def test_a_device_that_was_freed_goes_on_and_the_old_job_is_still_to_stop(alice: User) -> None:
+    job = ended(alice)
+    devices.free("qemu01", by="admin", reason="the board was off and on")
+    new = build.job(submitter=alice, state=State.RUNNING)
+
+    assert list(Attempt.objects.unconfirmed().values_list("job", flat=True)) == [job.pk]
+    lifecycle.finish(job.pk, build.BROKEN, worker="worker01")
+
+    assert not Attempt.objects.unconfirmed().exists()
+    assert (device().state, again(new).state) == (DeviceState.RUNNING, State.RUNNING)
+
+
+def test_a_job_whose_device_was_freed_can_be_deleted(alice: User, admin: User) -> None:
+    job = ended(alice)
+    devices.free("qemu01", by="admin", reason="scrapped the worker")
+
+    upkeep.delete(job, by=admin)
+
+    assert not Job.objects.filter(pk=job.pk).exists()
+
+
 def test_a_retired_device_stays_closed(alice: User) -> None:
     job = build.job(submitter=alice, state=State.RUNNING)
     devices.retire("qemu01", by="admin")
