@@ -122,10 +122,10 @@ class DeviceForm(DictionaryForm):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
-        state = DeviceState(self.instance.state)
-        if state != DeviceState.IDLE:
+        state = looks.of_state(self.instance).word
+        if self.instance.state != DeviceState.IDLE:
             for name in sorted(set(self.FIXED_WHILE_BUSY) & set(self.changed_data)):
-                self.add_error(name, f"The device is {state.label}; this can be changed when it is idle.")
+                self.add_error(name, f"The device is {state}; this can be changed when it is idle.")
         return cleaned
 
 

@@ -111,7 +111,7 @@ def _check_move(device: Device, changed: list[str], by: User) -> None:
     if not by.has_perm("devices.change_device"):
         raise NotAllowed(f"the {moved[0]} of {device.pk} is for those who may change all devices")
     if device.state != DeviceState.IDLE:
-        state = DeviceState(device.state).label
+        state = "closed" if device.is_closed else DeviceState(device.state).label
         raise DeviceBusy(f"{device.pk} is {state}; its {moved[0]} can be changed when it is idle")
 
 

@@ -7,7 +7,8 @@ Each is whole: it takes the rows under a lock (device, then job), reads the stat
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -30,6 +31,10 @@ from jobs.states import INFRASTRUCTURE_ERRORS, ON_A_DEVICE, Health, InvalidMove,
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+NOT_CONFIRMED = "closed: the lab ended the job, and its worker has not confirmed that it stopped"
+CONFIRMED = "its worker confirmed that the job has stopped"
 
 
 class _Moved(Exception):
@@ -196,21 +201,25 @@ def end_overdue(job_id: int) -> Job:
         return job
     if job.lost_since is not None and not _has_silent_worker(held):
         return job  # it is found in a moment, and gets another deadline
-    attempt = Attempt.objects.get(job=job, number=job.attempt)
     state = State(job.state)
-    rule = watchdogs.rule(
-        state, worker=attempt.worker_name, job_timeout=job.job_timeout, is_lost=job.lost_since is not None
-    )
+    worker = (held.device and held.device.worker_id) or "its worker"
+    is_lost = job.lost_since is not None
+    rule = watchdogs.rule(state, worker=worker, job_timeout=job.job_timeout, is_lost=is_lost)
     asked = f"{job.failure_comment} " if state == State.CANCELING and job.failure_comment else ""
-    job.end_time = attempt.ended = attempt.unconfirmed_since = now
-    job.error_type = attempt.error_type = rule.error_type
-    job.failure_comment = attempt.errors = asked + rule.comment(now)
-    attempt.result = "fail"
-    attempt.save()
+    job.end_time = now
+    job.error_type = rule.error_type
+    job.failure_comment = asked + rule.comment(now)
     health = Health.CANCELED if state == State.CANCELING else Health.INCOMPLETE
     move = find_move(state, State.FINISHED, health, closes=True)
     broken = rule.error_type in INFRASTRUCTURE_ERRORS
     _carry_over(held, move, Cause(kind="timer", reason=job.failure_comment), broken=broken)
+    Attempt.objects.filter(job=job, number=job.attempt).update(
+        ended=now,
+        unconfirmed_since=now,
+        result="fail",
+        error_type=job.error_type,
+        errors=job.failure_comment,
+    )
     return job
 
 
@@ -235,9 +244,10 @@ def clear_lost(job_id: int) -> Job:
     job = held.job
     if job.lost_since is None or _has_silent_worker(held):
         return job
-    began = job.start_time or Attempt.objects.get(job=job, number=job.attempt).scheduled
+    now = timezone.now()
+    began = job.start_time or _scheduled(job) or now
     job.lost_since = None
-    job.deadline = watchdogs.deadline_when_found(State(job.state), job.job_timeout, began, timezone.now())
+    job.deadline = watchdogs.deadline_when_found(State(job.state), job.job_timeout, began, now)
     worker = held.device.worker_id if held.device else None
     _tell(
         held, "job.found", Cause(kind="worker", actor=worker or "", reason=f"its worker {worker} came back")
@@ -294,7 +304,10 @@ def _carry_over(held: _Held, move: Move, cause: Cause, *, broken: bool = False) 
         if move.device is not None:
             _apply(held.device, move.device, job=held.job.pk, broken=broken, cause=cause)
         if move.closes:
-            devices.close(held.device, job=held.job.pk, broken=broken, cause=cause)
+            # Who sees the device need not see the job, and is told nothing of what is said of it.
+            devices.close(
+                held.device, job=held.job.pk, broken=broken, cause=replace(cause, reason=NOT_CONFIRMED)
+            )
     _move(held.job, move, cause)
 
 
@@ -302,6 +315,11 @@ def _start(held: _Held, cause: Cause) -> None:
     held.job.start_time = timezone.now()
     _carry_over(held, find_move(State.SCHEDULED, State.RUNNING, Health.UNKNOWN), cause)
     Attempt.objects.filter(job=held.job, number=held.job.attempt).update(started=held.job.start_time)
+
+
+def _scheduled(job: Job) -> datetime | None:
+    attempts = Attempt.objects.filter(job=job, number=job.attempt)
+    return attempts.values_list("scheduled", flat=True).first()
 
 
 def _has_silent_worker(held: _Held) -> bool:
@@ -323,8 +341,7 @@ def _confirm(device: Device | None, job: Job, attempt: int, *, worker: str) -> N
         return
     if device is None or device.closed_by != job.pk or unconfirmed.filter(device_name=device.pk).exists():
         return
-    reason = f"{worker} confirmed that job {job.pk} has ended"
-    cause = Cause(kind="worker", actor=worker, reason=reason)
+    cause = Cause(kind="worker", actor=worker, reason=CONFIRMED)
     devices.release(device, job=job.pk, broken=False, cause=cause)
 
 

@@ -151,6 +151,17 @@ def test_the_event_has_the_timer_for_its_cause_and_tells_why(alice: User) -> Non
     assert event.data["reason"] == job.failure_comment
 
 
+def test_the_device_s_event_tells_nothing_of_what_was_said_of_the_job(alice: User) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING, visibility="personal")
+    lifecycle.cancel(job.pk, by="alice", reason="our secret board is slow")
+    build.overdue(job)
+
+    scheduler.run_once()
+
+    event = Event.objects.filter(subject="qemu01").latest("id")
+    assert (event.cause, event.data["reason"]) == ("timer", lifecycle.NOT_CONFIRMED)
+
+
 def test_the_queue_goes_on_past_a_job_that_hangs(alice: User) -> None:
     build.overdue(build.job(submitter=alice, state=State.RUNNING))
     waiting = build.job(submitter=alice, device="qemu02")
@@ -380,7 +391,7 @@ def test_the_worker_s_word_opens_the_device_and_changes_nothing_of_the_job(alice
     assert (freed.state, freed.health, freed.is_closed) == (DeviceState.IDLE, DeviceHealth.GOOD, False)
     event = Event.objects.filter(subject="qemu01").latest("id")
     assert (event.data["state"], event.cause, event.actor) == ("Idle", "worker", "worker01")
-    assert event.data["reason"] == f"worker01 confirmed that job {job.pk} has ended"
+    assert event.data["reason"] == "its worker confirmed that the job has stopped"
 
 
 def test_the_worker_s_word_said_again_changes_nothing(alice: User) -> None:
