@@ -90,6 +90,7 @@ _TYPES = (
     ),
     _job("removal_requested", "somebody took a job out of the queue", core4="request_remove_job"),
     _job("removed", "it is gone from the queue", lava="testjob", core4="remove_job", pulp="canceled"),
+    _job("overtime", "runs for longer than its wall time; it goes on", core4="flag_nonstop"),
     _job("lost", "its worker fell silent: it is ended after a grace time", core4="flag_zombie"),
     _job("found", "its worker came back within the grace time: it goes on"),
     _job("resubmitted", "a stopped job was run again as a new job", core4="restart_stopped", pulp="waiting"),

@@ -30,6 +30,7 @@ def payload(job: Job) -> dict[str, Any]:
         "worker": job.device.worker_id if job.device else None,
         "start_time": job.start_time and job.start_time.isoformat(),
         "end_time": job.end_time and job.end_time.isoformat(),
+        "overtime_since": job.overtime_since and job.overtime_since.isoformat(),
         "lost_since": job.lost_since and job.lost_since.isoformat(),
         "deadline": job.deadline and job.deadline.isoformat() if job.lost_since else None,
     }

@@ -256,6 +256,17 @@ def clear_lost(job_id: int) -> Job:
 
 
 @_whole
+def flag_overtime(job_id: int) -> Job:
+    """It runs for longer than its wall time: that is told once, and the job goes on."""
+    held = _hold(job_id)
+    job = held.job
+    if Job.objects.over_wall_time().filter(pk=job_id).exists():
+        job.overtime_since = timezone.now()
+        _tell(held, "job.overtime", Cause(kind="timer", reason="it runs for longer than its wall time"))
+    return job
+
+
+@_whole
 def confirm_end(job_id: int, attempt: int, *, worker: str) -> None:
     """The worker says that nothing runs any more of an attempt that was given up. Said again, it changes nothing."""
     name = Attempt.objects.values_list("device_name", flat=True).get(job=job_id, number=attempt)
@@ -397,6 +408,7 @@ def _accept(definition: Definition, *, by: User, resubmitted_from: Job | None) -
         visibility=Visibility(visibility.kind),
         queue_timeout=definition.queue_timeout,
         job_timeout=definition.job_timeout,
+        wall_time=definition.wall_time,
         resubmitted_from=resubmitted_from,
     )
     job.tell("job.submitted", cause=Cause(kind="user", actor=by.username))

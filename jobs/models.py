@@ -112,6 +112,11 @@ class JobQuerySet(AnnouncedQuerySet):
         """Those for whose workers the lab waits no longer, by how long it has waited."""
         return self.filter(deadline__lt=timezone.now()).order_by("deadline")
 
+    def over_wall_time(self) -> JobQuerySet:
+        """Those that have run for longer than their wall time, and of which that has not been told yet."""
+        limited = self.filter(state=State.RUNNING, wall_time__isnull=False, overtime_since__isnull=True)
+        return limited.filter(start_time__lt=timezone.now() - models.F("wall_time"))
+
     def oddly_flagged(self) -> JobQuerySet:
         """Those on a device whose flag as lost, or the lack of it, is not what their worker's state says."""
         is_silent = Q(device__worker__state=WorkerState.OFFLINE)
@@ -158,6 +163,8 @@ class Job(AnnouncedModel):
     end_time = models.DateTimeField(null=True, blank=True)
     queue_timeout = models.DurationField(null=True, blank=True)
     job_timeout = models.DurationField(null=True, blank=True)
+    wall_time = models.DurationField(null=True, blank=True)
+    overtime_since = models.DateTimeField(null=True, blank=True, editable=False)
     # On a device: when the lab waits no longer for the worker's word. `jobs.watchdogs` has the rules.
     deadline = models.DateTimeField(null=True, blank=True, editable=False)
     lost_since = models.DateTimeField(null=True, blank=True, editable=False)  # its worker fell silent

@@ -37,6 +37,7 @@ def run_once() -> int:
     _mark_silent_workers()
     _end_expired_jobs()
     _flag_jobs()
+    _flag_overtime()
     _end_overdue_jobs()
     return _assign()
 
@@ -58,6 +59,11 @@ def _flag_jobs() -> None:
             lifecycle.flag_lost(job_id)
         else:
             lifecycle.clear_lost(job_id)
+
+
+def _flag_overtime() -> None:
+    for job_id in list(Job.objects.over_wall_time().values_list("pk", flat=True)):
+        lifecycle.flag_overtime(job_id)
 
 
 def _end_overdue_jobs() -> None:

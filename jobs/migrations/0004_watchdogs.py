@@ -62,6 +62,16 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='job',
+            name='wall_time',
+            field=models.DurationField(blank=True, null=True),
+        ),
+        migrations.AddField(
+            model_name='job',
+            name='overtime_since',
+            field=models.DateTimeField(blank=True, editable=False, null=True),
+        ),
+        migrations.AddField(
+            model_name='job',
             name='lost_since',
             field=models.DateTimeField(blank=True, editable=False, null=True),
         ),

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from tests import children
@@ -20,6 +21,7 @@ from tests import children
 children.join_the_lab()
 
 from django.db import connection  # noqa: E402
+from django.utils import timezone  # noqa: E402
 
 from core import doorbell  # noqa: E402
 from devices import lifecycle as devices  # noqa: E402
@@ -65,6 +67,11 @@ def _come_back(job_id: int) -> None:
     _worker01_is(WorkerState.ONLINE)
 
 
+def _pass_wall_time(job_id: int) -> None:
+    hour = timedelta(hours=1)
+    Job.objects.filter(pk=job_id).update(wall_time=hour, start_time=timezone.now() - 2 * hour)
+
+
 DEEDS = [
     Deed(
         name="submit", state=None, do=lambda _: lifecycle.submit(build.definition(), by=build.user("alice"))
@@ -83,6 +90,7 @@ DEEDS = [
         state=State.CANCELING,
         do=lambda job: lifecycle.finish(job, build.FAILED, worker="worker01"),
     ),
+    Deed(name="flag overtime", state=State.RUNNING, before=_pass_wall_time, do=lifecycle.flag_overtime),
     Deed(
         name="flag lost",
         state=State.RUNNING,

@@ -19,6 +19,7 @@ EXPECTED = {
     "cancel queued": ("Finished Canceled", ["job.removal_requested", "job.removed"]),
     "cancel running": ("Canceling Unknown", ["job.cancel_requested"]),
     "end canceled": ("Finished Canceled", ["device.changed", "job.canceled"]),
+    "flag overtime": ("Running Unknown", ["job.overtime"]),
     "flag lost": ("Running Unknown", ["job.lost"]),
     "clear lost": ("Running Unknown", ["job.found"]),
     "end overdue": ("Finished Incomplete", ["device.changed", "job.start_failed"]),

@@ -907,6 +907,19 @@ def test_a_lost_job_is_seen_in_the_list(client: Client) -> None:
     assert "Lost" in words_of(page(client, "/jobs/"))
 
 
+def test_a_job_over_its_wall_time_says_so_while_it_runs(client: Client) -> None:
+    job = build.job(state=State.RUNNING, lava_lite={"wall_time": {"seconds": 1}})
+    Job.objects.filter(pk=job.pk).update(start_time="2026-11-22T03:00:00Z")
+    lifecycle.flag_overtime(job.pk)
+
+    told = words_of(page(client, f"/job/{job.pk}/"))
+    lifecycle.finish(job.pk, build.PASSED, worker="worker01")
+    finished = words_of(page(client, f"/job/{job.pk}/"))
+
+    assert "It runs for longer than its wall time of 1 s" in told
+    assert "wall time" not in finished
+
+
 def test_a_job_that_is_asked_to_stop_says_how_long_the_lab_waits(client: Client) -> None:
     job = build.job(state=State.CANCELING)
 

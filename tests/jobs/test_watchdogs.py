@@ -179,6 +179,45 @@ def test_one_index_finds_the_jobs_that_are_overdue(alice: User) -> None:
     assert "INDEX job_deadline" in Job.objects.overdue().explain()
 
 
+# The wall time
+
+
+def running_for(minutes: int, alice: User) -> Job:
+    """A job whose wall time is half an hour."""
+    job = build.job(submitter=alice, state=State.RUNNING, lava_lite={"wall_time": {"minutes": 30}})
+    Job.objects.filter(pk=job.pk).update(start_time=timezone.now() - timedelta(minutes=minutes))
+    return job
+
+
+def test_a_job_over_its_wall_time_is_told_of_once_and_goes_on(alice: User) -> None:
+    job = running_for(31, alice)
+
+    scheduler.run_once()
+    scheduler.run_once()
+    lifecycle.flag_overtime(job.pk)
+
+    assert build.events_of(job)[-2:] == ["job.started", "job.overtime"]
+    assert (again(job).state, is_about(again(job).overtime_since, timedelta())) == (State.RUNNING, True)
+    event = Event.objects.get(type="job.overtime")
+    assert (event.cause, event.data["reason"]) == ("timer", "it runs for longer than its wall time")
+
+
+def test_a_job_within_its_wall_time_is_not_told_of(alice: User) -> None:
+    job = running_for(29, alice)
+
+    scheduler.run_once()
+    lifecycle.flag_overtime(job.pk)
+
+    assert again(job).overtime_since is None
+
+
+def test_a_job_without_a_wall_time_is_never_over_it(alice: User) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING)
+    Job.objects.filter(pk=job.pk).update(start_time=timezone.now() - timedelta(days=9))
+
+    assert not Job.objects.over_wall_time().exists()
+
+
 # A worker that falls silent
 
 
