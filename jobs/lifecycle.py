@@ -199,16 +199,16 @@ def end_overdue(job_id: int) -> Job:
     job, now = held.job, timezone.now()
     if job.deadline is None or job.deadline >= now:
         return job
-    if job.lost_since is not None and not _has_silent_worker(held):
+    if job.lost_since is not None and _worker_is(WorkerState.ONLINE, held):
         return job  # it is found in a moment, and gets another deadline
     state = State(job.state)
-    worker = (held.device and held.device.worker_id) or "its worker"
+    worker = (held.device and held.device.worker_id) or "(none any more)"
     is_lost = job.lost_since is not None
     rule = watchdogs.rule(state, worker=worker, job_timeout=job.job_timeout, is_lost=is_lost)
-    asked = f"{job.failure_comment} " if state == State.CANCELING and job.failure_comment else ""
+    why_canceled = job.failure_comment.rstrip(". ") if state == State.CANCELING else ""
     job.end_time = now
     job.error_type = rule.error_type
-    job.failure_comment = asked + rule.comment(now)
+    job.failure_comment = ". ".join(filter(None, [why_canceled, rule.comment(now)]))
     health = Health.CANCELED if state == State.CANCELING else Health.INCOMPLETE
     move = find_move(state, State.FINISHED, health, closes=True)
     broken = rule.error_type in INFRASTRUCTURE_ERRORS
@@ -228,7 +228,11 @@ def flag_lost(job_id: int) -> Job:
     """Its worker fell silent: the job may go on there, unheard. Said again, it changes nothing."""
     held = _hold(job_id)
     job, now = held.job, timezone.now()
-    if job.lost_since is not None or job.state not in ON_A_DEVICE or not _has_silent_worker(held):
+    if (
+        job.lost_since is not None
+        or job.state not in ON_A_DEVICE
+        or not _worker_is(WorkerState.OFFLINE, held)
+    ):
         return job
     job.lost_since = now
     job.deadline = watchdogs.deadline_when_lost(State(job.state), job.deadline, now)
@@ -242,7 +246,7 @@ def clear_lost(job_id: int) -> Job:
     """Its worker came back: the job goes on as if nothing had happened. Said again, it changes nothing."""
     held = _hold(job_id)
     job = held.job
-    if job.lost_since is None or _has_silent_worker(held):
+    if job.lost_since is None or not _worker_is(WorkerState.ONLINE, held):
         return job
     now = timezone.now()
     began = job.start_time or _scheduled(job) or now
@@ -333,9 +337,10 @@ def _scheduled(job: Job) -> datetime | None:
     return attempts.values_list("scheduled", flat=True).first()
 
 
-def _has_silent_worker(held: _Held) -> bool:
+def _worker_is(state: WorkerState, held: _Held) -> bool:
+    """False for a device that has no worker any more."""
     worker = held.device and held.device.worker_id
-    return Worker.objects.filter(pk=worker, state=WorkerState.OFFLINE).exists()
+    return Worker.objects.filter(pk=worker, state=state).exists()
 
 
 def _tell(held: _Held, event: str, cause: Cause) -> None:

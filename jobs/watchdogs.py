@@ -16,13 +16,14 @@ from jobs.states import State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Why a job is ended: in the field's word for it, and as the end of a sentence."""
+    """Why a job is ended: in the field's word for it, and in a sentence."""
 
     error_type: str
     because: str
 
     def comment(self, at: datetime) -> str:
-        return f"Ended by the lab at {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: {self.because}"
+        # The reason first, as lists show only the beginning.
+        return f"{self.because} Ended by the lab at {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC."
 
 
 def deadline(state: State, job_timeout: timedelta | None, since: datetime) -> datetime | None:
@@ -57,18 +58,19 @@ def rule(state: State, *, worker: str, job_timeout: timedelta | None, is_lost: b
         case State.CANCELING:
             return Rule(
                 error_type="Canceled",
-                because=f"{worker} has not confirmed the cancel for {_named('CANCEL_GRACE')}.",
+                because=f"Its worker {worker} has not confirmed the cancel for {_named('CANCEL_GRACE')}.",
             )
         case _ if is_lost:
             return Rule(
                 error_type="Infrastructure",
-                because=f"its worker {worker} fell silent, and has not come back for {_named('LOST_JOB_GRACE')}.",
+                because=f"Its worker {worker} fell silent, and has not come back for {_named('LOST_JOB_GRACE')}.",
             )
         case State.SCHEDULED:
             return Rule(
-                error_type="Infrastructure", because=f"{worker} has not confirmed the start for {allowed}."
+                error_type="Infrastructure",
+                because=f"Its worker {worker} has not confirmed the start for {allowed}.",
             )
-    return Rule(error_type="Job", because=f"it ran for longer than its {allowed}.")
+    return Rule(error_type="Job", because=f"It ran for longer than its {allowed}.")
 
 
 def job_grace() -> timedelta:

@@ -104,8 +104,8 @@ def test_a_job_that_ran_for_too_long_is_ended_for_a_reason_of_its_own(alice: Use
 
     assert (job.state, job.health, job.error_type) == (State.FINISHED, Health.INCOMPLETE, "Job")
     assert job.failure_comment == (
-        f"Ended by the lab at {job.end_time:%Y-%m-%d %H:%M:%S} UTC: "
-        "it ran for longer than its 5 min (timeouts.job) and 10 min (JOB_TIMEOUT_GRACE) of grace."
+        "It ran for longer than its 5 min (timeouts.job) and 10 min (JOB_TIMEOUT_GRACE) of grace. "
+        f"Ended by the lab at {job.end_time:%Y-%m-%d %H:%M:%S} UTC."
     )
     assert device().health == DeviceHealth.GOOD
 
@@ -123,15 +123,16 @@ def test_a_job_that_its_worker_never_began_is_ended_for_a_reason_of_the_lab(alic
 
 def test_a_cancel_that_no_worker_confirms_ends_the_job_as_canceled_and_keeps_the_reason(alice: User) -> None:
     job = build.job(submitter=alice, state=State.RUNNING)
-    lifecycle.cancel(job.pk, by="alice", reason="Wrong kernel.")
+    lifecycle.cancel(job.pk, by="alice", reason="Wrong kernel")
     build.overdue(job)
 
     scheduler.run_once()
 
     job = again(job)
     assert (job.state, job.health, job.error_type) == (State.FINISHED, Health.CANCELED, "Canceled")
-    assert job.failure_comment.startswith("Wrong kernel. Ended by the lab at ")
-    assert job.failure_comment.endswith("worker01 has not confirmed the cancel for 5 min (CANCEL_GRACE).")
+    assert job.failure_comment.startswith(
+        "Wrong kernel. Its worker worker01 has not confirmed the cancel for 5 min (CANCEL_GRACE). Ended by the lab"
+    )
     assert device().health == DeviceHealth.GOOD
 
 
@@ -340,11 +341,22 @@ def test_after_the_grace_time_a_lost_job_is_ended_for_a_reason_of_the_lab(runnin
     job = again(running)
     assert (job.state, job.health, job.error_type) == (State.FINISHED, Health.INCOMPLETE, "Infrastructure")
     assert job.failure_comment == (
-        f"Ended by the lab at {job.end_time:%Y-%m-%d %H:%M:%S} UTC: "
-        "its worker worker01 fell silent, and has not come back for 5 min (LOST_JOB_GRACE)."
+        "Its worker worker01 fell silent, and has not come back for 5 min (LOST_JOB_GRACE). "
+        f"Ended by the lab at {job.end_time:%Y-%m-%d %H:%M:%S} UTC."
     )
     assert job.lost_since is None
     assert (device().health, device().is_closed) == (DeviceHealth.UNKNOWN, True)
+
+
+def test_a_lost_job_whose_device_has_no_worker_any_more_is_ended_all_the_same(running: Job) -> None:
+    fall_silent()
+    Device.objects.filter(pk="qemu01").update(worker=None)
+    build.overdue(running)
+
+    scheduler.run_once()
+
+    assert again(running).health == Health.INCOMPLETE
+    assert device().is_closed
 
 
 def test_when_its_worker_comes_back_too_late_the_board_opens_with_its_word(running: Job) -> None:
