@@ -23,6 +23,7 @@ from jobs import lifecycle, scheduler, upkeep
 from jobs.models import Attempt, Job
 from jobs.states import Health, State
 from tests import build
+from tests.parallel import together
 
 pytestmark = pytest.mark.django_db
 
@@ -584,3 +585,35 @@ def test_a_definition_that_would_not_be_accepted_today_has_no_deadline(alice: Us
     _fill_in()
 
     assert again(job).deadline is None
+
+
+# Several at once
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_word_of_the_lab_and_of_the_worker_at_once_leave_no_device_closed(alice: User) -> None:
+    names = [f"qemu{number}" for number in range(6)]
+    jobs = [build.overdue(build.job(submitter=alice, state=State.RUNNING, device=name)).pk for name in names]
+
+    def the_lab() -> None:
+        for job in jobs:
+            lifecycle.end_overdue(job)
+
+    def the_worker() -> None:
+        for job in jobs:
+            lifecycle.finish(job, build.PASSED, worker="worker01")
+
+    together(the_lab, the_worker)
+
+    assert not Job.objects.unfinished().exists()
+    assert not Attempt.objects.unconfirmed().exists()
+    assert set(Device.objects.values_list("state", "closed_by")) == {(DeviceState.IDLE, None)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_schedulers_end_a_job_once(alice: User) -> None:
+    job = build.overdue(build.job(submitter=alice, state=State.RUNNING))
+
+    together(*[scheduler.run_once] * 3)
+
+    assert build.events_of(job).count("job.failed") == 1
