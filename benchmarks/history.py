@@ -26,6 +26,7 @@ BIG_CASES = 50_000  # of one job
 SHORT_LOG, LONG_LOG = 200, 20_000  # lines
 TOKENS = 3  # of each user
 NOTES = 500  # in the audit trail
+TIMEOUT = timedelta(minutes=30)  # of each job
 GAP = timedelta(minutes=1)  # between two submissions
 MEMBER, ADMIN = "user-01", "admin"
 CHUNK = 20_000  # rows of one statement
@@ -208,6 +209,7 @@ def _jobs(plan: Plan) -> Iterator[Row]:
             "submit_time": _stored(submitted),
             "start_time": None if is_queued else _stored(submitted + GAP),
             "end_time": _stored(submitted + GAP * (2 + job % 30)) if is_finished else None,
+            "job_timeout": _kept(TIMEOUT),
             "error_type": error_type,
             "outcome": outcome(Health(health), error_type, has_failures=False) or "",
             "failure_comment": "the kernel did not boot within 2 minutes" if health == 2 else "",
@@ -397,6 +399,13 @@ def _default(field: Field[Any, Any]) -> Any:
 def _stored(time: datetime) -> str:
     """As SQLite keeps it and PostgreSQL reads it, where a connection's zone is UTC."""
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _kept(length: timedelta) -> Any:
+    from django.db import connection
+    from django.db.models import DurationField
+
+    return DurationField().get_db_prep_value(length, connection)
 
 
 def _give_next_keys() -> None:

@@ -33,7 +33,7 @@ from accounts.admin_base import (
 from core.looks import Look
 from core.templatetags.lab import status
 from devices import dictionary, inventory, lifecycle, looks
-from devices.lifecycle import StillInUse
+from devices.lifecycle import DeviceBusy, StillInUse
 from devices.models import (
     Alias,
     Device,
@@ -66,7 +66,7 @@ WORKER_HEALTH = {
 class InventoryAdmin(LabAdmin):
     """Rows that others still need are kept, and those whose state is told are locked while they change."""
 
-    REFUSALS: ClassVar = (*LabAdmin.REFUSALS, StillInUse)
+    REFUSALS: ClassVar = (*LabAdmin.REFUSALS, StillInUse, DeviceBusy)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Locked from the look to the save: what was checked is what is changed."""
@@ -130,10 +130,10 @@ class DictionaryForm(OpenedForm):
 class DeviceForm(DictionaryForm):
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
-        state = DeviceState(self.instance.state)
-        if state != DeviceState.IDLE:
+        state = looks.of_state(self.instance).word
+        if self.instance.state != DeviceState.IDLE:
             for name in sorted(inventory.MOVES_A_DEVICE & set(self.changed_data)):
-                self.add_error(name, f"The device is {state.label}; this can be changed when it is idle.")
+                self.add_error(name, f"The device is {state}; this can be changed when it is idle.")
         return cleaned
 
 
@@ -213,6 +213,14 @@ def _health_verb(health: DeviceHealth) -> Act:
     return act
 
 
+def _free(page: LabAdmin, request: HttpRequest, devices: QuerySet[Device], reason: str) -> str:
+    if not reason:
+        raise Refused("Give a reason: how do you know that nothing runs there?")
+    names = sorted(devices.values_list("pk", flat=True))
+    freed = [lifecycle.free_for(name, user=actor(request), reason=reason) for name in names]
+    return f"Free now: {named(freed)}"
+
+
 TAKE_OUT = Deed(
     action="maintenance",
     title="Take out for maintenance",
@@ -221,6 +229,13 @@ TAKE_OUT = Deed(
 )
 BRING_BACK = Deed(
     action="good", title="Bring back as good", consequence="Jobs are given to it again.", button="Bring back"
+)
+FREE = Deed(
+    action="free",
+    title="Free (closed devices)",
+    consequence="The lab ended a job there by itself, and its worker has not confirmed that it stopped. Freed, the "
+    "device gets jobs again: be sure that nothing runs there, and say in the reason how you know.",
+    button="Free",
 )
 RETIRE = Deed(
     action="retire",
@@ -241,6 +256,7 @@ class DeviceAdmin(SharedAdmin):
     actions = [
         asking(TAKE_OUT, _health_verb(DeviceHealth.MAINTENANCE)),
         asking(BRING_BACK, _health_verb(DeviceHealth.GOOD)),
+        asking(FREE, _free),
         asking(RETIRE, _health_verb(DeviceHealth.RETIRED)),
     ]
     inlines = [DeviceRightInline]

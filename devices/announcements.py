@@ -48,6 +48,8 @@ def device_payload(device: Device) -> dict[str, Any]:
     }
     if (job := device.job_now()) is not None:
         payload["job"] = job
+    if device.closed_since is not None:
+        payload["closed_since"] = device.closed_since.isoformat()
     return payload
 
 
@@ -115,6 +117,10 @@ def _before_deleting(instance: Device, **_: Any) -> None:
     instance.was_restricted = instance.rights.filter(right=Right.VIEW).exists()
     if (job := instance.job_now()) is not None:
         raise StillInUse(f"{instance.name} runs job {job}; cancel the job first, then delete the device")
+    if instance.is_closed:
+        raise StillInUse(
+            f"{instance.name} is closed, as something of job {instance.closed_by} may still run there; free it first"
+        )
 
 
 def _device_deleted(instance: Device, **_: Any) -> None:

@@ -70,6 +70,12 @@ class HealthForm(forms.Form):
         return cleaned["health"] == DeviceHealth.RETIRED and not cleaned["is_confirmed"]
 
 
+class FreeForm(forms.Form):
+    """Who frees a device says how they know that nothing runs there."""
+
+    reason = forms.CharField(max_length=500, error_messages={"required": "Say how you know."})
+
+
 class WorkerHealthForm(forms.Form):
     health = forms.TypedChoiceField(
         choices=WorkerHealth.choices(), coerce=lambda value: WorkerHealth(int(value))

@@ -133,7 +133,7 @@ def _check_idle(row: models.Model, columns: Collection[str]) -> None:
     """DeviceBusy if one of these columns may not change while a job has the device."""
     moved = sorted(MOVES_A_DEVICE & set(columns))
     if moved and isinstance(row, Device) and row.state != DeviceState.IDLE:
-        state = DeviceState(row.state).label
+        state = "closed" if row.is_closed else DeviceState(row.state).label
         raise DeviceBusy(f"{row.pk} is {state}; its {moved[0]} can be changed when it is idle")
 
 

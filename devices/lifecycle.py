@@ -55,9 +55,21 @@ def occupy(device: Device, *, job: int, cause: Cause) -> None:
 
 def release(device: Device, *, job: int, broken: bool, cause: Cause) -> None:
     """The job is over; `broken`: for a reason of the lab's, so a good device is no longer known to be good."""
-    if broken and device.health == DeviceHealth.GOOD:
-        _describe(device, DeviceHealth.UNKNOWN, f"infrastructure error in job {job}", cause)
+    if broken:
+        _suspect(device, job, cause)
+    device.open()
     _use(device, DeviceState.IDLE, job, cause)
+
+
+def close(device: Device, *, job: int, broken: bool, cause: Cause) -> None:
+    """The job is over, but something of it may still run there: nobody gets the device until its worker says no.
+
+    `broken` is that of `release`. The state stays as it is, so that nobody takes the device for a free one.
+    """
+    if broken:
+        _suspect(device, job, cause)
+    device.closed_since, device.closed_by = timezone.now(), job
+    _use(device, DeviceState(device.state), job, cause)
 
 
 def good(name: str, *, by: str, reason: str = "") -> Device:
@@ -77,6 +89,34 @@ def retire(name: str, *, by: str, reason: str = "") -> Device:
     for rule in _before_retiring:
         rule(device, cause)
     return set_health(name, DeviceHealth.RETIRED, by=by, reason=reason)
+
+
+@transaction.atomic
+def free(name: str, *, by: str, reason: str = "") -> Device:
+    """Somebody says that nothing runs any more on a closed device. One that is idle stays as it is.
+
+    DeviceBusy if a job has it: a job is ended by its own verbs.
+    """
+    device: Device = Device.objects.lock(name)
+    if device.state == DeviceState.IDLE:
+        return device
+    if device.closed_by is None:
+        raise DeviceBusy(
+            f"{device.name} is in use by job {device.job_now()}; cancel the job instead of freeing the device"
+        )
+    release(device, job=device.closed_by, broken=False, cause=Cause(kind="user", actor=by, reason=reason))
+    return device
+
+
+@transaction.atomic
+def free_for(name: str, *, user: User, reason: str) -> Device:
+    """`free` for somebody who looks after the device; noted in the audit trail. The errors are also those of `require_right`."""
+    require_right([name], user=user)
+    was_closed = Device.objects.lock(name).is_closed
+    device = free(name, by=user.get_username(), reason=reason)
+    if was_closed:
+        audit.note(user, device, f"Freed: {reason or 'no reason given'}")
+    return device
 
 
 VERBS: dict[DeviceHealth, Callable[..., Device]] = {
@@ -194,6 +234,12 @@ def _use(device: Device, state: DeviceState, job: int, cause: Cause) -> None:
     device.job_in_event = job
     device.tell(CHANGED, cause=cause)
     device.save()
+
+
+def _suspect(device: Device, job: int, cause: Cause) -> None:
+    """A good device is no longer known to be good; what a person said of another one stays."""
+    if device.health == DeviceHealth.GOOD:
+        _describe(device, DeviceHealth.UNKNOWN, f"infrastructure error in job {job}", cause)
 
 
 def _describe(device: Device, health: DeviceHealth, reason: str, cause: Cause) -> None:

@@ -19,6 +19,7 @@ STATE = {
     DeviceState.RESERVED: Look(word="Reserved", icon="waiting", tone="busy"),
     DeviceState.RUNNING: Look(word="Running", icon="running", tone="busy", turning=True),
 }
+CLOSED = Look(word="Closed", icon="offline", tone="warn")
 WORKER_STATE = {
     WorkerState.ONLINE: Look(word="Online", icon="good", tone="good"),
     WorkerState.OFFLINE: Look(word="Offline", icon="offline", tone="bad"),
@@ -45,7 +46,7 @@ def of_previous(change: HealthChange) -> Look | None:
 
 
 def of_state(device: Device) -> Look:
-    return STATE[DeviceState(device.state)]
+    return CLOSED if device.is_closed else STATE[DeviceState(device.state)]
 
 
 def of_worker(worker: Worker | None) -> Look:

@@ -277,6 +277,9 @@ class Device(AnnouncedModel):
     health_by = models.CharField(max_length=150, blank=True, editable=False)
     health_since = models.DateTimeField(default=timezone.now, editable=False)
     last_used = models.DateTimeField(null=True, blank=True, editable=False)
+    # Closed: the lab ended a job by itself, and nobody knows yet that nothing of it runs here any more.
+    closed_since = models.DateTimeField(null=True, blank=True, editable=False)
+    closed_by = models.BigIntegerField(null=True, blank=True, editable=False)  # the id of that job
 
     objects = DeviceQuerySet.as_manager()
 
@@ -285,6 +288,13 @@ class Device(AnnouncedModel):
 
     class Meta:
         ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(closed_since__isnull=True, closed_by__isnull=True)
+                | Q(closed_since__isnull=False, closed_by__isnull=False) & ~Q(state=DeviceState.IDLE.value),
+                name="device_closed_is_not_idle",
+            )
+        ]
         indexes = [models.Index(fields=["state", "health"], name="device_state_health")]
 
     def __str__(self) -> str:
@@ -302,6 +312,17 @@ class Device(AnnouncedModel):
 
     def may_be_changed_by(self, user: Anyone) -> bool:
         return Device.objects.changeable_by(user).filter(pk=self.pk).exists()
+
+    def follow_rule(self) -> None:
+        if self.state == DeviceState.IDLE:
+            self.open()
+
+    def open(self) -> None:
+        self.closed_since = self.closed_by = None
+
+    @property
+    def is_closed(self) -> bool:
+        return self.closed_since is not None
 
     @property
     def configuration(self) -> str:

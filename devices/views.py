@@ -18,7 +18,7 @@ from accounts import audit
 from core.pages import render_live, whole_number
 from core.paging import page
 from devices import lifecycle
-from devices.forms import DeviceFilter, HealthForm, WorkerHealthForm
+from devices.forms import DeviceFilter, FreeForm, HealthForm, WorkerHealthForm
 from devices.models import Device, DeviceQuerySet, DeviceType, Worker
 from devices.page_parts import (
     DEEDS,
@@ -63,6 +63,7 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
         "jobs": _jobs_of(device, request),
         "deeds": deeds_for(device),
         "may_change": device.may_be_changed_by(request.user),
+        "closed_by": _closed_by(device, request),
         "rights": RightsInWords.of(device.device_type, device),
         "history": page(
             device.health_changes.all(),
@@ -79,6 +80,25 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
 def change_health(request: HttpRequest, name: str) -> HttpResponse:
     device = get_object_or_404(Device.objects.visible_to(request.user), pk=name)
     return _change_health(request, [device.name], back=device.get_absolute_url())
+
+
+@require_POST
+def free(request: HttpRequest, name: str) -> HttpResponse:
+    device = get_object_or_404(Device.objects.visible_to(request.user), pk=name)
+    if not isinstance(request.user, User):
+        return redirect_to_login(device.get_absolute_url())
+    lifecycle.require_right([name], user=request.user)
+    form = FreeForm(request.POST)
+    if not form.is_valid():
+        messages.warning(request, f"{name} stays closed: {form.errors['reason'][0]}")
+        return redirect(device)
+    try:
+        lifecycle.free_for(name, user=request.user, reason=form.cleaned_data["reason"])
+    except lifecycle.DeviceBusy as busy:
+        messages.warning(request, f"{capfirst(str(busy))}.")
+    else:
+        messages.success(request, f"Freed: {name}.")
+    return redirect(device)
 
 
 @require_POST
@@ -222,6 +242,13 @@ def _availability(request: HttpRequest, of: DeviceType | None = None) -> dict[st
 def _jobs_of(device: Device, request: HttpRequest) -> list[Any]:
     jobs = device.jobs.visible_to(request.user).recent()
     return list(jobs.select_related("submitter").defer("definition")[:LAST_JOBS])
+
+
+def _closed_by(device: Device, request: HttpRequest) -> Any:
+    """The job that the lab ended there by itself; None if there is none, or if it is hidden from this user."""
+    if device.closed_by is None:
+        return None
+    return _jobs().visible_to(request.user).filter(pk=device.closed_by).defer("definition").first()
 
 
 def _jobs() -> Any:

@@ -30,6 +30,9 @@ def payload(job: Job) -> dict[str, Any]:
         "worker": job.device.worker_id if job.device else None,
         "start_time": job.start_time and job.start_time.isoformat(),
         "end_time": job.end_time and job.end_time.isoformat(),
+        "overtime_since": job.overtime_since and job.overtime_since.isoformat(),
+        "lost_since": job.lost_since and job.lost_since.isoformat(),
+        "deadline": job.deadline and job.deadline.isoformat() if job.lost_since else None,
     }
     return {
         "job": job.pk,
@@ -85,6 +88,11 @@ def _refuse_to_delete(instance: Job, **_: Any) -> None:
     if not instance.is_finished:
         state = State(instance.state).label
         raise StillInUse(f"job {instance.pk} is {state}; cancel it and wait for its end, then delete it")
+    if instance.closes_device:
+        raise StillInUse(
+            f"something of job {instance.pk} may still run on {instance.device_id}, which is closed for that; "
+            "wait until its worker confirms the end, or free the device, then delete the job"
+        )
 
 
 def _deleted(instance: Job, **_: Any) -> None:

@@ -30,6 +30,7 @@ ACTIONS = ("deploy", "boot", "test", "command")
 SOURCES = ("git", "url", "inline")
 TESTS = ("definitions", "interactive", "monitors")
 MULTINODE = "lava-multinode"
+WALL_TIME = "wall_time"
 SHELL = "shell"
 
 _DEFINITION_NAME = re.compile(r"[-_a-zA-Z0-9.]+")
@@ -80,6 +81,7 @@ class Definition:
     tags: tuple[str, ...]
     job_timeout: timedelta
     queue_timeout: timedelta | None
+    wall_time: timedelta | None
     metadata: Mapping[str | int, Any]
     lava_lite: Mapping[str, Any]
     is_multinode: bool
@@ -267,6 +269,12 @@ def _check_protocols(faults: _Faults, at: Path, value: Any) -> None:
 
 def _check_mapping(faults: _Faults, at: Path, value: Any) -> None:
     _entries(faults, at, value)
+
+
+def _check_ours(faults: _Faults, at: Path, value: Any) -> None:
+    ours = _entries(faults, at, value)
+    if WALL_TIME in ours:
+        _check_timeout(faults, (*at, WALL_TIME), ours[WALL_TIME])
 
 
 def _check_boolean(faults: _Faults, at: Path, value: Any) -> None:
@@ -505,7 +513,7 @@ _CHECKS: dict[str, Check] = {
     "protocols": _check_protocols,
     "notify": _check_mapping,
     "reboot_to_fastboot": _check_boolean,
-    "lava_lite": _check_mapping,
+    "lava_lite": _check_ours,
 }
 _TIMEOUTS: dict[str, Check] = {
     "job": _check_timeout,
@@ -523,6 +531,7 @@ _TIMEOUTS: dict[str, Check] = {
 def _definition(text: str, data: dict[str, Any]) -> Definition:
     """From data without a fault."""
     timeouts = data["timeouts"]
+    ours = data.get("lava_lite", {})
     priority = data.get("priority", DEFAULT_PRIORITY)
     return Definition(
         text=text,
@@ -534,8 +543,9 @@ def _definition(text: str, data: dict[str, Any]) -> Definition:
         tags=tuple(dict.fromkeys(data.get("tags", ()))),
         job_timeout=_timedelta(timeouts["job"]),
         queue_timeout=_timedelta(timeouts["queue"]) if "queue" in timeouts else None,
+        wall_time=_timedelta(ours[WALL_TIME]) if WALL_TIME in ours else None,
         metadata=data.get("metadata", {}),
-        lava_lite=data.get("lava_lite", {}),
+        lava_lite=ours,
         is_multinode=_is_multinode(data),
     )
 

@@ -7,7 +7,8 @@ Each is whole: it takes the rows under a lock (device, then job), reads the stat
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -19,16 +20,21 @@ from django.utils import timezone
 from accounts import audit
 from accounts.rights import Anyone, NotAllowed
 from devices import lifecycle as devices
-from devices.models import Device, DeviceType, Tag
-from devices.states import DeviceState
+from devices.models import Device, DeviceType, Tag, Worker
+from devices.states import DeviceState, WorkerState
 from events.outbox import Cause
 from jobs import definition as definitions
+from jobs import watchdogs
 from jobs.definition import Definition, Fault, InvalidDefinition
 from jobs.models import Attempt, Job, Visibility
-from jobs.states import INFRASTRUCTURE_ERRORS, Health, InvalidMove, Move, State, find_move
+from jobs.states import INFRASTRUCTURE_ERRORS, ON_A_DEVICE, Health, InvalidMove, Move, State, find_move
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+NOT_CONFIRMED = "closed: the lab ended the job, and its worker has not confirmed that it stopped"
+CONFIRMED = "its worker confirmed that the job has stopped"
 
 
 class _Moved(Exception):
@@ -117,10 +123,14 @@ def start(job_id: int, *, worker: str) -> Job:
 
 @_whole
 def finish(job_id: int, ending: Ending, *, worker: str) -> Job:
-    """The worker says that the attempt is over. Said again, it changes nothing."""
+    """The worker says that the attempt is over. Said again, it changes nothing.
+
+    Of a job that the lab has ended by itself, it is heard as the confirmation that was missing.
+    """
     held = _hold(job_id)
     job = held.job
     if job.is_finished:
+        _confirm(held.device, job, job.attempt, worker=worker)
         return job
     if job.state == State.SUBMITTED:
         raise InvalidMove(f"job {job.pk} waits in the queue; no worker can have finished it")
@@ -182,6 +192,92 @@ def expire(job_id: int) -> Job:
     return held.job
 
 
+@_whole
+def end_overdue(job_id: int) -> Job:
+    """End a job whose deadline has passed, without its worker's word; one that moved on meanwhile goes on."""
+    held = _hold(job_id)
+    job, now = held.job, timezone.now()
+    if job.deadline is None or job.deadline >= now:
+        return job
+    if job.lost_since is not None and _worker_is(WorkerState.ONLINE, held):
+        return job  # it is found in a moment, and gets another deadline
+    state = State(job.state)
+    worker = (held.device and held.device.worker_id) or "(none any more)"
+    is_lost = job.lost_since is not None
+    rule = watchdogs.rule(state, worker=worker, job_timeout=job.job_timeout, is_lost=is_lost)
+    why_canceled = job.failure_comment.rstrip(". ") if state == State.CANCELING else ""
+    job.end_time = now
+    job.error_type = rule.error_type
+    job.failure_comment = ". ".join(filter(None, [why_canceled, rule.comment(now)]))
+    health = Health.CANCELED if state == State.CANCELING else Health.INCOMPLETE
+    move = find_move(state, State.FINISHED, health, closes=True)
+    broken = rule.error_type in INFRASTRUCTURE_ERRORS
+    _carry_over(held, move, Cause(kind="timer", reason=job.failure_comment), broken=broken)
+    Attempt.objects.filter(job=job, number=job.attempt).update(
+        ended=now,
+        unconfirmed_since=now,
+        result="fail",
+        error_type=job.error_type,
+        errors=job.failure_comment,
+    )
+    return job
+
+
+@_whole
+def flag_lost(job_id: int) -> Job:
+    """Its worker fell silent: the job may go on there, unheard. Said again, it changes nothing."""
+    held = _hold(job_id)
+    job, now = held.job, timezone.now()
+    if (
+        job.lost_since is not None
+        or job.state not in ON_A_DEVICE
+        or not _worker_is(WorkerState.OFFLINE, held)
+    ):
+        return job
+    job.lost_since = now
+    job.deadline = watchdogs.deadline_when_lost(State(job.state), job.deadline, now)
+    worker = held.device and held.device.worker_id
+    _tell(held, "job.lost", Cause(kind="timer", reason=f"its worker {worker} fell silent"))
+    return job
+
+
+@_whole
+def clear_lost(job_id: int) -> Job:
+    """Its worker came back: the job goes on as if nothing had happened. Said again, it changes nothing."""
+    held = _hold(job_id)
+    job = held.job
+    if job.lost_since is None or not _worker_is(WorkerState.ONLINE, held):
+        return job
+    now = timezone.now()
+    began = job.start_time or _scheduled(job) or now
+    job.lost_since = None
+    job.deadline = watchdogs.deadline_when_found(State(job.state), job.job_timeout, began, now)
+    worker = held.device.worker_id if held.device else None
+    _tell(
+        held, "job.found", Cause(kind="worker", actor=worker or "", reason=f"its worker {worker} came back")
+    )
+    return job
+
+
+@_whole
+def flag_overtime(job_id: int) -> Job:
+    """It runs for longer than its wall time: that is told once, and the job goes on."""
+    held = _hold(job_id)
+    job = held.job
+    if Job.objects.over_wall_time().filter(pk=job_id).exists():
+        job.overtime_since = timezone.now()
+        _tell(held, "job.overtime", Cause(kind="timer", reason="it runs for longer than its wall time"))
+    return job
+
+
+@_whole
+def confirm_end(job_id: int, attempt: int, *, worker: str) -> None:
+    """The worker says that nothing runs any more of an attempt that was given up. Said again, it changes nothing."""
+    name = Attempt.objects.values_list("device_name", flat=True).get(job=job_id, number=attempt)
+    device = Device.objects.select_for_update(of=("self",)).filter(pk=name).first()
+    _confirm(device, Job.objects.lock(job_id), attempt, worker=worker)
+
+
 @transaction.atomic
 def resubmit(job: Job, *, by: User) -> Job:
     """Run a job again as a new one, linked to the old."""
@@ -200,6 +296,11 @@ def carry_over_to_device(job: Job, move: Move, cause: Cause) -> None:
     _apply(device, move.device, job=job.pk, broken=False, cause=cause)
     if move.target == State.SCHEDULED:
         _begin_attempt(job, device)
+    if move.target == State.FINISHED:
+        # Whoever ended it by hand says that the device is free. What its worker still has of it is to stop.
+        Attempt.objects.filter(job=job, number=job.attempt).update(
+            ended=job.end_time, unconfirmed_since=job.end_time
+        )
 
 
 def _hold(job_id: int) -> _Held:
@@ -217,6 +318,11 @@ def _carry_over(held: _Held, move: Move, cause: Cause, *, broken: bool = False) 
         held.job.device = held.device  # the same instance, so that payloads need no query
         if move.device is not None:
             _apply(held.device, move.device, job=held.job.pk, broken=broken, cause=cause)
+        if move.closes:
+            # Who sees the device need not see the job, and is told nothing of what is said of it.
+            devices.close(
+                held.device, job=held.job.pk, broken=broken, cause=replace(cause, reason=NOT_CONFIRMED)
+            )
     _move(held.job, move, cause)
 
 
@@ -224,6 +330,35 @@ def _start(held: _Held, cause: Cause) -> None:
     held.job.start_time = timezone.now()
     _carry_over(held, find_move(State.SCHEDULED, State.RUNNING, Health.UNKNOWN), cause)
     Attempt.objects.filter(job=held.job, number=held.job.attempt).update(started=held.job.start_time)
+
+
+def _scheduled(job: Job) -> datetime | None:
+    attempts = Attempt.objects.filter(job=job, number=job.attempt)
+    return attempts.values_list("scheduled", flat=True).first()
+
+
+def _worker_is(state: WorkerState, held: _Held) -> bool:
+    """False for a device that has no worker any more."""
+    worker = held.device and held.device.worker_id
+    return Worker.objects.filter(pk=worker, state=state).exists()
+
+
+def _tell(held: _Held, event: str, cause: Cause) -> None:
+    """Something happened to the job that is no move."""
+    held.job.device = held.device  # the same instance, so that payloads need no query
+    held.job.tell(event, cause=cause)
+    held.job.save()
+
+
+def _confirm(device: Device | None, job: Job, attempt: int, *, worker: str) -> None:
+    """With the locks of both held: the attempt's end is known, and if its device was closed for that, it opens."""
+    unconfirmed = Attempt.objects.unconfirmed().filter(job=job)
+    if not unconfirmed.filter(number=attempt).update(unconfirmed_since=None):
+        return
+    if device is None or device.closed_by != job.pk or unconfirmed.filter(device_name=device.pk).exists():
+        return
+    cause = Cause(kind="worker", actor=worker, reason=CONFIRMED)
+    devices.release(device, job=job.pk, broken=False, cause=cause)
 
 
 def _take_out_of_queue(held: _Held, cause: Cause) -> None:
@@ -254,6 +389,7 @@ def _move(job: Job, move: Move, cause: Cause) -> None:
     job.health = move.health
     if move.target == State.FINISHED:
         job.settle()
+    job.renew_deadline()
     job.tell(*move.events, cause=cause)
     job.save()
 
@@ -278,6 +414,8 @@ def _accept(definition: Definition, *, by: User, resubmitted_from: Job | None) -
         priority=definition.priority,
         visibility=Visibility(visibility.kind),
         queue_timeout=definition.queue_timeout,
+        job_timeout=definition.job_timeout,
+        wall_time=definition.wall_time,
         resubmitted_from=resubmitted_from,
     )
     job.tell("job.submitted", cause=Cause(kind="user", actor=by.username))

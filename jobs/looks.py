@@ -15,6 +15,7 @@ STATE = {
     State.RUNNING: Look(word="Running", icon="running", tone="busy", turning=True),
     State.CANCELING: Look(word="Canceling", icon="running", tone="warn", turning=True),
 }
+LOST = Look(word="Lost", icon="offline", tone="warn")
 HEALTH = {
     Health.UNKNOWN: Look(word="Unknown", icon="unknown", tone="still"),
     Health.COMPLETE: Look(word="Complete", icon="good", tone="good"),
@@ -32,7 +33,9 @@ RESULT = {
 
 
 def of_job(job: Job) -> Look:
-    """In one word: the state while it lives, how it ended afterwards and whose fault that was."""
+    """In one word: the state while it lives, or that its worker fell silent, and how it ended and whose fault that was."""
+    if job.lost_since is not None:
+        return LOST
     if not job.is_finished:
         return STATE[State(job.state)]
     if _has_failed_tests(job):

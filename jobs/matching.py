@@ -137,6 +137,7 @@ class Standing(StrEnum):
 
     IDLE = "free"
     BUSY = "busy"
+    CLOSED = "closed until the end of a job there is confirmed"
     FULL = "on a worker that takes no more jobs now"
     OFFLINE = "on a worker that is offline"
     MAINTENANCE = "in maintenance"

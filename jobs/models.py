@@ -16,8 +16,9 @@ from django.utils import timezone
 from accounts.rights import Anyone
 from core.addresses import address
 from devices.models import Device, DeviceType, Right, Tag, devices_shut_to, types_shut_to
+from devices.states import WorkerState
 from events.announced import AnnouncedModel, AnnouncedQuerySet
-from jobs import logs
+from jobs import logs, watchdogs
 from jobs.states import (
     ON_A_DEVICE,
     UNFINISHED,
@@ -75,6 +76,22 @@ class JobQuerySet(AnnouncedQuerySet):
         looked_after = Q(device__in=devices) | Q(device__isnull=True, device_type__in=types)
         return self.filter(looked_after | Q(submitter=user))
 
+    def overdue(self) -> JobQuerySet:
+        """Those for whose workers the lab waits no longer, by how long it has waited."""
+        return self.filter(deadline__lt=timezone.now()).order_by("deadline")
+
+    def over_wall_time(self) -> JobQuerySet:
+        """Those that have run for longer than their wall time, and of which that has not been told yet."""
+        limited = self.filter(state=State.RUNNING, wall_time__isnull=False, overtime_since__isnull=True)
+        return limited.filter(start_time__lt=timezone.now() - models.F("wall_time"))
+
+    def oddly_flagged(self) -> JobQuerySet:
+        """Those on a device whose flag as lost, or the lack of it, is not what their worker's state says."""
+        is_silent = Q(device__worker__state=WorkerState.OFFLINE)
+        is_lost = Q(lost_since__isnull=False)
+        odd = (is_silent & ~is_lost) | (is_lost & Q(device__worker__state=WorkerState.ONLINE))
+        return self.filter(odd, state__in=ON_A_DEVICE)
+
     def unfinished(self) -> JobQuerySet:
         return self.filter(state__in=UNFINISHED)
 
@@ -114,6 +131,12 @@ class Job(AnnouncedModel):
     start_time = models.DateTimeField(null=True, blank=True)
     end_time = models.DateTimeField(null=True, blank=True)
     queue_timeout = models.DurationField(null=True, blank=True)
+    job_timeout = models.DurationField(null=True, blank=True)
+    wall_time = models.DurationField(null=True, blank=True)
+    overtime_since = models.DateTimeField(null=True, blank=True, editable=False)
+    # On a device: when the lab waits no longer for the worker's word. `jobs.watchdogs` has the rules.
+    deadline = models.DateTimeField(null=True, blank=True, editable=False)
+    lost_since = models.DateTimeField(null=True, blank=True, editable=False)  # its worker fell silent
     error_type = models.CharField(max_length=32, blank=True)
     failure_comment = models.TextField(blank=True)
     resubmitted_from = models.ForeignKey(
@@ -160,6 +183,7 @@ class Job(AnnouncedModel):
             models.Index(fields=["device_type", "state"], name="job_type_state"),
             models.Index(fields=["submitter", "-id"], name="job_submitter"),
             models.Index(fields=["-end_time", "-id"], name="job_end"),
+            models.Index(fields=["deadline"], condition=Q(deadline__isnull=False), name="job_deadline"),
             # All that says who sees a job, and what else lists are counted and searched by: the rows themselves are
             # as long as their definitions.
             models.Index(
@@ -215,6 +239,11 @@ class Job(AnnouncedModel):
         )
         return failed.exclude(suite__name=ACTIONS)
 
+    @property
+    def closes_device(self) -> bool:
+        """Whether the lab ended it by itself, and its device gets no other job before that end is confirmed."""
+        return self.device is not None and self.device.closed_by == self.pk
+
     def may_be_changed_by(self, user: Anyone) -> bool:
         return Job.objects.changeable_by(user).filter(pk=self.pk).exists()
 
@@ -232,12 +261,25 @@ class Job(AnnouncedModel):
         if move.target == State.FINISHED:
             self.end_time = self.end_time or timezone.now()
             self.settle()
+        self.renew_deadline()
+
+    def renew_deadline(self) -> None:
+        """For a job that came to its state just now."""
+        self.deadline = watchdogs.deadline(State(self.state), self.job_timeout, timezone.now())
+        if self.is_finished:
+            self.lost_since = None
 
     @property
     def move(self) -> Move:
         """The row of the table that this save follows; InvalidMove if there is none."""
         source = None if self.before is None else State(self.before["state"])
         return find_move(source, State(self.state), Health(self.health))
+
+
+class AttemptQuerySet(models.QuerySet["Attempt"]):
+    def unconfirmed(self) -> AttemptQuerySet:
+        """Those that the lab ended by itself, and whose workers have not said yet that nothing of them runs."""
+        return self.filter(unconfirmed_since__isnull=False)
 
 
 class Attempt(models.Model):
@@ -254,13 +296,27 @@ class Attempt(models.Model):
     error_type = models.CharField(max_length=32, blank=True)
     errors = models.TextField(blank=True)
     pipeline = models.TextField(blank=True)  # the worker's description of its actions, YAML
+    unconfirmed_since = models.DateTimeField(null=True)
+
+    objects = AttemptQuerySet.as_manager()
 
     class Meta:
         ordering = ["number"]
         constraints = [models.UniqueConstraint(fields=["job", "number"], name="attempt_unique")]
+        indexes = [
+            models.Index(
+                fields=["worker_name"],
+                condition=Q(unconfirmed_since__isnull=False),
+                name="attempt_unconfirmed",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"attempt {self.number} of job {self.job_id}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.job.is_finished or self.number != self.job.attempt
 
     @property
     def log_directory(self) -> Path:

@@ -36,6 +36,9 @@ def run_once() -> int:
     """One pass; how many jobs got a device."""
     _mark_silent_workers()
     _end_expired_jobs()
+    _flag_jobs()
+    _flag_overtime()
+    _end_overdue_jobs()
     return _assign()
 
 
@@ -47,6 +50,28 @@ def _mark_silent_workers() -> None:
 def _end_expired_jobs() -> None:
     for job_id in list(expired(timezone.now()).values_list("pk", flat=True)):
         lifecycle.expire(job_id)
+
+
+def _flag_jobs() -> None:
+    """Whose worker fell silent, and whose came back."""
+    for job_id, lost_since in list(Job.objects.oddly_flagged().values_list("pk", "lost_since")):
+        if lost_since is None:
+            lifecycle.flag_lost(job_id)
+        else:
+            lifecycle.clear_lost(job_id)
+
+
+def _flag_overtime() -> None:
+    for job_id in list(Job.objects.over_wall_time().values_list("pk", flat=True)):
+        lifecycle.flag_overtime(job_id)
+
+
+def _end_overdue_jobs() -> None:
+    for job_id in list(Job.objects.overdue().values_list("pk", flat=True)):
+        job = lifecycle.end_overdue(job_id)
+        if not job.closes_device:
+            continue  # its worker was quicker
+        log.warning("Job %s: %s", job_id, job.failure_comment, extra={"action": "job_ended", "job": job_id})
 
 
 def _assign() -> int:

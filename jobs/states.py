@@ -65,6 +65,7 @@ class Move:
     health: Health = Health.UNKNOWN
     events: tuple[str, ...]  # canonical types, in the order in which they are recorded
     device: DeviceState | None = None  # what becomes of its device
+    closes: bool = False  # the worker has not confirmed the end: until it has, the device is closed
 
 
 MOVES = (
@@ -134,23 +135,49 @@ MOVES = (
         events=("job.canceled",),
         device=DeviceState.IDLE,
     ),
+    Move(
+        verb="end_overdue",
+        source=State.SCHEDULED,
+        target=State.FINISHED,
+        health=Health.INCOMPLETE,
+        events=("job.start_failed",),
+        closes=True,
+    ),
+    Move(
+        verb="end_overdue",
+        source=State.RUNNING,
+        target=State.FINISHED,
+        health=Health.INCOMPLETE,
+        events=("job.failed",),
+        closes=True,
+    ),
+    Move(
+        verb="end_overdue",
+        source=State.CANCELING,
+        target=State.FINISHED,
+        health=Health.CANCELED,
+        events=("job.canceled",),
+        closes=True,
+    ),
 )
 
-_BY_ENDS = {(move.source, move.target, move.health): move for move in MOVES}
+_BY_ENDS = {(move.source, move.target, move.health, move.closes): move for move in MOVES}
 
 
 class InvalidMove(Exception):
     """A move that the table does not have."""
 
 
-def find_move(source: State | None, target: State, health: Health) -> Move:
+def find_move(source: State | None, target: State, health: Health, *, closes: bool = False) -> Move:
     """The row of the table for this move; InvalidMove says what the table has instead."""
     try:
-        return _BY_ENDS[source, target, health]
+        return _BY_ENDS[source, target, health, closes]
     except KeyError:
         pass
     start = "nothing" if source is None else source.label
-    ways = ", ".join(_ends(move) for move in MOVES if move.source == source) or "no way out"
+    ways = (
+        ", ".join(_ends(move) for move in MOVES if move.source == source and not move.closes) or "no way out"
+    )
     raise InvalidMove(f"a job cannot go from {start} to {_words(target, health)}; from {start}: {ways}")
 
 

@@ -98,6 +98,8 @@ def _standing(device: Device) -> Standing:
             return Standing.LOOPING
     if worker is None or worker.state == WorkerState.OFFLINE:
         return Standing.OFFLINE
+    if device.is_closed:
+        return Standing.CLOSED
     if device.state != DeviceState.IDLE:
         return Standing.BUSY
     return Standing.IDLE if worker.health == WorkerHealth.ACTIVE else Standing.FULL

@@ -121,6 +121,24 @@ OPTIONS = (
         help="The most bytes that a job definition may have.",
     ),
     Option(
+        name="JOB_TIMEOUT_GRACE",
+        default=600,
+        read=count,
+        help="Seconds beyond a job's `timeouts.job` after which the lab ends it, if its worker has not.",
+    ),
+    Option(
+        name="LOST_JOB_GRACE",
+        default=300,
+        read=count,
+        help="Seconds after which the jobs of a worker that fell silent are ended, if it has not come back.",
+    ),
+    Option(
+        name="CANCEL_GRACE",
+        default=300,
+        read=count,
+        help="Seconds after which a job counts as canceled, if its worker has not confirmed that it stopped.",
+    ),
+    Option(
         name="TIME_ZONE",
         default="UTC",
         read=str,

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import yaml
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import Token
 from devices.models import Device, DeviceRight, DeviceType, DeviceTypeRight, Right, Tag, Worker
@@ -162,6 +164,23 @@ def job(
         lifecycle.cancel(pk, by=submitted.submitter.username)
     if state == State.FINISHED:
         lifecycle.finish(pk, ending, worker="worker01")
+    found: Job = Job.objects.get(pk=pk)
+    return found
+
+
+def overdue(job: Job) -> Job:
+    """The same job, whose deadline has passed if it has one."""
+    Job.objects.filter(pk=job.pk, deadline__isnull=False).update(
+        deadline=timezone.now() - timedelta(seconds=1)
+    )
+    found: Job = Job.objects.get(pk=job.pk)
+    return found
+
+
+def given_up(**of_job: Any) -> Job:
+    """A job that ran and that the lab ended by itself, so that its device is closed. The keywords are those of `job`."""
+    pk = job(state=State.RUNNING, **of_job).pk
+    lifecycle.end_overdue(overdue(Job.objects.get(pk=pk)).pk)
     found: Job = Job.objects.get(pk=pk)
     return found
 

@@ -65,7 +65,8 @@ def children_of(pid: int) -> dict[str, int]:
 class Lab:
     """One data directory with its ports, and the lab that runs there now."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **settings: str) -> None:
+        self.settings = settings
         self.data = directory / "data"
         self.errors = directory / "errors.txt"
         self.port = free_port()
@@ -84,6 +85,7 @@ class Lab:
             "LAVA_LITE_DATA": str(self.data),
             "PORT": str(self.port),
             "EVENT_SOCKET": self.zmq,
+            **self.settings,
         }
 
     def start(self) -> None:

@@ -143,6 +143,9 @@ def _orders(worker: str) -> Orders:
     jobs = Job.objects.of_worker(worker).filter(state__in=LISTS)
     for job_id, state, attempt in jobs.values_list("pk", "state", "attempt"):
         lists[LISTS[State(state)]].append(JobRef(id=job_id, token=token_of(job_id, attempt)))
+    given_up = Attempt.objects.unconfirmed().filter(worker_name=worker)
+    for job_id, attempt in given_up.values_list("job", "number"):
+        lists["cancel"].append(JobRef(id=job_id, token=token_of(job_id, attempt)))
     return Orders(start=tuple(lists["start"]), cancel=tuple(lists["cancel"]), running=tuple(lists["running"]))
 
 
@@ -158,6 +161,8 @@ def job(request: HttpRequest, job_id: str) -> JsonResponse:
             return JsonResponse({})
         raise Refused(404, f"Unknown job '{job_id}'") from None
     if request.method != "POST":
+        if attempt.is_over:
+            raise Refused(404, f"Job '{job_id}' has ended")  # a worker that was too slow must not begin it
         return JsonResponse(_files(attempt.job).to_json())
     # Read from the stream: FINISHED carries whole error outputs, beyond the limit for forms.
     change = StateChange.from_form(request.read())
@@ -176,11 +181,12 @@ def _files(job: Job) -> JobFiles:
 
 def _apply(attempt: Attempt, change: StateChange) -> None:
     job = attempt.job
-    if attempt.number != job.attempt:
-        log.info("%s is over; its worker's %s changes nothing", attempt, change.state)
-        return
     try:
-        if change.state == "RUNNING":
+        if attempt.number != job.attempt:
+            log.info("%s is over; its worker's %s changes nothing of the job", attempt, change.state)
+            if change.state == "FINISHED":
+                lifecycle.confirm_end(job.pk, attempt.number, worker=attempt.worker_name)
+        elif change.state == "RUNNING":
             lifecycle.start(job.pk, worker=attempt.worker_name)
         else:
             logs.sync(attempt.log_directory)

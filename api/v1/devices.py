@@ -37,6 +37,11 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
     health_reason = serializers.CharField(read_only=True)
     health_by = serializers.CharField(read_only=True)
     health_since = TimeField()
+    closed_since = TimeField(
+        allow_null=True,
+        help_text="the lab ended a job here by itself; no other comes until its worker confirms that, or somebody "
+        "frees the device",
+    )
     job = serializers.SerializerMethodField(
         help_text="the number of the job that has it, if you may see that"
     )
@@ -58,6 +63,7 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
             "health_reason",
             "health_by",
             "health_since",
+            "closed_since",
             "job",
             "last_used",
             "may_change",
@@ -75,6 +81,10 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
 class HealthBody(Body):
     health = serializers.ChoiceField([health.label for health in lifecycle.VERBS])
     reason = Text(required=False, default="", allow_blank=True, max_length=1000)
+
+
+class FreeBody(Body):
+    reason = Text(max_length=1000)
 
 
 class HealthOfManyBody(HealthBody):
@@ -161,6 +171,23 @@ class OneHealth(DeviceResource):
         wanted = self.body(HealthBody)
         device = self.find(name)
         lifecycle.set_health_for([device.pk], _health(wanted), user=self.user, reason=wanted["reason"])
+        return self.answer(self.find(name))
+
+
+class Free(DeviceResource):
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(request=FreeBody, responses=DeviceSerializer)
+    def post(self, request: Request, name: str) -> Response:
+        """Free a device that is closed.
+
+        The lab ended a job there by itself, and its worker has not confirmed that it stopped: say that nothing of it
+        runs there any more. A device that is idle stays as it is; one that a job has is not freed (409). For who
+        looks after the device.
+        """
+        wanted = self.body(FreeBody)
+        device = self.find(name)
+        lifecycle.free_for(device.pk, user=self.user, reason=wanted["reason"])
         return self.answer(self.find(name))
 
 

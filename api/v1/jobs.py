@@ -95,6 +95,13 @@ class JobSerializer(serializers.ModelSerializer[Job]):
     start_time = TimeField(allow_null=True)
     end_time = TimeField(allow_null=True)
     duration = serializers.SerializerMethodField(help_text="seconds that it has run")
+    overtime_since = TimeField(
+        allow_null=True, help_text="runs for longer than its wall time; null if it does not"
+    )
+    lost_since = TimeField(allow_null=True, help_text="its worker has been silent; null while it is not")
+    deadline = TimeField(
+        allow_null=True, help_text="when the lab ends it by itself, if its worker has not; null on no device"
+    )
     resubmitted_from = serializers.IntegerField(source="resubmitted_from_id", read_only=True, allow_null=True)
     may_cancel = serializers.SerializerMethodField(
         help_text="whether who asks may cancel it, and it can be canceled"
@@ -126,6 +133,9 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "start_time",
             "end_time",
             "duration",
+            "overtime_since",
+            "lost_since",
+            "deadline",
             "health_check",
             "resubmitted_from",
             "may_cancel",

@@ -51,6 +51,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *both("devices/health", devices.HealthOfMany, "v1-health-of-many"),
     *both("devices/<lab_name:name>", devices.OneDevice, "v1-device"),
     *both("devices/<lab_name:name>/health", devices.OneHealth, "v1-health"),
+    *both("devices/<lab_name:name>/free", devices.Free, "v1-free"),
     *both("devices/<lab_name:name>/history", devices.History, "v1-history"),
     *both("device-types", device_types.DeviceTypes, "v1-device-types"),
     *both("device-types/<lab_name:name>", device_types.OneDeviceType, "v1-device-type"),

@@ -247,6 +247,14 @@ COMMANDS = (
         examples=("lava-lite device good qemu01 qemu02",),
     ),
     Command(
+        words="device free",
+        help="free a device that is closed, as nothing of the job that was ended there runs any more",
+        act=devices.free,
+        arguments=(arg("device", metavar="NAME", help="name of a device"), NEEDED_REASON),
+        more="The lab ended a job there by itself, and its worker has not confirmed that it stopped.",
+        examples=('lava-lite device free qemu01 --reason "the worker is gone, the board is off"',),
+    ),
+    Command(
         words="device retire",
         help="take devices out for good: their jobs are canceled, their history is kept",
         act=devices.change_health("Retired"),

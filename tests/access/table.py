@@ -79,6 +79,7 @@ PAGES = {
     "devices/health": Row(post=logged_in, by="session"),  # with nothing chosen, there is nothing to refuse
     "device/<lab_name:name>": Row(of="device", get=who_sees_it),
     "device/<lab_name:name>/health": Row(of="device", post=who_changes_it, by="session"),
+    "device/<lab_name:name>/free": Row(of="device", post=who_changes_it, by="session"),
     "device-types": Row(get=anybody),
     "device-type/<lab_name:name>": Row(of="type", get=who_sees_it),
     "workers": Row(get=anybody),
@@ -187,6 +188,7 @@ REST_V1 = {
     "api/v1/devices/health": Row(post=keepers, send=TAKE_OUT | {"devices": ["hushboard"]}),
     "api/v1/devices/<lab_name:name>": Row(of="device", get=who_sees_it),
     "api/v1/devices/<lab_name:name>/health": Row(of="device", post=who_changes_it, send=TAKE_OUT),
+    "api/v1/devices/<lab_name:name>/free": Row(of="device", post=who_changes_it, send={"reason": "looked"}),
     "api/v1/devices/<lab_name:name>/history": Row(of="device", get=who_sees_it),
     "api/v1/device-types": Row(get=anybody),
     "api/v1/device-types/<lab_name:name>": Row(of="type", get=who_sees_it),

@@ -597,3 +597,24 @@ def test_what_somebody_else_saved_meanwhile_is_not_overwritten(site: Client, mod
     assert again["description"].value() == "theirs"
     saved = site.post(address, {**mine, "description": "both", "seen": again["seen"].value()})
     assert saved.status_code == 302
+
+
+def test_closed_devices_are_freed_with_a_reason(site: Client) -> None:
+    build.given_up()
+
+    without = act(site, "free", "qemu01")
+    freed = act(site, "free", "qemu01", reason="the board is off")
+
+    assert said(without) == ["Nothing was changed: Give a reason: how do you know that nothing runs there?"]
+    assert said(freed) == ["Free now: qemu01"]
+    assert not Device.objects.get().is_closed
+
+
+def test_a_device_that_a_job_has_is_not_freed(site: Client) -> None:
+    build.given_up()
+    build.job(state=State.RUNNING, device="qemu02")
+
+    answer = act(site, "free", "qemu01", "qemu02", reason="the board is off")
+
+    assert "cancel the job instead of freeing the device" in said(answer)[0]
+    assert Device.objects.get(pk="qemu01").is_closed

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.exceptions import FieldError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.rights import NotAllowed
 from devices import lifecycle
 from devices.lifecycle import DeviceBusy, StillInUse
-from devices.models import Device, Worker
+from devices.models import Device, Right, Worker
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events.models import Event
 from jobs.models import Job
@@ -271,3 +272,55 @@ def test_a_worker_s_health_by_hand_is_told_of() -> None:
     worker.save()
 
     assert build.events_of(worker) == ["worker.added", "worker.changed"]
+
+
+# A closed device
+
+
+def test_a_closed_device_is_freed_with_a_reason(alice: User) -> None:
+    job = build.given_up(submitter=alice)
+
+    lifecycle.free("qemu01", by="admin", reason="the board is off")
+
+    device = Device.objects.get(pk="qemu01")
+    assert (device.state, device.health, device.is_closed) == (DeviceState.IDLE, DeviceHealth.GOOD, False)
+    event = Event.objects.filter(subject="qemu01").latest("id")
+    assert (event.type, event.actor, event.data["reason"]) == ("device.changed", "admin", "the board is off")
+    assert event.data["job"] == job.pk
+
+
+def test_an_idle_device_stays_as_it_is_when_it_is_freed(alice: User) -> None:
+    device = build.device()
+
+    lifecycle.free("qemu01", by="admin", reason="sure")
+
+    assert build.events_of(device) == ["device.added"]
+
+
+def test_a_device_that_a_job_has_is_not_freed(alice: User) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING)
+
+    with pytest.raises(DeviceBusy, match=f"qemu01 is in use by job {job.pk}; cancel the job"):
+        lifecycle.free("qemu01", by="admin", reason="sure")
+
+
+def test_only_who_looks_after_a_device_frees_it(alice: User, mallory: User, group: Group) -> None:
+    build.given_up(submitter=alice)
+    build.right(group, "qemu01", Right.CHANGE)
+
+    with pytest.raises(NotAllowed):
+        lifecycle.free_for("qemu01", user=mallory, reason="sure")
+    lifecycle.free_for("qemu01", user=alice, reason="I pulled the plug")
+    lifecycle.free_for("qemu01", user=alice, reason="once more")
+
+    assert build.audit_trail() == ["alice: qemu01: Freed: I pulled the plug"]
+
+
+def test_a_state_changed_by_hand_opens_a_closed_device(alice: User) -> None:
+    build.given_up(submitter=alice)
+    device = Device.objects.get(pk="qemu01")
+
+    device.state = DeviceState.IDLE
+    device.save()
+
+    assert not Device.objects.get(pk="qemu01").is_closed

@@ -676,3 +676,80 @@ def test_what_is_not_understood_of_a_worker_says_so(
 )
 def test_an_empty_list_says_what_is_next(client: Client, address: str, words: str) -> None:
     assert words in page(client, address)
+
+
+# A closed device
+
+
+def test_a_closed_device_says_why_and_what_to_do(client: Client, admin: User) -> None:
+    job = build.given_up()
+
+    seen = page(client, "/device/qemu01/")
+    client.force_login(admin)
+    looked_after = page(client, "/device/qemu01/")
+
+    assert "Closed: it gets no job." in seen
+    assert f'href="/job/{job.pk}/">#{job.pk} hello</a> by itself, and worker01 has not confirmed' in seen
+    assert "deed-free" not in seen
+    assert "say how you know as the reason, and free it" in looked_after
+    assert 'formaction="/device/qemu01/free/"' in looked_after
+
+
+def test_a_list_shows_that_a_device_is_closed(client: Client) -> None:
+    build.given_up()
+
+    html = page(client, "/devices/")
+
+    assert "Closed" in html
+    assert "the end of a job, not confirmed yet" in html
+
+
+def test_a_closed_device_keeps_silent_about_a_hidden_job(client: Client, alice: User, mallory: User) -> None:
+    job = build.given_up(submitter=alice, visibility="personal", name="hush")
+    client.force_login(mallory)
+
+    html = page(client, "/device/qemu01/")
+
+    assert "a job that is hidden from you" in html
+    assert "hush" not in html
+    assert f"#{job.pk}" not in html
+
+
+def test_a_caretaker_frees_a_device_with_a_reason(client: Client, caretaker: User) -> None:
+    build.given_up()
+    client.force_login(caretaker)
+
+    response = client.post("/device/qemu01/free/", {"reason": "I pulled the plug"}, follow=True)
+
+    assert "Freed: qemu01." in response.content.decode()
+    assert not Device.objects.get().is_closed
+    assert LogEntry.objects.get().get_change_message() == "Freed: I pulled the plug"
+
+
+def test_a_device_is_not_freed_without_a_reason(client: Client, admin: User) -> None:
+    build.given_up()
+    client.force_login(admin)
+
+    response = client.post("/device/qemu01/free/", {"reason": " "}, follow=True)
+
+    assert "qemu01 stays closed: Say how you know." in response.content.decode()
+    assert Device.objects.get().is_closed
+
+
+def test_a_device_that_a_job_has_is_not_freed_and_says_so(client: Client, admin: User) -> None:
+    build.job(state=State.RUNNING)
+    client.force_login(admin)
+
+    response = client.post("/device/qemu01/free/", {"reason": "sure"}, follow=True)
+
+    assert "cancel the job instead of freeing the device" in response.content.decode()
+
+
+def test_a_stranger_frees_no_device(client: Client, mallory: User) -> None:
+    build.given_up()
+    anonymous = client.post("/device/qemu01/free/", {"reason": "sure"})
+    client.force_login(mallory)
+
+    assert client.post("/device/qemu01/free/", {"reason": "sure"}).status_code == 403
+    assert anonymous.headers["Location"] == "/login/?next=/device/qemu01/"
+    assert Device.objects.get().is_closed

@@ -240,6 +240,8 @@ def _end(move: Move) -> str:
 
 
 def _device(move: Move) -> str:
+    if move.closes:
+        return "closed, its state as it was"
     return "" if move.device is None else move.device.label
 
 

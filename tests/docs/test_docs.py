@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
+from devices.models import Worker
 from devices.states import DeviceHealth, WorkerState
 from events import lava
 from events.models import Event
 from jobs import definition as definitions
+from jobs import lifecycle
+from jobs.models import Job
 from jobs.states import State
 from tests import build
 from tests.docs import tables
@@ -68,6 +73,12 @@ def test_every_key_of_a_payload_is_explained(db: None) -> None:
     keys = first_column((tables.DOCS / "events.md").read_text().split("## Payloads")[1])
     build.job(state=State.FINISHED)
     build.job(state=State.CANCELING)
+    lost = build.job(state=State.RUNNING, device="qemu02", lava_lite={"wall_time": {"seconds": 1}})
+    Job.objects.filter(pk=lost.pk).update(start_time=timezone.now() - timedelta(minutes=1))
+    lifecycle.flag_overtime(lost.pk)
+    Worker.objects.filter(pk="worker01").update(state=WorkerState.OFFLINE)
+    lifecycle.flag_lost(lost.pk)
+    lifecycle.end_overdue(build.overdue(lost).pk)
 
     told = {key for event in Event.objects.all() for key in event.data}
 

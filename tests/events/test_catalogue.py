@@ -13,6 +13,8 @@ CORE4 = {
     "remove_job",
     "restart_stopped",
     "hard_remove_job",
+    "flag_nonstop",
+    "flag_zombie",
 }
 
 

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from tests import children
@@ -20,11 +21,12 @@ from tests import children
 children.join_the_lab()
 
 from django.db import connection  # noqa: E402
+from django.utils import timezone  # noqa: E402
 
 from core import doorbell  # noqa: E402
 from devices import lifecycle as devices  # noqa: E402
 from devices.models import Device, Worker  # noqa: E402
-from devices.states import WorkerState  # noqa: E402
+from devices.states import DeviceState, WorkerState  # noqa: E402
 from events.models import Event  # noqa: E402
 from jobs import lifecycle  # noqa: E402
 from jobs.models import Attempt, Job  # noqa: E402
@@ -37,12 +39,37 @@ class Deed:
     name: str
     state: State | None  # of the job that it is done to; None: there is none yet
     do: Callable[[int], object]  # gets the job's id, 0 if there is none
+    before: Callable[[int], object] = lambda job_id: None
 
 
 def _bare_save(job_id: int) -> None:
     job = Job.objects.get(pk=job_id)
     job.state, job.health = State.FINISHED, Health.INCOMPLETE
     job.save()
+
+
+def _make_overdue(job_id: int) -> None:
+    build.overdue(Job.objects.get(pk=job_id))
+
+
+def _give_up(job_id: int) -> None:
+    _make_overdue(job_id)
+    lifecycle.end_overdue(job_id)
+
+
+def _worker01_is(state: WorkerState) -> None:
+    Worker.objects.filter(pk="worker01").update(state=state)
+
+
+def _come_back(job_id: int) -> None:
+    _worker01_is(WorkerState.OFFLINE)
+    lifecycle.flag_lost(job_id)
+    _worker01_is(WorkerState.ONLINE)
+
+
+def _pass_wall_time(job_id: int) -> None:
+    hour = timedelta(hours=1)
+    Job.objects.filter(pk=job_id).update(wall_time=hour, start_time=timezone.now() - 2 * hour)
 
 
 DEEDS = [
@@ -61,6 +88,21 @@ DEEDS = [
     Deed(
         name="end canceled",
         state=State.CANCELING,
+        do=lambda job: lifecycle.finish(job, build.FAILED, worker="worker01"),
+    ),
+    Deed(name="flag overtime", state=State.RUNNING, before=_pass_wall_time, do=lifecycle.flag_overtime),
+    Deed(
+        name="flag lost",
+        state=State.RUNNING,
+        before=lambda _: _worker01_is(WorkerState.OFFLINE),
+        do=lifecycle.flag_lost,
+    ),
+    Deed(name="clear lost", state=State.RUNNING, before=_come_back, do=lifecycle.clear_lost),
+    Deed(name="end overdue", state=State.SCHEDULED, before=_make_overdue, do=lifecycle.end_overdue),
+    Deed(
+        name="confirm the end",
+        state=State.RUNNING,
+        before=_give_up,
         do=lambda job: lifecycle.finish(job, build.FAILED, worker="worker01"),
     ),
     Deed(
@@ -119,13 +161,16 @@ def _prepare(deed: Deed) -> int:
     build.device()
     build.worker("worker02", state=WorkerState.OFFLINE)
     build.user("alice")
-    return build.job(state=deed.state).pk if deed.state is not None else 0
+    job_id = build.job(state=deed.state).pk if deed.state is not None else 0
+    deed.before(job_id)
+    return job_id
 
 
 def _clear() -> None:
     Job._base_manager.update(
         state=State.FINISHED, health=Health.COMPLETE, outcome="pass", end_time="2026-11-22T03:00:00Z"
     )
+    Device._base_manager.update(state=DeviceState.IDLE, closed_since=None, closed_by=None)
     Job.objects.all().delete()
     Device.objects.all().delete()
     Worker.objects.all().delete()

@@ -154,6 +154,7 @@ def test_a_small_job_becomes_a_definition() -> None:
         tags=(),
         job_timeout=timedelta(minutes=5),
         queue_timeout=None,
+        wall_time=None,
         metadata={},
         lava_lite={},
         is_multinode=False,
@@ -181,17 +182,18 @@ def test_every_key_of_lava_is_accepted() -> None:
             protocols={"lava-lxc": {"name": "x"}},
             notify={"criteria": {"status": "finished"}, "callback": {"url": "http://x"}},
             reboot_to_fastboot=False,
-            lava_lite={"anything": 1},
+            lava_lite={"anything": 1, "wall_time": {"minutes": 90}},
         )
     )
 
     assert definition.visibility == Visibility(kind="group", groups=("kernel", "ci"))
     assert definition.priority == 75
+    assert definition.wall_time == timedelta(minutes=90)
     assert definition.tags == ("usb", "hdmi")
     assert definition.job_timeout == timedelta(hours=2)
     assert definition.queue_timeout == timedelta(days=2)
     assert definition.metadata[7] == {"any": ["thing"]}
-    assert definition.lava_lite == {"anything": 1}
+    assert definition.lava_lite["anything"] == 1
 
 
 @pytest.mark.parametrize(("word", "number"), [("high", 100), ("medium", 50), ("low", 0), (0, 0), (100, 100)])
@@ -333,6 +335,11 @@ def test_a_missing_key_is_told_with_an_example(key: str) -> None:
         ({"notify": []}, "notify", "expected a mapping"),
         ({"reboot_to_fastboot": "no"}, "reboot_to_fastboot", "true or false"),
         ({"lava_lite": 3}, "lava_lite", "expected a mapping"),
+        (
+            {"lava_lite": {"wall_time": "1 h"}},
+            "lava_lite.wall_time",
+            "expected days, hours, minutes or seconds",
+        ),
         ({"lava-lite": {}}, "lava-lite", 'did you mean "lava_lite"?'),
         ({"zzzz": 1}, "zzzz", "expected one of job_name, device_type"),
         ({"timeouts": {}}, "timeouts.job", "is required"),

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devices import lifecycle as devices
 from devices.lifecycle import DeviceBusy
-from devices.models import Device
+from devices.models import Device, Worker
 from devices.states import DeviceHealth, DeviceState
 from events.models import Event
 from jobs import lifecycle, scheduler
 from jobs.definition import InvalidDefinition
 from jobs.lifecycle import Ending
-from jobs.models import Job
+from jobs.models import Attempt, Job
 from jobs.states import MOVES, ON_A_DEVICE, Health, InvalidMove, State
 from tests import build
 
@@ -53,6 +55,11 @@ STEPS = st.one_of(
     st.tuples(st.just("stale_save"), which),
     st.tuples(st.just("health"), device, st.sampled_from(DeviceHealth)),
     st.tuples(st.just("retire"), device),
+    st.tuples(st.just("time_passes"), which),
+    st.tuples(st.just("worker_falls_silent")),
+    st.tuples(st.just("worker_comes_back")),
+    st.tuples(st.just("say_finished"), which, ending),
+    st.tuples(st.just("free"), device),
 )
 
 
@@ -110,6 +117,24 @@ class Walk:
     def retire(self, device: str) -> None:
         devices.retire(device, by="admin")
 
+    def time_passes(self, which: int) -> None:
+        """Beyond the deadline of one job, if it has any."""
+        build.overdue(Job.objects.get(pk=self._id(which)))
+
+    def worker_falls_silent(self) -> None:
+        Worker.objects.update(last_ping=timezone.now() - timedelta(minutes=2))
+
+    def worker_comes_back(self) -> None:
+        devices.worker_seen("worker01", version="2023.01")
+
+    def say_finished(self, which: int, ending: Ending) -> None:
+        """As a worker does that has had the job, and has lost or ended it."""
+        if Attempt.objects.filter(job=self._id(which)).exists():
+            lifecycle.finish(self._id(which), ending, worker="worker01")
+
+    def free(self, device: str) -> None:
+        devices.free(device, by="admin", reason="it is off")
+
 
 @pytest.mark.django_db
 @settings(
@@ -124,7 +149,9 @@ def test_whatever_is_done_in_whatever_order(steps: list[tuple[object, ...]], ali
             with suppress(*REFUSALS), transaction.atomic():
                 getattr(walk, str(verb))(*arguments)
             check_devices()
+            check_watchdogs()
         check_events(before)
+        check_that_the_lab_comes_to_rest()
 
 
 def check_devices() -> None:
@@ -132,7 +159,31 @@ def check_devices() -> None:
         jobs = list(Job.objects.filter(device=device, state__in=ON_A_DEVICE))
         assert len(jobs) <= 1
         expected = IN_USE[State(jobs[0].state)] if jobs else {DeviceState.IDLE}
+        if device.is_closed:
+            assert not jobs, (device, jobs)
+            expected = {DeviceState.RESERVED, DeviceState.RUNNING}
         assert device.state in expected, (device, jobs)
+
+
+def check_watchdogs() -> None:
+    """Whatever is on a device has a deadline; what closes a device is still to be confirmed by a worker."""
+    for job in Job.objects.all():
+        assert (job.deadline is not None) == (job.state in ON_A_DEVICE), job
+        assert job.lost_since is None or job.state in ON_A_DEVICE, job
+    for device in Device.objects.exclude(closed_by=None):
+        assert Attempt.objects.unconfirmed().filter(job=device.closed_by, device_name=device.pk).exists()
+
+
+def check_that_the_lab_comes_to_rest() -> None:
+    """Nothing is stuck: the watchdogs end what no worker ends, and a worker's word opens what they closed."""
+    devices.worker_seen("worker01", version="2023.01")
+    for job in Job.objects.filter(state__in=ON_A_DEVICE):
+        lifecycle.clear_lost(job.pk)
+        lifecycle.end_overdue(build.overdue(job).pk)
+    for attempt in Attempt.objects.unconfirmed():
+        lifecycle.finish(attempt.job_id, build.FAILED, worker="worker01")
+    assert not Job.objects.filter(state__in=ON_A_DEVICE).exists()
+    assert set(Device.objects.values_list("state", flat=True)) == {DeviceState.IDLE}
 
 
 def check_events(before: int) -> None:

@@ -41,5 +41,5 @@ def test_a_job_that_does_not_run_has_no_bar(state: State) -> None:
     assert TimeBar.of(build.job(state=state)) is None
 
 
-def test_a_definition_that_is_understood_no_more_has_no_bar() -> None:
-    assert TimeBar.of(running(timedelta(minutes=1), definition="{")) is None
+def test_a_job_of_which_nobody_knows_how_long_it_may_run_has_no_bar() -> None:
+    assert TimeBar.of(running(timedelta(minutes=1), job_timeout=None)) is None

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from devices import lifecycle as devices
-from devices.models import DeviceTypeRight, Right
+from devices.models import DeviceTypeRight, Right, Worker
 from devices.states import WorkerState
 from jobs import lifecycle, logs, models
 from jobs.logs import Record
@@ -50,6 +50,11 @@ def report(job: Job, name: str, result: str, **fields: object) -> None:
 def write(job: Job, *lines: str) -> None:
     records = [Record(time=datetime(2026, 3, 1), level="target", message=line) for line in lines]
     logs.append(job.log_directory(), logs.next_index(job.log_directory()), records)
+
+
+def words_of(html: str) -> str:
+    """What a person reads, without the tags."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", "", main_of(html))).split())
 
 
 # The lab at a glance
@@ -885,3 +890,59 @@ def test_no_page_needs_an_inline_script_or_style(client: Client, address: str) -
     assert "unsafe-inline" not in response.headers["Content-Security-Policy"]
     assert not re.search(r"<script(?![^>]*\bsrc=)|\sstyle=|<style|\son\w+=|javascript:", html)
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", html)
+
+
+# What the lab does by itself
+
+
+def test_a_lost_job_says_so_and_when_it_will_be_ended(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+    Worker.objects.filter(pk="worker01").update(state=WorkerState.OFFLINE)
+    lifecycle.flag_lost(job.pk)
+
+    told = words_of(page(client, f"/job/{job.pk}/"))
+
+    deadline = Job.objects.get(pk=job.pk).deadline
+    assert "Lost. Its worker worker01 fell silent" in told
+    assert f"the lab ends it at {deadline:%Y-%m-%d %H:%M:%S} UTC (LOST_JOB_GRACE)" in told
+
+
+def test_a_lost_job_is_seen_in_the_list(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+    Worker.objects.filter(pk="worker01").update(state=WorkerState.OFFLINE)
+    lifecycle.flag_lost(job.pk)
+
+    assert "Lost" in words_of(page(client, "/jobs/"))
+
+
+def test_a_job_over_its_wall_time_says_so_while_it_runs(client: Client) -> None:
+    job = build.job(state=State.RUNNING, lava_lite={"wall_time": {"seconds": 1}})
+    Job.objects.filter(pk=job.pk).update(start_time="2026-11-22T03:00:00Z")
+    lifecycle.flag_overtime(job.pk)
+
+    told = words_of(page(client, f"/job/{job.pk}/"))
+    lifecycle.finish(job.pk, build.PASSED, worker="worker01")
+    finished = words_of(page(client, f"/job/{job.pk}/"))
+
+    assert "It runs for longer than its wall time of 1 s" in told
+    assert "wall time" not in finished
+
+
+def test_a_job_that_is_asked_to_stop_says_how_long_the_lab_waits(client: Client) -> None:
+    job = build.job(state=State.CANCELING)
+
+    assert "the lab ends the job without it (CANCEL_GRACE)" in words_of(page(client, f"/job/{job.pk}/"))
+
+
+def test_a_job_that_the_lab_ended_says_by_which_rule_until_when_its_device_is_closed(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+    lifecycle.end_overdue(build.overdue(job).pk)
+
+    ended = words_of(page(client, f"/job/{job.pk}/"))
+    lifecycle.finish(job.pk, build.PASSED, worker="worker01")
+    confirmed = words_of(page(client, f"/job/{job.pk}/"))
+
+    assert "Job error. It ran for longer than its 5 min (timeouts.job)" in ended
+    assert "Until it has, qemu01 gets no other job." in ended
+    assert "Job error. It ran for longer than its 5 min (timeouts.job)" in confirmed
+    assert "gets no other job" not in confirmed

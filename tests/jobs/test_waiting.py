@@ -95,3 +95,13 @@ def test_nobody_knows_how_long_the_first_jobs_take() -> None:
     build.job(state=State.RUNNING)
 
     assert Prospect.of(build.job()).wait is None
+
+
+def test_a_job_waits_for_a_device_that_is_closed() -> None:
+    build.given_up()
+    job = build.job()
+
+    reason = waiting.reason(job)
+
+    assert reason.cause is Cause.UNAVAILABLE
+    assert "1 closed until the end of a job there is confirmed" in reason.sentence

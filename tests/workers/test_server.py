@@ -621,3 +621,70 @@ def test_a_worker_that_is_silent_for_a_minute_is_offline_until_its_next_ping(wir
     wire.ping("worker01", secret, version="1")
 
     assert Worker.objects.get(pk="worker01").state == WorkerState.ONLINE
+
+
+# Jobs that the lab has ended by itself
+
+
+@pytest.fixture
+def given_up(running: Job) -> Job:
+    lifecycle.end_overdue(build.overdue(running).pk)
+    return running
+
+
+def test_a_job_that_the_lab_ended_is_to_be_canceled_until_its_worker_says_that_it_is_over(
+    wire: Wire, given_up: Job, token: str
+) -> None:
+    secret = build.worker_token()
+    order = {"id": given_up.pk, "token": token}
+
+    asked = [wire.ping("worker01", secret, version="2023.01")[1]["cancel"] for _ in range(2)]
+    answer = wire.tell(given_up.pk, token, state="FINISHED", result="fail", error_type="Bug")
+
+    assert asked == [[order], [order]]
+    assert answer == (200, {})
+    assert wire.ping("worker01", secret, version="2023.01")[1]["cancel"] == []
+    device = Device.objects.get(pk="qemu01")
+    assert (device.is_closed, device.health) == (False, DeviceHealth.GOOD)
+
+
+def test_only_the_worker_that_had_it_is_told(wire: Wire, given_up: Job) -> None:
+    build.device("qemu09", worker="worker02")
+
+    assert wire.ping("worker02", build.worker_token("worker02"), version="1")[1]["cancel"] == []
+
+
+def test_a_word_of_the_start_comes_too_late_for_a_job_that_the_lab_ended(
+    wire: Wire, given_up: Job, token: str
+) -> None:
+    assert wire.tell(given_up.pk, token, state="RUNNING") == (200, {})
+
+    assert Job.objects.get(pk=given_up.pk).state == State.FINISHED
+    assert Device.objects.get(pk="qemu01").is_closed
+
+
+def test_a_worker_that_was_too_slow_cannot_begin_a_job_that_has_ended(
+    wire: Wire, given_up: Job, token: str
+) -> None:
+    assert wire.fetch(given_up.pk, token) == (404, {"error": f"Job '{given_up.pk}' has ended"})
+
+
+def test_the_end_of_an_attempt_that_another_one_followed_is_confirmed_too(
+    wire: Wire, given_up: Job, token: str
+) -> None:
+    Job.objects.filter(pk=given_up.pk).update(attempt=2)
+
+    assert wire.tell(given_up.pk, token, state="FINISHED", result="fail") == (200, {})
+
+    assert not Device.objects.get(pk="qemu01").is_closed
+
+
+def test_a_worker_that_lost_its_directory_confirms_with_its_new_token(
+    wire: Wire, given_up: Job, token: str, admin: User
+) -> None:
+    _, new = wire.register(name="worker01", username="admin", password=build.PASSWORD)
+
+    order = wire.ping("worker01", new["token"], version="2023.01")[1]["cancel"][0]
+    wire.tell(order["id"], order["token"], state="FINISHED", result="fail", error_type="Bug")
+
+    assert not Device.objects.get(pk="qemu01").is_closed

@@ -53,9 +53,20 @@ def show(context: Context) -> Exit:
             ("reason", device["health_reason"]),
             ("by", device["health_by"] or ""),
             ("since", ago(device["health_since"])),
+            ("closed since", ago(device.get("closed_since"))),
             ("last used", ago(device["last_used"])),
         ]
     )
+    return Exit.OK
+
+
+def free(context: Context) -> Exit:
+    name = segment(context.words.device)
+    device = context.api.post(f"devices/{name}/free/", {"reason": context.words.reason})
+    if context.console.as_json:
+        context.console.json(device)
+    else:
+        context.console.table(LIST, [device])
     return Exit.OK
 
 

@@ -128,6 +128,7 @@ def show(context: Context) -> Exit:
             ("started", ago(job["start_time"])),
             ("ended", ago(job["end_time"])),
             ("took", duration(job["duration"])),
+            ("lost since", ago(job.get("lost_since"))),
             ("attempt", str(job["attempt"])),
             ("run again from", str(job.get("resubmitted_from") or "")),
             ("results", ", ".join(f"{count} {word}" for word, count in results.items() if count)),

@@ -118,6 +118,37 @@ def test_who_looks_after_a_device_takes_it_out_and_brings_it_back(
     assert "alice: qemu01: Maintenance: fan" in build.audit_trail()
 
 
+def test_who_looks_after_a_closed_device_frees_it(group: Group, alice: User, login: Login) -> None:
+    build.given_up(submitter=alice)
+    build.right(group, "qemu", Right.CHANGE)
+    client = login(alice)
+
+    closed = client.get(f"{DEVICES}qemu01/").json()
+    freed = client.post(f"{DEVICES}qemu01/free/", {"reason": "the board is off"}).json()
+
+    assert closed["closed_since"] is not None
+    assert (freed["state"], freed["closed_since"]) == ("Idle", None)
+    assert "alice: qemu01: Freed: the board is off" in build.audit_trail()
+
+
+def test_a_device_is_freed_for_a_reason_only(admin: User, login: Login) -> None:
+    build.given_up()
+
+    answer = login(admin).post(f"{DEVICES}qemu01/free/", {})
+
+    assert answer.status_code == 400
+    assert Device.objects.get().is_closed
+
+
+def test_a_device_that_a_job_has_is_not_freed(admin: User, login: Login) -> None:
+    job = build.job(state=State.RUNNING)
+
+    answer = login(admin).post(f"{DEVICES}qemu01/free/", {"reason": "sure"})
+
+    assert answer.status_code == 409
+    assert f"in use by job {job.pk}" in answer.json()["detail"]
+
+
 def test_a_stranger_takes_no_device_out_and_reads_why(group: Group, mallory: User, login: Login) -> None:
     build.device()
     build.right(group, "qemu", Right.CHANGE)

@@ -69,3 +69,17 @@ def test_all_about_a_device_is_shown(lava_lite: LavaLite, fake: FakeServer) -> N
 
     assert {"health\tBad", "reason\tno power", "by\tbob"} <= set(lines)
     assert not any(line.startswith("worker") for line in lines)
+
+
+def test_a_closed_device_is_freed_with_a_reason(lava_lite: LavaLite, fake: FakeServer) -> None:
+    fake.on("POST", "/api/v1/devices/qemu01/free/", device("qemu01"))
+
+    done = lava_lite("device", "free", "qemu01", "--reason", "the board is off")
+
+    assert (done.code, done.out.split("\t")[:3]) == (0, ["qemu01", "qemu", "Idle"])
+    assert fake.asked[0].json == {"reason": "the board is off"}
+
+
+def test_freeing_needs_a_reason(lava_lite: LavaLite, fake: FakeServer) -> None:
+    assert lava_lite("device", "free", "qemu01").code == 2
+    assert fake.asked == []
