@@ -550,7 +550,7 @@ def test_what_was_ended_by_hand_frees_the_device_and_is_still_to_stop(alice: Use
 
 
 def _fill_in() -> None:
-    migration = import_module("jobs.migrations.0004_watchdogs")
+    migration = import_module("jobs.migrations.0006_watchdogs")
     fill_in: Callable[..., None] = migration.fill_in
     fill_in(apps, None)
 
