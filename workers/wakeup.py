@@ -31,6 +31,11 @@ T = TypeVar("T")
 
 POLL_SECONDS = 5.0
 STATES = {"job.scheduled": "Scheduled", "job.cancel_requested": "Canceling"}
+ENDS = {
+    "job.start_failed",
+    "job.failed",
+    "job.canceled",
+}  # by a timer: without the worker, which is to stop it yet
 WORKER_AGENTS = (b"lava-worker", b"lava-lite-worker")
 
 _reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="feed")
@@ -110,11 +115,18 @@ watcher = Watcher()
 def frames(events: Iterable[Event]) -> list[str]:
     """One frame for each worker and state that these events call for."""
     calls = {
-        (event.data["worker"], STATES[event.type])
+        (event.data["worker"], state)
         for event in events
-        if event.type in STATES and "worker" in event.data
+        if "worker" in event.data and (state := _state_to_act_on(event)) is not None
     }
     return [_frame(worker, state) for worker, state in sorted(calls)]
+
+
+def _state_to_act_on(event: Event) -> str | None:
+    """The word on which a worker asks at once what to do; None for what it need not hear of."""
+    if event.type in ENDS and event.cause == "timer":
+        return STATES["job.cancel_requested"]
+    return STATES.get(event.type)
 
 
 def _frame(worker: str, state: str) -> str:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Iterator
+from datetime import timedelta
 from typing import Any, Self
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
 from django.contrib.auth.models import User
 from django.db import connections
+from django.utils import timezone
 
 from core import doorbell
 from events import publisher
 from events.models import Event
 from jobs import lifecycle
+from jobs.models import Job
 from jobs.states import State
 from tests import build
 from workers import wakeup
@@ -124,6 +127,20 @@ def test_a_worker_is_woken_when_its_job_is_canceled(alice: User, only_the_bell: 
         frame = await worker.hear()
         assert call(frame) == {"worker": "worker01", "state": "Canceling"}
         assert str(job.uuid) not in frame
+        await worker.leave()
+
+    run(story())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_is_woken_when_the_lab_has_ended_its_job(alice: User, only_the_bell: None) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING)
+    Job.objects.update(deadline=timezone.now() - timedelta(seconds=1))
+
+    async def story() -> None:
+        worker = await Socket().accepted()
+        await do(lambda: lifecycle.end_overdue(job.pk))
+        assert call(await worker.hear()) == {"worker": "worker01", "state": "Canceling"}
         await worker.leave()
 
     run(story())
