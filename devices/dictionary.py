@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from core import yaml
 
+EXECUTORS = ("shell",)  # of the built-in worker; a device without any is the business of LAVA's dispatcher
+
 
 class InvalidDictionary(ValueError):
     """The text is no dictionary; says what and where it is wrong."""

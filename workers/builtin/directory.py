@@ -10,6 +10,7 @@ result.json   how it ended; the runner's last word
 runner.log    what a failing runner said
 reserve       room on the disk for the last word when the disk is full
 bin/          the helpers on the job's PATH
+scripts/      one of each suite
 home/, tmp/   the job's own
 """
 
@@ -88,6 +89,7 @@ class JobDirectory:
         self.home = path / "home"
         self.tmp = path / "tmp"
         self.bin = path / "bin"
+        self.scripts = path / "scripts"
         self.runner_log = path / "runner.log"
 
     @classmethod
@@ -98,6 +100,9 @@ class JobDirectory:
         directory.path.mkdir(mode=0o700, parents=True)
         directory._write("job.json", asdict(order), lasting=True)
         return directory
+
+    def script(self, suite: str) -> Path:
+        return self.scripts / f"{suite}.sh"
 
     @property
     def order(self) -> Order | None:

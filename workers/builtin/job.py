@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
 import time
@@ -13,35 +12,23 @@ from typing import Final
 from workers.builtin import helpers
 from workers.builtin.console import Console
 from workers.builtin.directory import JobDirectory, Order, Outcome
-from workers.builtin.executors.shell import Shell
+from workers.builtin.executors import EXECUTORS
+from workers.builtin.executors.base import Executor, Task
+from workers.builtin.job_end import CANCELED, ActionTimeout, JobEnd
 from workers.builtin.journal import Journal
 from workers.builtin.plan import ACTION_NAME, InvalidPlan, Plan, TestAction, TestDefinition
-from workers.builtin.processes import MARK, JobProcesses
+from workers.builtin.processes import JobProcesses
 from workers.builtin.signals import Signal
 from workers.builtin.test_run import NAMESPACE, TestRaised, TestRun
 from workers.messages import ErrorType
 
 TERM_GRACE: Final = 2.0  # seconds between the polite and the other way to end a process
-CANCELED: Final = "The job was canceled"
 
 _DRAIN_LIMIT: Final = 3.0  # seconds for the last output of a script that was ended
-_SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ERROR_NAMES: Final = {
     ErrorType.CANCELED: "JobCanceled",
     ErrorType.LAVA_TIMEOUT: "LAVATimeoutError",
 }
-
-
-class JobEnd(Exception):
-    """The job cannot go on."""
-
-    def __init__(self, error_type: str, message: str) -> None:
-        super().__init__(message)
-        self.error_type = error_type
-
-
-class ActionTimeout(JobEnd):
-    """An action ran longer than it may."""
 
 
 class Job:
@@ -94,36 +81,19 @@ class Job:
 
     def _run_plan(self, plan: Plan) -> None:
         helpers.write_to(self._directory.bin)
-        for path in (self._directory.home, self._directory.tmp):
-            path.mkdir(exist_ok=True)
-        os.chdir(self._directory.home)
-        with Shell(environment=self._environment(plan), cgroup=self._processes.cgroup) as shell:
-            run = _PlanRun(
-                plan,
-                shell,
-                self._directory,
-                self._journal,
-                processes=self._processes,
-                cancel_reason=self._cancel_reason,
-                wake=self._wake,
-            )
-            run.run()
-
-    def _environment(self, plan: Plan) -> dict[str, str]:
-        """Made from nothing: what the server and the worker have in theirs is none of the job's business."""
-        directory = self._directory
-        path = plan.environment.get("PATH", _SYSTEM_PATH)
-        return {
-            "LANG": "C.UTF-8",
-            "TERM": "dumb",
-            "SHELL": "/bin/sh",
-            "LAVA_JOB_ID": str(self._order.job.id),
-            **plan.environment,
-            "PATH": f"{directory.bin}:{path}",
-            "HOME": str(directory.home),
-            "TMPDIR": str(directory.tmp),
-            MARK: self._order.mark,
-        }
+        self._directory.scripts.mkdir(exist_ok=True)
+        limits = Limits(plan, self._cancel_reason)
+        task = Task(
+            job_id=self._order.job.id,
+            mark=self._order.mark,
+            directory=self._directory,
+            environment=plan.environment,
+            processes=self._processes,
+            journal=self._journal,
+            check=limits.check,
+        )
+        with EXECUTORS[plan.executor](task) as executor:
+            _PlanRun(plan, executor, self._directory, self._journal, limits=limits, wake=self._wake).run()
 
     def _failed(self, end: JobEnd) -> Outcome:
         message = str(end)
@@ -133,29 +103,44 @@ class Job:
         return Outcome(result="fail", error_type=end.error_type, errors=errors)
 
 
+class Limits:
+    """When a job has to end."""
+
+    def __init__(self, plan: Plan, cancel_reason: Callable[[], str | None]) -> None:
+        self._seconds = plan.timeout
+        self._cancel_reason = cancel_reason
+        self.job_end = time.monotonic() + plan.timeout
+
+    def check(self) -> None:
+        """Raises JobEnd if there is a reason not to go on."""
+        reason = self._cancel_reason()
+        if reason is not None:
+            raise JobEnd(ErrorType.CANCELED, reason or CANCELED)
+        if time.monotonic() >= self.job_end:
+            raise JobEnd(ErrorType.JOB, f"job timed out after {self._seconds} seconds")
+
+
 class _PlanRun:
     """The actions of a job, one after the other, and the end of all that they started."""
 
     def __init__(
         self,
         plan: Plan,
-        shell: Shell,
+        executor: Executor,
         directory: JobDirectory,
         journal: Journal,
         *,
-        processes: JobProcesses,
-        cancel_reason: Callable[[], str | None],
+        limits: Limits,
         wake: int,
     ) -> None:
         self._plan = plan
         self._directory = directory
         self._journal = journal
-        self._processes = processes
-        self._cancel_reason = cancel_reason
-        self._console = Console(shell, journal, wake=wake, on_signal=self._on_signal)
+        self._limits = limits
+        self._processes = executor.processes
+        self._console = Console(executor, journal, wake=wake, on_signal=self._on_signal)
         self._definition: TestRun | None = None
         self._raised: str | None = None
-        self._job_end = time.monotonic() + plan.timeout
         self._last_level = 0
 
     def run(self) -> None:
@@ -169,7 +154,7 @@ class _PlanRun:
 
     def _run_action(self, action: TestAction) -> None:
         began = time.monotonic()
-        with self._block(action.level, ACTION_NAME, min(action.timeout, self._job_end - began)):
+        with self._block(action.level, ACTION_NAME, min(action.timeout, self._limits.job_end - began)):
             try:
                 for definition in action.definitions:
                     self._run_definition(definition, action, began + action.timeout)
@@ -194,15 +179,15 @@ class _PlanRun:
         )
 
     def _run_definition(self, definition: TestDefinition, action: TestAction, action_end: float) -> None:
-        script = self._directory.path / f"{definition.suite}.sh"
+        script = self._directory.script(definition.suite)
         script.write_text(_script(definition), encoding="utf-8", errors="replace")
         run = self._definition = TestRun(definition, self._journal)
         exit_code = None
         try:
-            self._console.start(script)
+            self._console.start(definition.suite)
             while self._console.is_busy:
                 self._check(action, action_end)
-                self._console.attend(min(self._job_end, action_end) - time.monotonic())
+                self._console.attend(min(self._limits.job_end, action_end) - time.monotonic())
             exit_code = self._console.exit_code
         finally:
             self._console.end_line()
@@ -213,14 +198,9 @@ class _PlanRun:
 
     def _check(self, action: TestAction, action_end: float) -> None:
         """Raises JobEnd if there is a reason not to go on."""
-        reason = self._cancel_reason()
-        if reason is not None:
-            raise JobEnd(ErrorType.CANCELED, reason or CANCELED)
+        self._limits.check()
         self._check_raised()
-        now = time.monotonic()
-        if now >= self._job_end:
-            raise JobEnd(ErrorType.JOB, f"job timed out after {self._plan.timeout} seconds")
-        if now >= action_end:
+        if time.monotonic() >= action_end:
             raise ActionTimeout(
                 ErrorType.LAVA_TIMEOUT, f"{ACTION_NAME} timed out after {action.timeout} seconds"
             )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from core import yaml
+from devices.dictionary import EXECUTORS
 from workers.messages import ErrorType, JobFiles
 
 ACTION_NAME: Final = "lava-test-shell"
@@ -53,6 +54,7 @@ class TestAction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
+    executor: str  # its name
     timeout: float  # seconds for the whole job
     environment: Mapping[str, str]
     actions: tuple[TestAction, ...]
@@ -78,6 +80,7 @@ class Plan:
     def from_json(cls, value: Mapping[str, Any]) -> Plan:
         """The reverse of `dataclasses.asdict`."""
         return cls(
+            executor=value["executor"],
             timeout=value["timeout"],
             environment=value["environment"],
             actions=tuple(_action_from_json(action) for action in value["actions"]),
@@ -97,11 +100,11 @@ def make_plan(job_id: int, files: JobFiles) -> Plan:
     """Raises InvalidPlan."""
     device = _load(files.device, "the device's configuration", ErrorType.CONFIGURATION)
     executor = device.get("executor")
-    if executor != "shell":
+    if executor not in EXECUTORS:
         raise InvalidPlan(
             ErrorType.CONFIGURATION,
             f"The device's configuration asks for the executor {executor!r}; "
-            "the built-in worker has `executor: shell` only.",
+            f"the built-in worker has {', '.join(EXECUTORS)}.",
         )
     definition = _load(files.definition, "the job's definition", ErrorType.JOB)
     return _Reader(job_id, definition, device, files).plan()
@@ -125,6 +128,7 @@ class _Reader:
         timeout, _ = _timeout(timeouts["job"], "timeouts.job")
         blocks = _list(self._job.get("actions"), "actions")
         return Plan(
+            executor=self._device["executor"],
             timeout=timeout,
             environment=self._environment(),
             actions=tuple(self._action(block, number) for number, block in enumerate(blocks)),

@@ -19,7 +19,8 @@ from core.doorbell import Doorbell
 from workers.builtin.client import Client, Hole, Refused, ServerError, Unknown
 from workers.builtin.config import WorkerConfig
 from workers.builtin.directory import BELL, JobDirectory, Order, Outcome
-from workers.builtin.job import CANCELED, tell_failure
+from workers.builtin.job import tell_failure
+from workers.builtin.job_end import CANCELED
 from workers.builtin.journal import Journal
 from workers.builtin.processes import ControlGroup, JobProcesses, Process, send_signal
 from workers.builtin.spool import Batch, SpoolReader, SpoolWriter

@@ -467,7 +467,7 @@ def test_a_job_that_the_server_forgot_is_ended_and_dropped(
 @pytest.mark.parametrize(
     ("device", "words"),
     [
-        ("{executor: ssh}", "executor 'ssh'"),
+        ("{executor: telnet}", "executor 'telnet'"),
         ("{}", "executor None"),
         ("[", "not valid YAML"),
     ],
