@@ -11,6 +11,7 @@ runner.log    what a failing runner said
 reserve       room on the disk for the last word when the disk is full
 bin/          the helpers on the job's PATH
 scripts/      one of each suite
+tests/        repositories, one of each suite that is in one
 home/, tmp/   the job's own
 """
 
@@ -24,7 +25,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from workers.builtin.plan import InvalidPlan, Plan
+from workers.builtin.plan import Plan
+from workers.builtin.reading import InvalidPlan
 from workers.messages import JobRef, Result
 
 BELL: Final = "log"  # the role whose doorbell the runner rings in the job's directory
@@ -90,6 +92,7 @@ class JobDirectory:
         self.tmp = path / "tmp"
         self.bin = path / "bin"
         self.scripts = path / "scripts"
+        self.tests = path / "tests"
         self.runner_log = path / "runner.log"
 
     @classmethod

@@ -9,16 +9,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from workers.builtin import helpers
+from workers.builtin import helpers, repositories
 from workers.builtin.console import Console
 from workers.builtin.directory import JobDirectory, Order, Outcome
 from workers.builtin.executors import EXECUTORS
 from workers.builtin.executors.base import Executor, Task
 from workers.builtin.job_end import CANCELED, ActionTimeout, JobEnd
 from workers.builtin.journal import Journal
-from workers.builtin.plan import ACTION_NAME, InvalidPlan, Plan, TestAction, TestDefinition
+from workers.builtin.plan import ACTION_NAME, FETCH_NAME, Plan, TestAction
 from workers.builtin.processes import JobProcesses
+from workers.builtin.reading import InvalidPlan
 from workers.builtin.signals import Signal
+from workers.builtin.test_definitions import TestDefinition
 from workers.builtin.test_run import NAMESPACE, TestRaised, TestRun
 from workers.messages import ErrorType
 
@@ -80,9 +82,10 @@ class Job:
         return plan
 
     def _run_plan(self, plan: Plan) -> None:
-        helpers.write_to(self._directory.bin)
-        self._directory.scripts.mkdir(exist_ok=True)
         limits = Limits(plan, self._cancel_reason)
+        blocks = Blocks(self._journal)
+        plan = self._fetched(plan, limits, blocks)
+        helpers.write_to(self._directory.bin)
         task = Task(
             job_id=self._order.job.id,
             mark=self._order.mark,
@@ -92,8 +95,62 @@ class Job:
             journal=self._journal,
             check=limits.check,
         )
-        with EXECUTORS[plan.executor](task) as executor:
-            _PlanRun(plan, executor, self._directory, self._journal, limits=limits, wake=self._wake).run()
+        executor = EXECUTORS[plan.executor](task)
+        self._write_scripts(plan, executor.root)
+        with executor:
+            _PlanRun(plan, executor, self._journal, limits=limits, blocks=blocks, wake=self._wake).run()
+
+    def _fetched(self, plan: Plan, limits: Limits, blocks: Blocks) -> Plan:
+        """With the test definitions that are in repositories: what is wrong with one is told before any is run."""
+        fetched: dict[str, TestDefinition] = {}
+        for definition in plan.definitions:
+            if definition.source is not None:
+                level = f"0.{len(fetched) + 1}"
+                fetched[definition.suite] = self._fetch(definition, plan, limits, blocks, level)
+        return plan.with_definitions(fetched)
+
+    def _fetch(
+        self, definition: TestDefinition, plan: Plan, limits: Limits, blocks: Blocks, level: str
+    ) -> TestDefinition:
+        began = time.monotonic()
+        timeout = min(plan.fetch_timeout, limits.job_end - began)
+        with blocks.block(level, FETCH_NAME, timeout):
+            try:
+                definition, warnings = repositories.fetch(
+                    definition,
+                    self._directory.tests / definition.suite,
+                    say=self._say_now,
+                    mark=self._order.mark,
+                    timeout=timeout,
+                    check=limits.check,
+                )
+            except JobEnd as end:
+                blocks.tell_failure(level, FETCH_NAME, end, time.monotonic() - began)
+                raise
+            for warning in warnings:
+                self._journal.say("warning", warning)
+            self._journal.result(
+                definition="lava",
+                case=FETCH_NAME,
+                level=level,
+                namespace=NAMESPACE,
+                duration=f"{time.monotonic() - began:.2f}",
+                repository=definition.source.shown if definition.source else "",
+                path=definition.path,
+                commit=definition.commit,
+                result="pass",
+            )
+        return definition
+
+    def _say_now(self, message: str) -> None:
+        self._journal.say("info", message)
+        self._journal.flush()
+
+    def _write_scripts(self, plan: Plan, root: str) -> None:
+        self._directory.scripts.mkdir(exist_ok=True)
+        for definition in plan.definitions:
+            script = self._directory.script(definition.suite)
+            script.write_text(_script(definition, root), encoding="utf-8", errors="replace")
 
     def _failed(self, end: JobEnd) -> Outcome:
         message = str(end)
@@ -120,6 +177,37 @@ class Limits:
             raise JobEnd(ErrorType.JOB, f"job timed out after {self._seconds} seconds")
 
 
+class Blocks:
+    """Actions as the log tells of them: a line at the beginning of each, one at its end."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    @contextmanager
+    def block(self, level: str, name: str, timeout: float) -> Iterator[None]:
+        began = time.monotonic()
+        self._journal.say("info", f"start: {level} {name} (timeout {_clock(timeout)}) [{NAMESPACE}]")
+        self._journal.flush()
+        try:
+            yield
+        finally:
+            duration = _clock(time.monotonic() - began)
+            self._journal.say("info", f"end: {level} {name} (duration {duration}) [{NAMESPACE}]")
+            self._journal.flush()
+
+    def tell_failure(self, level: str, name: str, end: JobEnd, duration: float) -> None:
+        self._journal.say("exception", str(end))
+        self._journal.result(
+            definition="lava",
+            case=name,
+            level=level,
+            namespace=NAMESPACE,
+            duration=f"{duration:.2f}",
+            extra={"fail": str(end)},
+            result="fail",
+        )
+
+
 class _PlanRun:
     """The actions of a job, one after the other, and the end of all that they started."""
 
@@ -127,15 +215,15 @@ class _PlanRun:
         self,
         plan: Plan,
         executor: Executor,
-        directory: JobDirectory,
         journal: Journal,
         *,
         limits: Limits,
+        blocks: Blocks,
         wake: int,
     ) -> None:
         self._plan = plan
-        self._directory = directory
         self._journal = journal
+        self._blocks = blocks
         self._limits = limits
         self._processes = executor.processes
         self._console = Console(executor, journal, wake=wake, on_signal=self._on_signal)
@@ -149,38 +237,27 @@ class _PlanRun:
             for action in self._plan.actions:
                 self._run_action(action)
         finally:
-            with self._block(self._last_level + 1, "finalize", TERM_GRACE + _DRAIN_LIMIT):
+            with self._blocks.block(str(self._last_level + 1), "finalize", TERM_GRACE + _DRAIN_LIMIT):
                 self._end_processes()
 
     def _run_action(self, action: TestAction) -> None:
         began = time.monotonic()
-        with self._block(action.level, ACTION_NAME, min(action.timeout, self._limits.job_end - began)):
+        self._last_level = action.level
+        with self._blocks.block(
+            str(action.level), ACTION_NAME, min(action.timeout, self._limits.job_end - began)
+        ):
             try:
                 for definition in action.definitions:
                     self._run_definition(definition, action, began + action.timeout)
             except JobEnd as end:
-                self._tell_failure(action, end, time.monotonic() - began)
+                self._blocks.tell_failure(str(action.level), ACTION_NAME, end, time.monotonic() - began)
                 if not (isinstance(end, ActionTimeout) and action.goes_on_after_timeout):
                     raise
                 self._end_processes()
             else:
                 self._journal.say("info", "ok: lava_test_shell seems to have completed")
 
-    def _tell_failure(self, action: TestAction, end: JobEnd, duration: float) -> None:
-        self._journal.say("exception", str(end))
-        self._journal.result(
-            definition="lava",
-            case=ACTION_NAME,
-            level=str(action.level),
-            namespace=NAMESPACE,
-            duration=f"{duration:.2f}",
-            extra={"fail": str(end)},
-            result="fail",
-        )
-
     def _run_definition(self, definition: TestDefinition, action: TestAction, action_end: float) -> None:
-        script = self._directory.script(definition.suite)
-        script.write_text(_script(definition), encoding="utf-8", errors="replace")
         run = self._definition = TestRun(definition, self._journal)
         exit_code = None
         try:
@@ -234,19 +311,6 @@ class _PlanRun:
         self._console.end_line()
         self._journal.flush()
 
-    @contextmanager
-    def _block(self, level: int, name: str, timeout: float) -> Iterator[None]:
-        self._last_level = level
-        began = time.monotonic()
-        self._journal.say("info", f"start: {level} {name} (timeout {_clock(timeout)}) [{NAMESPACE}]")
-        self._journal.flush()
-        try:
-            yield
-        finally:
-            duration = _clock(time.monotonic() - began)
-            self._journal.say("info", f"end: {level} {name} (duration {duration}) [{NAMESPACE}]")
-            self._journal.flush()
-
 
 def tell_failure(journal: Journal, error_type: str, message: str) -> None:
     """The last records of a job that failed."""
@@ -255,11 +319,13 @@ def tell_failure(journal: Journal, error_type: str, message: str) -> None:
     journal.flush()
 
 
-def _script(definition: TestDefinition) -> str:
+def _script(definition: TestDefinition, root: str) -> str:
     """All steps in one shell, as LAVA runs them: what one sets, the next ones see."""
     names = f"{definition.suite} {definition.uuid}"
     lines = [f"export TESTRUN_ID={shlex.quote(definition.suite)}"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in definition.parameters.items()]
+    if definition.source is not None:
+        lines.append(f"cd {shlex.quote(f'{root}/tests/{definition.suite}')}")
     lines.append(_print(f"<LAVA_SIGNAL_STARTRUN {names}>"))
     for step in definition.steps:
         lines += [_print(f"+ {step.rstrip()}"), step]
