@@ -90,6 +90,7 @@ class Job:
             job_id=self._order.job.id,
             mark=self._order.mark,
             directory=self._directory,
+            settings=plan.settings,
             environment=plan.environment,
             processes=self._processes,
             journal=self._journal,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from core import yaml
-from devices.dictionary import EXECUTORS
+from devices import dictionary
 from workers.builtin import test_definitions
 from workers.builtin.reading import InvalidPlan, fault, items, load, mapping, variables
 from workers.builtin.test_definitions import TestDefinition
@@ -38,6 +38,7 @@ class TestAction:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     executor: str  # its name
+    settings: Mapping[str, Any]  # of the executor, from the device's dictionary
     timeout: float  # seconds for the whole job
     fetch_timeout: float  # seconds for each test definition that is in a repository
     environment: Mapping[str, str]
@@ -77,6 +78,7 @@ class Plan:
         """The reverse of `dataclasses.asdict`."""
         return cls(
             executor=value["executor"],
+            settings=value["settings"],
             timeout=value["timeout"],
             fetch_timeout=value["fetch_timeout"],
             environment=value["environment"],
@@ -93,12 +95,11 @@ def _action_from_json(value: Mapping[str, Any]) -> TestAction:
 def make_plan(job_id: int, files: JobFiles, *, allow_files: bool = False) -> Plan:
     """`allow_files`: test definitions may come from repositories on this machine. Raises InvalidPlan."""
     device = load(files.device, "the device's configuration", ErrorType.CONFIGURATION)
-    executor = device.get("executor")
-    if executor not in EXECUTORS:
+    if "executor" not in device:
         raise InvalidPlan(
             ErrorType.CONFIGURATION,
-            f"The device's configuration asks for the executor {executor!r}; "
-            f"the built-in worker has {', '.join(EXECUTORS)}.",
+            "The device's configuration names no executor of the built-in worker: it has "
+            f"{', '.join(dictionary.EXECUTORS)}.",
         )
     definition = load(files.definition, "the job's definition", ErrorType.JOB)
     return _Reader(job_id, definition, device, files, allow_files=allow_files).plan()
@@ -130,12 +131,21 @@ class _Reader:
         blocks = items(self._job.get("actions"), "actions")
         return Plan(
             executor=self._device["executor"],
+            settings=self._settings(),
             timeout=timeout,
             fetch_timeout=self._fetch_timeout(),
             environment=self._environment(),
             actions=tuple(self._action(block, number) for number, block in enumerate(blocks)),
             warnings=tuple(self._warnings),
         )
+
+    def _settings(self) -> Mapping[str, Any]:
+        try:
+            return dictionary.settings_of(self._device)
+        except dictionary.InvalidDictionary as invalid:
+            raise InvalidPlan(
+                ErrorType.CONFIGURATION, f"The device's configuration is wrong: {invalid}"
+            ) from None
 
     def _environment(self) -> dict[str, str]:
         """The device's own words first, then the lab's (env-dut), then the job's."""

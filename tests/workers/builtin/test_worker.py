@@ -520,8 +520,8 @@ def test_a_job_that_the_server_forgot_is_ended_and_dropped(
 @pytest.mark.parametrize(
     ("device", "words"),
     [
-        ("{executor: telnet}", "executor 'telnet'"),
-        ("{}", "executor None"),
+        ("{executor: telnet}", "expected one of shell, ssh, docker, podman"),
+        ("{}", "names no executor"),
         ("[", "not valid YAML"),
     ],
 )

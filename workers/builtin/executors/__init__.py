@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from workers.builtin.executors.base import Executor, Task
+from workers.builtin.executors.container import Docker, Podman
 from workers.builtin.executors.shell import Shell
+from workers.builtin.executors.ssh import Ssh
 
-EXECUTORS: Mapping[str, Callable[[Task], Executor]] = MappingProxyType({"shell": Shell})
+EXECUTORS: Mapping[str, type[Shell | Ssh | Docker | Podman]] = MappingProxyType(
+    {"shell": Shell, "ssh": Ssh, "docker": Docker, "podman": Podman}
+)

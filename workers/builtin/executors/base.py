@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from workers.builtin.directory import JobDirectory
 from workers.builtin.journal import Journal
@@ -24,6 +24,7 @@ class Task:
     job_id: int
     mark: str  # by which all processes of this job are known
     directory: JobDirectory
+    settings: Mapping[str, Any]  # what the device's dictionary says for the executor
     environment: Mapping[str, str]  # what the device, the lab and the job say
     processes: JobProcesses  # those on this machine
     journal: Journal
@@ -54,6 +55,11 @@ class Executor(ABC):
     processes: Processes
     exit_code: int | None = None  # of the last script; None while it runs
     is_busy: bool = False  # from a script's start until it has ended and all that it printed was read
+
+    @classmethod
+    def clear(cls, settings: Mapping[str, Any], mark: str, directory: JobDirectory) -> str:
+        """Remove what a runner that was killed left elsewhere; what went wrong, or an empty text."""
+        return ""
 
     @abstractmethod
     def __enter__(self) -> Self: ...
