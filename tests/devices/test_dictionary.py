@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from devices import dictionary
@@ -73,3 +76,13 @@ def test_a_dictionary_whose_executor_is_wrong_is_refused_with_the_place(text: st
         dictionary.check(text)
 
     assert says in str(refused.value)
+
+
+def test_every_dictionary_that_the_docs_show_is_accepted() -> None:
+    page = Path(__file__).parents[2] / "docs" / "devices.md"
+
+    shown = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+
+    assert len(shown) == 3
+    for text in shown:
+        dictionary.check(text)

@@ -12,7 +12,11 @@ from jobs.definition import Definition
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ["failing", "hello", "many-lines", "one-minute", "results"]
-ELSEWHERE = {"from-git": "shell"}  # those that need more than this machine, by their executor
+ELSEWHERE = {
+    "from-git": "shell",
+    "in-a-container": "docker",
+    "over-ssh": "ssh",
+}  # those that need more than this machine, by their executor
 
 # Stands in for the helpers that a job finds on its PATH: it says what was asked of it.
 HELPER = """#!/bin/sh
@@ -76,7 +80,7 @@ def test_an_example_is_accepted_by_a_local_device(name: str) -> None:
     assert definition.job_timeout <= timedelta(minutes=5)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *ELSEWHERE])
 def test_an_example_begins_with_what_it_is_for(name: str) -> None:
     assert text_of(name).startswith("# ")
 
