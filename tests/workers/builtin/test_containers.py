@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def containers() -> Iterator[Containers]:
     containers.close()
 
 
-@pytest.fixture(params=["podman", "docker"])
+@pytest.fixture
 def program(
     request: pytest.FixtureRequest, containers: Containers, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
@@ -34,8 +35,9 @@ def program(
     path = f"{containers.bin}:{environment['PATH']}"
     monkeypatch.setenv("PATH", path)
     monkeypatch.setattr(running_job, "_RUNNER_ENVIRONMENT", environment | {"PATH": path})
-    yield request.param
-    assert containers.names(request.param) == []
+    program = getattr(request, "param", "docker" if "TEST_DOCKER" in os.environ else "podman")
+    yield program
+    assert containers.names(program) == []
 
 
 @pytest.fixture
@@ -59,6 +61,10 @@ def run(lab: LabServer, add: Run) -> Run:
     return run_job
 
 
+by_both = pytest.mark.parametrize("program", ["podman", "docker"], indirect=True)
+
+
+@by_both
 def test_a_job_runs_in_a_container_of_its_own(run: Run) -> None:
     steps = ("cat /etc/left 2>/dev/null || echo fresh", "echo left > /etc/left", "pwd", "echo $LAVA_JOB_ID")
 
@@ -136,6 +142,7 @@ def test_a_cancel_ends_the_container(add: Run, lab: LabServer) -> None:
     assert (job.end.result, job.end.error_type) == ("fail", "Canceled")
 
 
+@by_both
 def test_a_killed_runner_leaves_no_container(
     add: Run, lab: LabServer, directory: Path, containers: Containers, program: str
 ) -> None:
@@ -180,3 +187,27 @@ def test_an_image_without_a_shell_is_a_configuration_error(run: Run) -> None:
 
     assert job.end.error_type == "Configuration"
     assert f"No container of {SHELLLESS} could be started: " in job.end.errors
+
+
+def test_a_container_outlives_neither_its_runner_nor_a_worker_that_is_gone(
+    lab: LabServer,
+    program: str,
+    start_worker: StartWorker,
+    directory: Path,
+    containers: Containers,
+) -> None:
+    worker = start_worker(end_jobs_on_stop=False)
+    device = {"executor": program, program: {"image": IMAGE, "pull": "never"}}
+    job = lab.add_job(definition("echo waiting; sleep 60"), device=yaml.dump(device))
+    lab.wait_for_output(job, "waiting")
+    worker.stop()
+    assert len(containers.names(program)) == 1
+
+    kill_runner(directory, job.id)
+
+    # Nobody is left here who could do it.
+    lab.wait_until(lambda: containers.names(program) == [])
+    lab.wait_until(lambda: not lab.sockets)
+    start_worker()
+    lab.wait_for_end(job)
+    assert job.end.error_type == "Infrastructure"

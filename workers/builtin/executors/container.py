@@ -20,7 +20,7 @@ _LABEL: Final = "lava-lite.job"  # its value is the mark of the job
 _LOG: Final = "container.log"
 _READY: Final = "lava-lite-ready"
 _NO_SHELL: Final = (126, 127)  # how `run` ends when the image does not have what is to be run
-_REMOVE_LIMIT: Final = 60.0  # seconds: docker gives a container ten before it is killed
+_REMOVE_LIMIT: Final = 60.0  # seconds
 _LOOKS: Final = 3  # a daemon may be making the container just now
 _PAUSE: Final = 0.5
 _LOOK: Final = 0.02
@@ -91,7 +91,15 @@ class Container(Far):
         return JobEnd(error_type, f"No container of {image} could be started: {words}")
 
     def _running(self, image: str) -> list[str]:
-        command = [self.program, "run", "--interactive", "--rm", f"--name={self._name}"]
+        # Its first process would not mind being asked politely.
+        command = [
+            self.program,
+            "run",
+            "--interactive",
+            "--rm",
+            "--stop-signal=SIGKILL",
+            f"--name={self._name}",
+        ]
         command += [f"--label={_LABEL}={self._task.mark}", f"--label={_LABEL}-id={self._task.job_id}"]
         command.append(f"--pull={self._settings.get('pull', 'missing')}")
         for name, value in self._settings.get("options", {}).items():
