@@ -575,6 +575,18 @@ def test_a_local_device_refuses_what_needs_a_board() -> None:
     ]
 
 
+@pytest.mark.parametrize("executor", dictionary.EXECUTORS)
+def test_no_device_of_the_built_in_worker_deploys_or_boots(executor: str) -> None:
+    faults = definitions.faults_for_executor(definitions.parse(SUBMITTED), executor)
+
+    assert [fault.path for fault in faults] == [
+        "actions[0].deploy",
+        "actions[1].boot",
+        "actions[2].test.interactive",
+    ]
+    assert "it has nothing to deploy" in faults[0].message
+
+
 @pytest.mark.parametrize(
     ("test", "path", "says"),
     [

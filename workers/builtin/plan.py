@@ -50,7 +50,7 @@ class Plan:
         """The actions as YAML, in the shape of the pipeline that LAVA's dispatcher describes."""
         pipeline = [
             {
-                "class": "workers.builtin.shell",
+                "class": f"workers.builtin.{self.executor}",
                 "description": "run test definitions in a shell",
                 "level": str(action.level),
                 "name": ACTION_NAME,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core import yaml
-from tests.workers.builtin.conftest import definition, jobs_definition, kill_runner, marked_processes, runners
+from tests.workers.builtin.conftest import definition, jobs_definition, kill_runner, processes_of, runners
 from tests.workers.builtin.containers import IMAGE, SHELLLESS, Containers
 from tests.workers.builtin.lab_server import LabServer, ServedJob
 from tests.workers.builtin.test_repositories import Repository
@@ -149,6 +149,8 @@ def test_a_killed_runner_leaves_no_container(
     job = add(definition(STUBBORN, "echo waiting; sleep 60"))
     lab.wait_for_output(job, "waiting")
     assert len(containers.names(program)) == 1
+    here = processes_of(directory, job.id)
+    assert here.find()
 
     kill_runner(directory, job.id)
     lab.wait_for_end(job, 60)
@@ -156,7 +158,7 @@ def test_a_killed_runner_leaves_no_container(
     assert job.end.error_type == "Infrastructure"
     assert "The runner of this job was killed" in job.end.errors
     assert containers.names(program) == []
-    assert not marked_processes(directory)
+    assert not here.find()
 
 
 def test_a_container_that_is_taken_away_ends_the_job(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core import yaml
-from tests.workers.builtin.conftest import definition, jobs_definition, kill_runner, marked_processes
+from tests.workers.builtin.conftest import definition, jobs_definition, kill_runner, processes_of
 from tests.workers.builtin.lab_server import LabServer, ServedJob
 from tests.workers.builtin.ssh_server import SshServer
 from tests.workers.builtin.test_repositories import Repository
@@ -188,13 +188,16 @@ def test_a_killed_runner_leaves_nothing_over_there(
     lab.wait_for_output(job, "stubborn")
     lab.wait_for_output(job, "waiting")
 
+    here = processes_of(directory, job.id)
+    assert here.find()
+
     kill_runner(directory, job.id)
     lab.wait_for_end(job, 30)
 
     assert job.end.error_type == "Infrastructure"
     assert "The runner of this job was killed" in job.end.errors
     assert nothing_is_left(board)
-    assert not marked_processes(directory)
+    assert not here.find()
 
 
 def test_a_runner_killed_together_with_its_worker_leaves_nothing_over_there(
