@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,6 @@ class SshServer:
     directory: Path
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
-    options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         assert PROGRAM.exists(), f"These tests need {PROGRAM}: install Debian's openssh-server."
@@ -116,10 +115,14 @@ class SshServer:
             and not _read(name, "cmdline").startswith(b"ssh\0")
         }
 
+    def go_down(self) -> None:
+        """Connections that are open stay open."""
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait(20)
+
     def stop(self) -> None:
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait(20)
+        self.go_down()
         shutil.rmtree(self.directory)
 
 

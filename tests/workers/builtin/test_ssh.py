@@ -236,6 +236,28 @@ def test_the_next_worker_clears_what_even_the_guard_could_not(
     assert nothing_is_left(board)
 
 
+def test_a_board_that_cannot_be_cleared_is_told(
+    add: Run, lab: LabServer, start_worker: StartWorker, board: SshServer, directory: Path
+) -> None:
+    worker = start_worker(end_jobs_on_stop=False)
+    job = add(definition("echo waiting; sleep 60"))
+    lab.wait_for_output(job, "waiting")
+    worker.stop()
+    for pid in guards(board):
+        os.kill(pid, signal.SIGKILL)
+    board.go_down()
+    kill_runner(directory, job.id)
+
+    lab.wait_until(lambda: not lab.sockets)
+    start_worker()
+    lab.wait_for_end(job, 30)
+
+    (warning,) = job.messages("warning")
+    assert warning.startswith("What the job left on ")
+    assert "could not be removed: " in warning
+    assert job.end.error_type == "Infrastructure"
+
+
 def guards(board: SshServer) -> list[int]:
     """The shells over there that wait for the end of the connection, and what they wait with."""
     found = subprocess.run(["pgrep", "-f", "^/bin/sh -c mkdir -m 700"], capture_output=True, text=True)
@@ -287,6 +309,14 @@ def test_an_unknown_board_is_refused_unless_the_dictionary_says_otherwise(run: R
     assert run(definition("true"), known_hosts=stranger).end.error_type == "Configuration"
     assert run(definition("true"), known_hosts=stranger, host_key="accept-new").end.result == "pass"
     assert run(definition("true"), known_hosts=None, host_key="ignore").end.result == "pass"
+
+
+def test_options_of_ssh_may_be_given(run: Run, board: SshServer) -> None:
+    _, key = board.host_key.split(" ", 1)
+
+    job = run(definition("true"), known_hosts=f"board {key}", options={"HostKeyAlias": "board"})
+
+    assert (job.end.result, job.end.errors) == ("pass", "")
 
 
 def test_a_key_that_the_board_does_not_take_is_a_configuration_error(run: Run, board: SshServer) -> None:

@@ -209,9 +209,12 @@ class Far(Executor):
         said = b""
         while self.is_busy:
             self._task.check()
-            said += self.read()
-            if time.monotonic() > deadline:
+            data = self._terminal.read()
+            if time.monotonic() > deadline or (not data and self._terminal.exit_code is not None):
                 raise self._broken(f"no terminal was opened there: {said.decode(errors='replace').strip()}")
+            output, code = self._mark.take(data)
+            self.is_busy = code is None
+            said += output
             time.sleep(_LOOK)
 
     def _end(self) -> None:
