@@ -31,6 +31,7 @@ UNITS = ("days", "hours", "minutes", "seconds")
 ACTIONS = ("deploy", "boot", "test", "command")
 SOURCES = ("git", "url", "inline")
 TESTS = ("definitions", "interactive", "monitors")
+INSTALL_PARTS = ("keys", "sources", "deps", "steps", "all", "git-repos")  # that `skip_install` may name
 MULTINODE = "lava-multinode"
 SHELL = "shell"
 REPOSITORIES = ("https", "http", "ssh", "git")  # protocols by which test definitions are fetched
@@ -493,6 +494,9 @@ def _check_definition_for_builtin(faults: _Faults, at: Path, definition: dict[st
         )
         return
     check(faults, at, definition)
+    skipped = definition.get("skip_install", [])
+    if not isinstance(skipped, list) or any(part not in INSTALL_PARTS for part in skipped):
+        faults.expected((*at, "skip_install"), f"a list of {', '.join(INSTALL_PARTS)}", skipped)
 
 
 def _check_inline_for_builtin(faults: _Faults, at: Path, definition: dict[str, Any]) -> None:

@@ -626,6 +626,11 @@ def test_no_device_of_the_built_in_worker_deploys_or_boots(executor: str) -> Non
             "expected the name of a branch, a tag or a commit",
         ),
         (
+            {"definitions": [FROM_GIT | {"skip_install": "steps"}]},
+            "test.definitions[0].skip_install",
+            "expected a list of keys, sources",
+        ),
+        (
             {"definitions": [FROM_GIT | {"history": "no"}]},
             "test.definitions[0].history",
             "expected true or false",

@@ -7,19 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from jobs.definition import FILES, REPOSITORIES, protocol_of
+from jobs.definition import FILES, INSTALL_PARTS, REPOSITORIES, protocol_of
 from workers.builtin.reading import InvalidPlan, fault, items, mapping, variables, word
 from workers.messages import ErrorType
 
 _REVISION: Final = re.compile(r"[0-9A-Za-z_][^\s~:?*\[\\]*")
-_PARTS: Final = (
-    "keys",
-    "sources",
-    "deps",
-    "steps",
-    "all",
-    "git-repos",
-)  # of `install`, that LAVA may leave out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +89,8 @@ def parameters(item: Mapping[str, Any], where: str) -> dict[str, str]:
 
 def skip_install(item: Mapping[str, Any], where: str) -> tuple[str, ...]:
     parts = items(item.get("skip_install") or [], f"{where}.skip_install")
-    if unknown := [part for part in parts if part not in _PARTS]:
-        raise fault(f"{where}.skip_install: expected {', '.join(_PARTS)}, got {unknown[0]!r:.100}")
+    if unknown := [part for part in parts if part not in INSTALL_PARTS]:
+        raise fault(f"{where}.skip_install: expected {', '.join(INSTALL_PARTS)}, got {unknown[0]!r:.100}")
     return tuple(parts)
 
 
