@@ -70,7 +70,13 @@ class Containers:
     def close(self) -> None:
         self.run("rm", "--all", "--force")
         self.run("rmi", "--all", "--force")
+        self._forget_storage()
         shutil.rmtree(self.top, ignore_errors=True)
+
+    def _forget_storage(self) -> None:
+        """Root's podman leaves a mount there."""
+        subprocess.run(["umount", "--lazy", self.top / "s" / "overlay"], capture_output=True)
+        shutil.rmtree(self.top / "s", ignore_errors=True)
 
     def _try(self, podman: str, driver: str, config: str, command: str) -> str:
         """Why it does not work in this way; empty if it does."""
@@ -78,7 +84,7 @@ class Containers:
             return "not tried"
         for name, text in (("c.conf", config), ("s.conf", _STORAGE.format(driver=driver, top=self.top))):
             (self.top / name).write_text(text)
-        shutil.rmtree(self.top / "s", ignore_errors=True)
+        self._forget_storage()
         lines = [
             "#!/bin/sh",
             f"export CONTAINERS_CONF={self.top}/c.conf CONTAINERS_STORAGE_CONF={self.top}/s.conf",
