@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import yaml
+from devices import dictionary
 from jobs import definition as definitions
 from jobs.definition import Definition, Fault, InvalidDefinition, Visibility
 
@@ -528,24 +529,118 @@ def test_a_local_device_runs_inline_definitions() -> None:
     assert definitions.faults_for_executor(definitions.parse(HELLO), "shell") == []
 
 
+FROM_GIT = {
+    "from": "git",
+    "repository": "https://example.com/tests.git",
+    "path": "smoke.yaml",
+    "name": "smoke",
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"branch": "stable/6.1", "revision": "v1.0-rc1", "history": False, "parameters": {"A": "b"}},
+        {"repository": "git@example.com:lab/tests.git"},
+        {"repository": "ssh://git@example.com:2222/tests.git"},
+        {"repository": "file:///srv/tests.git"},
+    ],
+    ids=briefly,
+)
+@pytest.mark.parametrize("executor", dictionary.EXECUTORS)
+def test_a_device_of_the_built_in_worker_runs_tests_from_git(changes: dict[str, Any], executor: str) -> None:
+    job = definitions.parse(job_with({"test": {"definitions": [FROM_GIT | changes]}}))
+
+    assert definitions.faults_for_executor(job, executor) == []
+
+
+@pytest.mark.parametrize(
+    ("repository", "protocol"),
+    [
+        ("https://example.com/a.git", "https"),
+        ("HTTP://example.com/a.git", "http"),
+        ("git@example.com:a.git", "ssh"),
+        ("example.com:a/b.git", "ssh"),
+        ("ext::sh -c id", "ext"),
+        ("/srv/a.git", "file"),
+        ("./a:b", "file"),
+        ("file:///srv/a.git", "file"),
+    ],
+)
+def test_the_protocol_of_a_repository_is_read_as_git_reads_it(repository: str, protocol: str) -> None:
+    assert definitions.protocol_of(repository) == protocol
+
+
 def test_a_local_device_refuses_what_needs_a_board() -> None:
     faults = definitions.faults_for_executor(definitions.parse(SUBMITTED), "shell")
 
     assert [str(fault) for fault in faults] == [
         "actions[0].deploy: a local device runs commands on this machine; it has nothing to deploy (line 14)",
         "actions[1].boot: a local device runs commands on this machine; it has nothing to boot (line 21)",
-        "actions[2].test.interactive: not supported by the built-in worker; "
-        "use definitions with `from: inline` (line 28)",
+        "actions[2].test.interactive: not supported by the built-in worker; use definitions (line 28)",
     ]
+
+
+@pytest.mark.parametrize("executor", dictionary.EXECUTORS)
+def test_no_device_of_the_built_in_worker_deploys_or_boots(executor: str) -> None:
+    faults = definitions.faults_for_executor(definitions.parse(SUBMITTED), executor)
+
+    assert [fault.path for fault in faults] == [
+        "actions[0].deploy",
+        "actions[1].boot",
+        "actions[2].test.interactive",
+    ]
+    assert "it has nothing to deploy" in faults[0].message
 
 
 @pytest.mark.parametrize(
     ("test", "path", "says"),
     [
         (
-            {"definitions": [{"from": "git", "name": "a", "path": "b", "repository": "c"}]},
+            {"definitions": [{"from": "url", "name": "a", "path": "b", "repository": "c"}]},
             "test.definitions[0].from",
-            "git is not supported by the built-in worker yet",
+            "url is not supported by the built-in worker; use inline or git",
+        ),
+        (
+            {"definitions": [FROM_GIT | {"repository": "ext::sh -c id"}]},
+            "test.definitions[0].repository",
+            "expected an address that begins with https://",
+        ),
+        (
+            {"definitions": [FROM_GIT | {"repository": "ftp://example.com/tests.git"}]},
+            "test.definitions[0].repository",
+            "expected an address that begins with https://",
+        ),
+        (
+            {"definitions": [FROM_GIT | {"path": "../../etc/passwd"}]},
+            "test.definitions[0].path",
+            "expected a path inside the repository",
+        ),
+        (
+            {"definitions": [FROM_GIT | {"path": "/etc/passwd"}]},
+            "test.definitions[0].path",
+            "expected a path inside the repository",
+        ),
+        (
+            {"definitions": [FROM_GIT | {"branch": "--upload-pack=id"}]},
+            "test.definitions[0].branch",
+            "expected the name of a branch",
+        ),
+        (
+            {"definitions": [FROM_GIT | {"revision": "a b"}]},
+            "test.definitions[0].revision",
+            "expected the name of a branch, a tag or a commit",
+        ),
+        (
+            {"definitions": [FROM_GIT | {"skip_install": "steps"}]},
+            "test.definitions[0].skip_install",
+            "expected a list of keys, sources",
+        ),
+        (
+            {"definitions": [FROM_GIT | {"history": "no"}]},
+            "test.definitions[0].history",
+            "expected true or false",
         ),
         ({"monitors": []}, "test.monitors", "not supported"),
         (
@@ -575,7 +670,9 @@ def test_a_local_device_refuses_tests_that_it_would_not_run(test: Any, path: str
 def test_a_local_device_speaks_no_protocols() -> None:
     (fault,) = definitions.faults_for_executor(definitions.parse(job(protocols={"lava-lxc": {}})), "shell")
 
-    assert str(fault).startswith("protocols: a local device speaks no protocols: leave out lava-lxc")
+    assert str(fault).startswith(
+        "protocols: a local device runs commands on this machine; it speaks no protocols: leave out lava-lxc"
+    )
 
 
 def test_the_real_dispatcher_judges_for_itself() -> None:

@@ -12,6 +12,11 @@ from jobs.definition import Definition
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ["failing", "hello", "many-lines", "one-minute", "results"]
+ELSEWHERE = {
+    "from-git": "shell",
+    "in-a-container": "docker",
+    "over-ssh": "ssh",
+}  # those that need more than this machine, by their executor
 
 # Stands in for the helpers that a job finds on its PATH: it says what was asked of it.
 HELPER = """#!/bin/sh
@@ -55,7 +60,15 @@ def run(name: str, directory: Path) -> str:
 
 
 def test_all_examples_are_known_here() -> None:
-    assert sorted(path.stem for path in EXAMPLES.glob("*.yaml")) == NAMES
+    assert sorted(path.stem for path in EXAMPLES.glob("*.yaml")) == sorted([*NAMES, *ELSEWHERE])
+
+
+@pytest.mark.parametrize(("name", "executor"), ELSEWHERE.items())
+def test_an_example_that_needs_more_is_accepted_where_it_runs(name: str, executor: str) -> None:
+    definition = definitions.parse(text_of(name))
+
+    assert definitions.faults_for_executor(definition, executor) == []
+    assert definition.job_timeout <= timedelta(minutes=5)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,7 +80,7 @@ def test_an_example_is_accepted_by_a_local_device(name: str) -> None:
     assert definition.job_timeout <= timedelta(minutes=5)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *ELSEWHERE])
 def test_an_example_begins_with_what_it_is_for(name: str) -> None:
     assert text_of(name).startswith("# ")
 

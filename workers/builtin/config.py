@@ -22,6 +22,7 @@ class WorkerConfig:
     http_timeout: float = 60.0
     end_jobs_on_stop: bool = False  # else the runners go on, and the next start takes them over
     stop_timeout: float = 10.0
+    allow_file_repositories: bool = False  # test definitions may come from repositories on this machine
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)

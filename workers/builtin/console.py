@@ -7,11 +7,10 @@ import select
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from workers.builtin import signals
-from workers.builtin.executors.shell import Shell
+from workers.builtin.executors.base import Executor
 from workers.builtin.journal import Journal
 from workers.builtin.lines import Line, LineCutter
 from workers.builtin.signals import Signal
@@ -28,36 +27,36 @@ class Console:
     """
 
     def __init__(
-        self, shell: Shell, journal: Journal, *, wake: int, on_signal: Callable[[Signal, int], object]
+        self, executor: Executor, journal: Journal, *, wake: int, on_signal: Callable[[Signal, int], object]
     ) -> None:
-        self._shell = shell
+        self._executor = executor
         self._journal = journal
         self._wake = wake
         self._on_signal = on_signal
         self._cutter = LineCutter()
         self._piece_due: float | None = None
         self._poll = select.poll()
-        self._poll.register(shell, select.POLLIN)
+        self._poll.register(executor, select.POLLIN)
         self._poll.register(wake, select.POLLIN)
 
     @property
     def is_busy(self) -> bool:
         """As long as a script runs, and until all that it printed was read."""
-        return self._shell.is_busy
+        return self._executor.is_busy
 
     @property
     def exit_code(self) -> int | None:
-        return self._shell.exit_code
+        return self._executor.exit_code
 
-    def start(self, script: Path) -> None:
-        self._shell.start(script)
+    def start(self, suite: str) -> None:
+        self._executor.start(suite)
 
     def attend(self, longest: float) -> None:
         """Wait for something to happen, at most so many seconds, then put what the terminal has into the log."""
         wait = longest
         if self._piece_due is not None:
             wait = min(wait, self._piece_due - time.monotonic())
-        if self._shell.exit_code is not None and self.is_busy:
+        if self._executor.exit_code is not None and self.is_busy:
             wait = min(wait, _ASK_AGAIN)
         self._poll.poll(max(wait, 0.0) * 1000 + 1)
         with suppress(BlockingIOError):
@@ -73,7 +72,7 @@ class Console:
     def _read(self) -> None:
         any_line_ended = False
         for _ in range(_READS_PER_PASS):
-            data = self._shell.read()
+            data = self._executor.read()
             if not data:
                 break
             lines = self._cutter.feed(data)

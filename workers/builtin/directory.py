@@ -10,6 +10,8 @@ result.json   how it ended; the runner's last word
 runner.log    what a failing runner said
 reserve       room on the disk for the last word when the disk is full
 bin/          the helpers on the job's PATH
+scripts/      one of each suite
+tests/        repositories, one of each suite that is in one
 home/, tmp/   the job's own
 """
 
@@ -23,7 +25,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from workers.builtin.plan import InvalidPlan, Plan
+from workers.builtin.plan import Plan
+from workers.builtin.reading import InvalidPlan
 from workers.messages import JobRef, Result
 
 BELL: Final = "log"  # the role whose doorbell the runner rings in the job's directory
@@ -88,6 +91,8 @@ class JobDirectory:
         self.home = path / "home"
         self.tmp = path / "tmp"
         self.bin = path / "bin"
+        self.scripts = path / "scripts"
+        self.tests = path / "tests"
         self.runner_log = path / "runner.log"
 
     @classmethod
@@ -98,6 +103,9 @@ class JobDirectory:
         directory.path.mkdir(mode=0o700, parents=True)
         directory._write("job.json", asdict(order), lasting=True)
         return directory
+
+    def script(self, suite: str) -> Path:
+        return self.scripts / f"{suite}.sh"
 
     @property
     def order(self) -> Order | None:

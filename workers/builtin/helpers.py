@@ -125,11 +125,72 @@ signal TESTRAISE "$(safe "$*")"
 exit 1
 """
 
+# Which processes belong to which name is kept in files of the job's own.
+_BACKGROUND: Final = r"""
+[ -n "$1" ] || refuse 'the name is missing'
+name=$(safe "$1")
+shift
+case $name in */*) refuse 'a name cannot hold a /' ;; esac
+kept="${TMPDIR:-/tmp}/.lava-background-process-$name"
+
+signal_all() {
+    kill "-$1" "-$pid" 2>/dev/null || kill "-$1" "$pid" 2>/dev/null
+}
+"""
+
+# As in LAVA, a command that ends is run again: it may look at something and end, or stay.
+_BACKGROUND_START: Final = (
+    r"""
+usage='lava-background-process-start NAME --cmd COMMAND...'
+"""
+    + _BACKGROUND
+    + r"""
+[ "$1" = --cmd ] || refuse '--cmd is missing'
+shift
+[ -n "$*" ] || refuse '--cmd needs a command'
+if [ -e "$kept" ] && read -r pid < "$kept" && signal_all 0; then refuse ""$name" runs already"; fi
+
+unset LC_ALL
+session=
+if command -v setsid >/dev/null; then session=setsid; fi
+$session /bin/sh -c 'while :; do /bin/sh -c "$0" & wait; sleep 1; done' "$*" </dev/null &
+printf '%s\n' "$!" > "$kept"
+"""
+)
+
+_BACKGROUND_STOP: Final = (
+    r"""
+usage='lava-background-process-stop NAME [--attach FILE TYPE]...'
+"""
+    + _BACKGROUND
+    + r"""
+[ -e "$kept" ] || refuse "nothing runs by the name "$name""
+read -r pid < "$kept"
+rm -f "$kept"
+signal_all TERM
+for look in 1 2 3 4 5 6 7 8 9; do
+    signal_all 0 || break
+    if [ "$look" = 9 ]; then signal_all KILL; else sleep 0.2 2>/dev/null || sleep 1; fi
+done
+
+while [ $# -gt 0 ]; do
+    [ "$1" = --attach ] || refuse "unknown option "$1""
+    [ $# -ge 3 ] || refuse '--attach needs a file and its type'
+    [ -r "$2" ] || refuse "there is no file "$2" to attach"
+    printf '%s (%s):\n' "$2" "$3"
+    cat -- "$2"
+    shift 3
+done
+"""
+)
+
 _SCRIPTS: Final = {
     "lava-test-case": _TEST_CASE,
     "lava-test-set": _TEST_SET,
     "lava-test-reference": _TEST_REFERENCE,
     "lava-test-raise": _TEST_RAISE,
+    "lava-background-process-start": _BACKGROUND_START,
+    "lava-background-process-stop": _BACKGROUND_STOP,
 }
 
 

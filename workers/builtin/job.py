@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
 import time
@@ -10,38 +9,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from workers.builtin import helpers
+from workers.builtin import helpers, repositories
 from workers.builtin.console import Console
 from workers.builtin.directory import JobDirectory, Order, Outcome
-from workers.builtin.executors.shell import Shell
+from workers.builtin.executors import EXECUTORS
+from workers.builtin.executors.base import Executor, Task
+from workers.builtin.job_end import CANCELED, ActionTimeout, JobEnd
 from workers.builtin.journal import Journal
-from workers.builtin.plan import ACTION_NAME, InvalidPlan, Plan, TestAction, TestDefinition
-from workers.builtin.processes import MARK, JobProcesses
+from workers.builtin.plan import ACTION_NAME, FETCH_NAME, Plan, TestAction
+from workers.builtin.processes import JobProcesses
+from workers.builtin.reading import InvalidPlan
 from workers.builtin.signals import Signal
+from workers.builtin.test_definitions import TestDefinition
 from workers.builtin.test_run import NAMESPACE, TestRaised, TestRun
 from workers.messages import ErrorType
 
 TERM_GRACE: Final = 2.0  # seconds between the polite and the other way to end a process
-CANCELED: Final = "The job was canceled"
 
 _DRAIN_LIMIT: Final = 3.0  # seconds for the last output of a script that was ended
-_SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ERROR_NAMES: Final = {
     ErrorType.CANCELED: "JobCanceled",
     ErrorType.LAVA_TIMEOUT: "LAVATimeoutError",
 }
-
-
-class JobEnd(Exception):
-    """The job cannot go on."""
-
-    def __init__(self, error_type: str, message: str) -> None:
-        super().__init__(message)
-        self.error_type = error_type
-
-
-class ActionTimeout(JobEnd):
-    """An action ran longer than it may."""
 
 
 class Job:
@@ -93,37 +82,76 @@ class Job:
         return plan
 
     def _run_plan(self, plan: Plan) -> None:
+        limits = Limits(plan, self._cancel_reason)
+        blocks = Blocks(self._journal)
+        plan = self._fetched(plan, limits, blocks)
         helpers.write_to(self._directory.bin)
-        for path in (self._directory.home, self._directory.tmp):
-            path.mkdir(exist_ok=True)
-        os.chdir(self._directory.home)
-        with Shell(environment=self._environment(plan), cgroup=self._processes.cgroup) as shell:
-            run = _PlanRun(
-                plan,
-                shell,
-                self._directory,
-                self._journal,
-                processes=self._processes,
-                cancel_reason=self._cancel_reason,
-                wake=self._wake,
-            )
-            run.run()
+        task = Task(
+            job_id=self._order.job.id,
+            mark=self._order.mark,
+            directory=self._directory,
+            settings=plan.settings,
+            environment=plan.environment,
+            processes=self._processes,
+            journal=self._journal,
+            check=limits.check,
+        )
+        executor = EXECUTORS[plan.executor](task)
+        self._write_scripts(plan, executor.root)
+        with executor:
+            _PlanRun(plan, executor, self._journal, limits=limits, blocks=blocks, wake=self._wake).run()
 
-    def _environment(self, plan: Plan) -> dict[str, str]:
-        """Made from nothing: what the server and the worker have in theirs is none of the job's business."""
-        directory = self._directory
-        path = plan.environment.get("PATH", _SYSTEM_PATH)
-        return {
-            "LANG": "C.UTF-8",
-            "TERM": "dumb",
-            "SHELL": "/bin/sh",
-            "LAVA_JOB_ID": str(self._order.job.id),
-            **plan.environment,
-            "PATH": f"{directory.bin}:{path}",
-            "HOME": str(directory.home),
-            "TMPDIR": str(directory.tmp),
-            MARK: self._order.mark,
-        }
+    def _fetched(self, plan: Plan, limits: Limits, blocks: Blocks) -> Plan:
+        """With the test definitions that are in repositories: what is wrong with one is told before any is run."""
+        fetched: dict[str, TestDefinition] = {}
+        for definition in plan.definitions:
+            if definition.source is not None:
+                level = f"0.{len(fetched) + 1}"
+                fetched[definition.suite] = self._fetch(definition, plan, limits, blocks, level)
+        return plan.with_definitions(fetched)
+
+    def _fetch(
+        self, definition: TestDefinition, plan: Plan, limits: Limits, blocks: Blocks, level: str
+    ) -> TestDefinition:
+        began = time.monotonic()
+        timeout = min(plan.fetch_timeout, limits.job_end - began)
+        with blocks.block(level, FETCH_NAME, timeout):
+            try:
+                definition, warnings = repositories.fetch(
+                    definition,
+                    self._directory.tests / definition.suite,
+                    say=self._say_now,
+                    mark=self._order.mark,
+                    timeout=timeout,
+                    check=limits.check,
+                )
+            except JobEnd as end:
+                blocks.tell_failure(level, FETCH_NAME, end, time.monotonic() - began)
+                raise
+            for warning in warnings:
+                self._journal.say("warning", warning)
+            self._journal.result(
+                definition="lava",
+                case=FETCH_NAME,
+                level=level,
+                namespace=NAMESPACE,
+                duration=f"{time.monotonic() - began:.2f}",
+                repository=definition.source.shown if definition.source else "",
+                path=definition.path,
+                commit=definition.commit,
+                result="pass",
+            )
+        return definition
+
+    def _say_now(self, message: str) -> None:
+        self._journal.say("info", message)
+        self._journal.flush()
+
+    def _write_scripts(self, plan: Plan, root: str) -> None:
+        self._directory.scripts.mkdir(exist_ok=True)
+        for definition in plan.definitions:
+            script = self._directory.script(definition.suite)
+            script.write_text(_script(definition, root), encoding="utf-8", errors="replace")
 
     def _failed(self, end: JobEnd) -> Outcome:
         message = str(end)
@@ -133,29 +161,75 @@ class Job:
         return Outcome(result="fail", error_type=end.error_type, errors=errors)
 
 
+class Limits:
+    """When a job has to end."""
+
+    def __init__(self, plan: Plan, cancel_reason: Callable[[], str | None]) -> None:
+        self._seconds = plan.timeout
+        self._cancel_reason = cancel_reason
+        self.job_end = time.monotonic() + plan.timeout
+
+    def check(self) -> None:
+        """Raises JobEnd if there is a reason not to go on."""
+        reason = self._cancel_reason()
+        if reason is not None:
+            raise JobEnd(ErrorType.CANCELED, reason or CANCELED)
+        if time.monotonic() >= self.job_end:
+            raise JobEnd(ErrorType.JOB, f"job timed out after {self._seconds} seconds")
+
+
+class Blocks:
+    """Actions as the log tells of them: a line at the beginning of each, one at its end."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    @contextmanager
+    def block(self, level: str, name: str, timeout: float) -> Iterator[None]:
+        began = time.monotonic()
+        self._journal.say("info", f"start: {level} {name} (timeout {_clock(timeout)}) [{NAMESPACE}]")
+        self._journal.flush()
+        try:
+            yield
+        finally:
+            duration = _clock(time.monotonic() - began)
+            self._journal.say("info", f"end: {level} {name} (duration {duration}) [{NAMESPACE}]")
+            self._journal.flush()
+
+    def tell_failure(self, level: str, name: str, end: JobEnd, duration: float) -> None:
+        self._journal.say("exception", str(end))
+        self._journal.result(
+            definition="lava",
+            case=name,
+            level=level,
+            namespace=NAMESPACE,
+            duration=f"{duration:.2f}",
+            extra={"fail": str(end)},
+            result="fail",
+        )
+
+
 class _PlanRun:
     """The actions of a job, one after the other, and the end of all that they started."""
 
     def __init__(
         self,
         plan: Plan,
-        shell: Shell,
-        directory: JobDirectory,
+        executor: Executor,
         journal: Journal,
         *,
-        processes: JobProcesses,
-        cancel_reason: Callable[[], str | None],
+        limits: Limits,
+        blocks: Blocks,
         wake: int,
     ) -> None:
         self._plan = plan
-        self._directory = directory
         self._journal = journal
-        self._processes = processes
-        self._cancel_reason = cancel_reason
-        self._console = Console(shell, journal, wake=wake, on_signal=self._on_signal)
+        self._blocks = blocks
+        self._limits = limits
+        self._processes = executor.processes
+        self._console = Console(executor, journal, wake=wake, on_signal=self._on_signal)
         self._definition: TestRun | None = None
         self._raised: str | None = None
-        self._job_end = time.monotonic() + plan.timeout
         self._last_level = 0
 
     def run(self) -> None:
@@ -164,45 +238,34 @@ class _PlanRun:
             for action in self._plan.actions:
                 self._run_action(action)
         finally:
-            with self._block(self._last_level + 1, "finalize", TERM_GRACE + _DRAIN_LIMIT):
+            with self._blocks.block(str(self._last_level + 1), "finalize", TERM_GRACE + _DRAIN_LIMIT):
                 self._end_processes()
 
     def _run_action(self, action: TestAction) -> None:
         began = time.monotonic()
-        with self._block(action.level, ACTION_NAME, min(action.timeout, self._job_end - began)):
+        self._last_level = action.level
+        with self._blocks.block(
+            str(action.level), ACTION_NAME, min(action.timeout, self._limits.job_end - began)
+        ):
             try:
                 for definition in action.definitions:
                     self._run_definition(definition, action, began + action.timeout)
             except JobEnd as end:
-                self._tell_failure(action, end, time.monotonic() - began)
+                self._blocks.tell_failure(str(action.level), ACTION_NAME, end, time.monotonic() - began)
                 if not (isinstance(end, ActionTimeout) and action.goes_on_after_timeout):
                     raise
                 self._end_processes()
             else:
                 self._journal.say("info", "ok: lava_test_shell seems to have completed")
 
-    def _tell_failure(self, action: TestAction, end: JobEnd, duration: float) -> None:
-        self._journal.say("exception", str(end))
-        self._journal.result(
-            definition="lava",
-            case=ACTION_NAME,
-            level=str(action.level),
-            namespace=NAMESPACE,
-            duration=f"{duration:.2f}",
-            extra={"fail": str(end)},
-            result="fail",
-        )
-
     def _run_definition(self, definition: TestDefinition, action: TestAction, action_end: float) -> None:
-        script = self._directory.path / f"{definition.suite}.sh"
-        script.write_text(_script(definition), encoding="utf-8", errors="replace")
         run = self._definition = TestRun(definition, self._journal)
         exit_code = None
         try:
-            self._console.start(script)
+            self._console.start(definition.suite)
             while self._console.is_busy:
                 self._check(action, action_end)
-                self._console.attend(min(self._job_end, action_end) - time.monotonic())
+                self._console.attend(min(self._limits.job_end, action_end) - time.monotonic())
             exit_code = self._console.exit_code
         finally:
             self._console.end_line()
@@ -213,14 +276,9 @@ class _PlanRun:
 
     def _check(self, action: TestAction, action_end: float) -> None:
         """Raises JobEnd if there is a reason not to go on."""
-        reason = self._cancel_reason()
-        if reason is not None:
-            raise JobEnd(ErrorType.CANCELED, reason or CANCELED)
+        self._limits.check()
         self._check_raised()
-        now = time.monotonic()
-        if now >= self._job_end:
-            raise JobEnd(ErrorType.JOB, f"job timed out after {self._plan.timeout} seconds")
-        if now >= action_end:
+        if time.monotonic() >= action_end:
             raise ActionTimeout(
                 ErrorType.LAVA_TIMEOUT, f"{ACTION_NAME} timed out after {action.timeout} seconds"
             )
@@ -254,19 +312,6 @@ class _PlanRun:
         self._console.end_line()
         self._journal.flush()
 
-    @contextmanager
-    def _block(self, level: int, name: str, timeout: float) -> Iterator[None]:
-        self._last_level = level
-        began = time.monotonic()
-        self._journal.say("info", f"start: {level} {name} (timeout {_clock(timeout)}) [{NAMESPACE}]")
-        self._journal.flush()
-        try:
-            yield
-        finally:
-            duration = _clock(time.monotonic() - began)
-            self._journal.say("info", f"end: {level} {name} (duration {duration}) [{NAMESPACE}]")
-            self._journal.flush()
-
 
 def tell_failure(journal: Journal, error_type: str, message: str) -> None:
     """The last records of a job that failed."""
@@ -275,11 +320,13 @@ def tell_failure(journal: Journal, error_type: str, message: str) -> None:
     journal.flush()
 
 
-def _script(definition: TestDefinition) -> str:
+def _script(definition: TestDefinition, root: str) -> str:
     """All steps in one shell, as LAVA runs them: what one sets, the next ones see."""
     names = f"{definition.suite} {definition.uuid}"
     lines = [f"export TESTRUN_ID={shlex.quote(definition.suite)}"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in definition.parameters.items()]
+    if definition.source is not None:
+        lines.append(f"cd {shlex.quote(f'{root}/tests/{definition.suite}')}")
     lines.append(_print(f"<LAVA_SIGNAL_STARTRUN {names}>"))
     for step in definition.steps:
         lines += [_print(f"+ {step.rstrip()}"), step]

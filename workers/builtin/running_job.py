@@ -19,7 +19,9 @@ from core.doorbell import Doorbell
 from workers.builtin.client import Client, Hole, Refused, ServerError, Unknown
 from workers.builtin.config import WorkerConfig
 from workers.builtin.directory import BELL, JobDirectory, Order, Outcome
-from workers.builtin.job import CANCELED, tell_failure
+from workers.builtin.executors import EXECUTORS
+from workers.builtin.job import tell_failure
+from workers.builtin.job_end import CANCELED
 from workers.builtin.journal import Journal
 from workers.builtin.processes import ControlGroup, JobProcesses, Process, send_signal
 from workers.builtin.spool import Batch, SpoolReader, SpoolWriter
@@ -31,7 +33,9 @@ POST_INTERVAL: Final = 0.02  # seconds: the longest that a record waits for othe
 POLL: Final = 0.5  # seconds between looks when no bell rings
 FIRST_BACK_OFF: Final = 0.05  # seconds
 LONGEST_BACK_OFF: Final = 1.0
-CANCEL_LIMIT: Final = 6.0  # seconds that a runner gets to end its job; it needs about two
+CANCEL_LIMIT: Final = (
+    9.0  # seconds that a runner gets to end its job; it needs about two, over ssh a little more
+)
 SIGNAL_INTERVAL: Final = 1.0
 
 _PROJECT: Final = Path(__file__).parents[2]
@@ -282,12 +286,23 @@ class RunningJob:
         if not processes.kill():
             log.error("Some processes of job %s could not be ended", self.job.id)
         processes.close()
+        trouble = self._clear_elsewhere()
         self._outcome = self._outcome_without_runner()
         try:
-            self._outcome = self._end_spool(self._outcome)
+            self._outcome = self._end_spool(self._outcome, trouble)
             self._directory.set_outcome(self._outcome)
         except OSError:
             log.exception("The log of job %s could not be ended", self.job.id)
+
+    def _clear_elsewhere(self) -> str:
+        """What the job may have left where its commands ran; what went wrong, or an empty text."""
+        plan = self._order.plan
+        if plan is None or self._directory.runner is None:
+            return ""
+        trouble = EXECUTORS[plan.executor].clear(plan.settings, self._order.mark, self._directory)
+        if trouble:
+            log.error("Job %s: %s", self.job.id, trouble)
+        return trouble
 
     def _outcome_without_runner(self) -> Outcome:
         reason = self._directory.cancel_reason
@@ -299,13 +314,16 @@ class RunningJob:
             errors = "The runner of this job was killed; what the job did after that is not known."
         return Outcome(result="fail", error_type=ErrorType.INFRASTRUCTURE, errors=errors)
 
-    def _end_spool(self, outcome: Outcome) -> Outcome:
+    def _end_spool(self, outcome: Outcome, trouble: str) -> Outcome:
         """Every log ends with the job's result. If the runner got as far as that, its word holds."""
         with SpoolWriter(self._directory.spool) as spool:
             told = _told_outcome(spool.last_line())
             if told is not None:
                 return told
-            tell_failure(Journal(spool, lambda: None), outcome.error_type, outcome.errors or CANCELED)
+            journal = Journal(spool, lambda: None)
+            if trouble:
+                journal.say("warning", trouble)
+            tell_failure(journal, outcome.error_type, outcome.errors or CANCELED)
             return outcome
 
 

@@ -6,8 +6,8 @@ import time
 from typing import Any, Final
 
 from workers.builtin.journal import Journal
-from workers.builtin.plan import TestDefinition
 from workers.builtin.signals import RESULTS, Signal, measurement
+from workers.builtin.test_definitions import TestDefinition
 
 NAMESPACE: Final = "common"
 
@@ -74,8 +74,8 @@ class TestRun:
             path=self._definition.path,
             duration=duration,
             result="pass" if passed else "fail",
-            revision="unspecified",
             namespace=NAMESPACE,
+            **_origin(self._definition),
         )
 
     def _case(self, signal: Signal, number: int) -> None:
@@ -104,6 +104,17 @@ class TestRun:
         if self._set:
             extra["set"] = self._set
         self._journal.result(definition=self._definition.suite, case=name, result=result, **extra)
+
+
+def _origin(definition: TestDefinition) -> dict[str, str]:
+    source = definition.source
+    if source is None:
+        return {"revision": "unspecified"}
+    return {
+        "repository": source.shown,
+        "revision": source.revision or "unspecified",
+        "commit_id": definition.commit,
+    }
 
 
 def _how(exit_code: int) -> str:

@@ -16,7 +16,8 @@ from workers.builtin.client import Client, ServerError, Unavailable, Unknown
 from workers.builtin.config import WorkerConfig, own_version
 from workers.builtin.directory import JobDirectory, Order
 from workers.builtin.listener import Listener
-from workers.builtin.plan import InvalidPlan, make_plan
+from workers.builtin.plan import make_plan
+from workers.builtin.reading import InvalidPlan
 from workers.builtin.running_job import RunningJob
 from workers.messages import ErrorType, JobFiles, JobRef, Orders, StateChange
 
@@ -231,7 +232,7 @@ class Worker:
         except ServerError as error:
             log.warning("Job %s cannot be fetched now: %s", job.id, error)
             return False
-        order = _order(job, files)
+        order = _order(job, files, allow_files=self._config.allow_file_repositories)
         try:
             directory = JobDirectory.create(self._config.jobs, order)
         except OSError as error:
@@ -284,10 +285,10 @@ class Worker:
             job.join(deadline - time.monotonic())
 
 
-def _order(job: JobRef, files: JobFiles) -> Order:
+def _order(job: JobRef, files: JobFiles, *, allow_files: bool) -> Order:
     mark = f"{job.id}-{secrets.token_hex(8)}"
     try:
-        plan = make_plan(job.id, files)
+        plan = make_plan(job.id, files, allow_files=allow_files)
     except InvalidPlan as fault:
         return Order(job=job, mark=mark, version=own_version(), fault_type=fault.error_type, fault=str(fault))
     return Order(job=job, mark=mark, version=own_version(), plan=plan)

@@ -18,7 +18,7 @@ from core import yaml
 from tests.workers.builtin.lab_server import LabServer
 from workers.builtin.config import WorkerConfig
 from workers.builtin.directory import JobDirectory
-from workers.builtin.processes import MARK, Process, send_signal
+from workers.builtin.processes import MARK, JobProcesses, Process, send_signal
 from workers.builtin.worker import Worker
 
 
@@ -47,6 +47,13 @@ def marked_processes(directory: Path) -> set[int]:
     """Those whose environment says that a job of this worker started them."""
     home = f"HOME={directory}/jobs/".encode()
     return {pid for pid in _pids() if MARK.encode() in (text := _read(pid, "environ")) and home in text}
+
+
+def processes_of(directory: Path, job_id: int) -> JobProcesses:
+    """All that this machine runs for a job, the worker's own tools included; asked before the job is forgotten."""
+    order = JobDirectory(directory / "jobs" / str(job_id)).order
+    assert order is not None
+    return JobProcesses(mark=order.mark)
 
 
 def runners(directory: Path) -> set[int]:

@@ -8,7 +8,9 @@ import pytest
 
 from core import yaml
 from tests.workers.builtin.conftest import definition, jobs_definition
-from workers.builtin.plan import InvalidPlan, Plan, make_plan
+from workers.builtin.plan import Plan, make_plan
+from workers.builtin.reading import InvalidPlan
+from workers.builtin.test_definitions import GitSource
 from workers.messages import JobFiles
 
 
@@ -104,6 +106,46 @@ def test_the_most_particular_timeout_holds(
     assert plan.actions[0].timeout == seconds
 
 
+GIT: dict[str, Any] = {
+    "from": "git",
+    "repository": "https://example.com/tests.git",
+    "path": "smoke.yaml",
+    "name": "smoke",
+}
+
+
+def with_git(**keys: Any) -> str:
+    return changed(actions=[{"test": {"definitions": [GIT | keys]}}])
+
+
+def test_a_definition_in_a_repository_waits_for_its_steps() -> None:
+    keys = {"branch": "main", "revision": "v1.0", "history": False, "parameters": {"A": 1}}
+    plan = plan_of(with_git(**keys))
+
+    (test,) = plan.definitions
+    assert test.source == GitSource(address=GIT["repository"], branch="main", revision="v1.0", history=False)
+    assert (test.suite, test.steps, test.parameters) == ("0_smoke", (), {"A": "1"})
+    assert plan.fetch_timeout == 300
+    assert Plan.from_json(json.loads(json.dumps(asdict(plan)))) == plan
+
+
+def test_the_install_steps_may_be_skipped() -> None:
+    job = yaml.load(definition("run"))
+    item = job["actions"][0]["test"]["definitions"][0]
+    item["repository"]["install"] = {"deps": ["gcc"], "steps": ["install"]}
+    item["skip_install"] = ["all"]
+
+    plan = plan_of(yaml.dump(job))
+
+    assert (plan.definitions[0].steps, plan.warnings) == (("run",), ())
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    source = GitSource(address="https://alice:secret@example.com/a.git")
+
+    assert source.shown == "https://example.com/a.git"
+
+
 TEST: dict[str, Any] = yaml.load(definition("true"))["actions"][0]["test"]["definitions"][0]
 
 
@@ -131,9 +173,21 @@ TEST: dict[str, Any] = yaml.load(definition("true"))["actions"][0]["test"]["defi
             "`definitions` only, this block has",
         ),
         (
-            changed(actions=[{"test": {"definitions": [TEST | {"from": "git"}]}}]),
+            changed(actions=[{"test": {"definitions": [TEST | {"from": "url"}]}}]),
             "Configuration",
-            "inline definitions only, not 'git'",
+            "inline and git definitions, not 'url'",
+        ),
+        (with_git(repository="file:///srv/tests"), "Job", "fetches nothing from its own machine"),
+        (with_git(repository="/srv/tests"), "Job", "fetches nothing from its own machine"),
+        (with_git(repository="ext::sh -c id"), "Job", "repository: expected an address of https"),
+        (with_git(repository={"run": {}}), "Job", "repository: expected a text"),
+        (with_git(branch="--upload-pack=id"), "Job", "branch: '--upload-pack=id' is no name"),
+        (with_git(history="no"), "Job", "history: expected true or false"),
+        (with_git(skip_install=["everything"]), "Job", "skip_install: expected keys"),
+        (
+            changed(timeouts={"job": {"minutes": 1}, "actions": {"git-repo-action": {"minutes": 0}}}),
+            "Job",
+            "timeouts.actions.minutes: expected a whole number",
         ),
         (
             changed(actions=[{"test": {"definitions": [TEST | {"name": "../x"}]}}]),

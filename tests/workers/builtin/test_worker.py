@@ -170,6 +170,12 @@ def test_a_case_may_run_anything(lab: LabServer, start_worker: StartWorker) -> N
         "lava-test-case '' --result pass",
         "lava-test-set begin x",
         "lava-test-reference x --result pass",
+        "lava-background-process-start x",
+        "lava-background-process-start x --cmd",
+        "lava-background-process-start a/b --cmd true",
+        "lava-background-process-stop x",
+        "lava-background-process-start x --cmd sleep 9; lava-background-process-start x --cmd sleep 9",
+        "lava-background-process-start x --cmd sleep 9; lava-background-process-stop x --attach nothing text/plain",
     ],
 )
 def test_a_helper_that_is_used_wrongly_says_how_to_use_it(
@@ -179,7 +185,7 @@ def test_a_helper_that_is_used_wrongly_says_how_to_use_it(
 
     job = run_job(lab, definition(command))
 
-    assert any(line.startswith("Usage: lava-test-") for line in job.printed)
+    assert any(line.startswith("Usage: lava-") for line in job.printed)
     assert results_of(job) == {}
     assert job.cases("lava")["0_suite"]["result"] == "fail"
 
@@ -237,6 +243,53 @@ def test_a_test_may_end_the_job(lab: LabServer, start_worker: StartWorker) -> No
 
     assert job.printed == []
     assert (job.end.result, job.end.error_type, job.end.errors) == ("fail", "Test", "the board is on fire")
+
+
+def test_a_background_process_runs_beside_the_steps_until_it_is_stopped(
+    lab: LabServer, start_worker: StartWorker
+) -> None:
+    start_worker()
+
+    job = run_job(
+        lab,
+        definition(
+            "lava-background-process-start 'the watch' --cmd 'echo $$ > pid; echo seen >> notes; sleep 600 | cat'",
+            "while [ ! -s notes ]; do sleep 0.01; done",
+            "kill -0 $(cat pid) && echo running",
+            "lava-background-process-stop 'the watch' --attach notes text/plain",
+            "while kill -0 $(cat pid) 2>/dev/null; do sleep 0.01; done; echo gone",
+            "ls -A $TMPDIR",
+        ),
+    )
+
+    assert job.printed == ["running", "notes (text/plain):", "seen", "gone"]
+
+
+def test_a_background_command_that_ends_is_run_again(lab: LabServer, start_worker: StartWorker) -> None:
+    start_worker()
+
+    job = run_job(
+        lab,
+        definition(
+            "lava-background-process-start count --cmd 'echo again >> notes'",
+            'while [ "$(cat notes 2>/dev/null | wc -l)" -lt 2 ]; do sleep 0.01; done',
+            "lava-background-process-stop count",
+            "sort -u notes",
+        ),
+    )
+
+    assert job.printed == ["again"]
+
+
+def test_a_background_process_that_nobody_stops_ends_with_the_job(
+    lab: LabServer, start_worker: StartWorker, directory: Path
+) -> None:
+    start_worker()
+
+    job = run_job(lab, definition("lava-background-process-start forgotten --cmd sleep 600", "echo done"))
+
+    assert job.printed == ["done"]
+    assert not marked_processes(directory)
 
 
 def test_parameters_and_environment_reach_the_steps(lab: LabServer, start_worker: StartWorker) -> None:
@@ -467,8 +520,8 @@ def test_a_job_that_the_server_forgot_is_ended_and_dropped(
 @pytest.mark.parametrize(
     ("device", "words"),
     [
-        ("{executor: ssh}", "executor 'ssh'"),
-        ("{}", "executor None"),
+        ("{executor: telnet}", "expected one of shell, ssh, docker, podman"),
+        ("{}", "names no executor"),
         ("[", "not valid YAML"),
     ],
 )
