@@ -184,7 +184,7 @@ def _worker(arguments: Arguments) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     data = options.data_directory()
     chosen = options.load(data)
-    roles.worker(roles.own_worker(data, chosen["LISTEN"], chosen["PORT"], end_jobs_on_stop=False))
+    roles.worker(roles.own_worker(data, chosen, end_jobs_on_stop=False))
     return 0
 
 

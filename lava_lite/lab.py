@@ -27,7 +27,7 @@ def up() -> None:
     if chosen["EVENT_NOTIFICATION"]:
         claims.check_event_socket(chosen["EVENT_SOCKET"])
     unseen = _prepare(data)
-    config = roles.own_worker(data, host, port, end_jobs_on_stop=True)
+    config = roles.own_worker(data, chosen, end_jobs_on_stop=True)
     supervisor = Supervisor(
         [
             Role(name="web", run=partial(roles.web, listener), patience=WEB_PATIENCE),

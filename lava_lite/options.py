@@ -109,6 +109,12 @@ OPTIONS = (
         help="Networks (192.168.7.0/24) from which a worker may register without credentials; none by default.",
     ),
     Option(
+        name="WORKER_FILE_REPOSITORIES",
+        default=False,
+        read=boolean,
+        help="On: test definitions may come from git repositories on the built-in worker's machine (file:///...).",
+    ),
+    Option(
         name="LOG_TAIL_LIMIT",
         default=1024 * 1024,
         read=count,

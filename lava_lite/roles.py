@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lava_lite import options
 
@@ -104,15 +104,16 @@ def worker(config: WorkerConfig) -> None:
     _work_until_told({"worker": Worker(config).run})
 
 
-def own_worker(data: Path, host: str, port: int, *, end_jobs_on_stop: bool) -> WorkerConfig:
-    """The configuration of the worker that a lab has from its first start."""
+def own_worker(data: Path, chosen: Mapping[str, Any], *, end_jobs_on_stop: bool) -> WorkerConfig:
+    """The configuration of the worker that a lab has from its first start; `chosen`: the lab's settings."""
     from workers.builtin.config import WorkerConfig
 
     return WorkerConfig(
-        url=options.address(host, port).rstrip("/"),
+        url=options.address(chosen["LISTEN"], chosen["PORT"]).rstrip("/"),
         name=OUR_WORKER,
         directory=data / "worker",
         end_jobs_on_stop=end_jobs_on_stop,
+        allow_file_repositories=chosen["WORKER_FILE_REPOSITORIES"],
     )
 
 

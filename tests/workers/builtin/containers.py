@@ -43,18 +43,23 @@ _WAYS = (
 )
 
 
+class NoContainers(Exception):
+    """Says what this machine lacks, and how to get it."""
+
+
 class Containers:
     """`bin` is a directory for the PATH."""
 
     def __init__(self) -> None:
         podman = shutil.which("podman")
-        assert podman, "These tests need podman: install Debian's podman."
-        assert BUSYBOX.exists(), f"These tests need {BUSYBOX}: install Debian's busybox-static."
+        if not podman or not BUSYBOX.exists():
+            raise NoContainers("needs podman and a static busybox: apt-get install podman crun busybox-static")
         self.top = Path(tempfile.mkdtemp(prefix="ll", dir="/tmp"))  # podman wants a short path
         self.bin = self.top / "bin"
         self.bin.mkdir()
         said = [self._try(podman, *way) for way in _WAYS]
-        assert "" in said, f"podman runs no container here: {said}"
+        if "" not in said:
+            raise NoContainers(f"needs a podman that runs containers: {said}")
         self._name_docker()
 
     def run(self, *command: str, program: str = "podman", stdin: bytes = b"") -> str:

@@ -14,7 +14,7 @@ import pytest
 from core import yaml
 from tests.workers.builtin.conftest import definition, jobs_definition, kill_runner, processes_of
 from tests.workers.builtin.lab_server import LabServer, ServedJob
-from tests.workers.builtin.ssh_server import SshServer
+from tests.workers.builtin.ssh_server import PROGRAM, SshServer
 from tests.workers.builtin.test_repositories import Repository
 from tests.workers.builtin.test_worker import STUBBORN, StartProcess, StartWorker, results_of
 from workers.builtin.processes import start_time
@@ -24,6 +24,8 @@ Run = Callable[..., ServedJob]
 
 @pytest.fixture
 def board(tmp_path: Path) -> Iterator[SshServer]:
+    if not PROGRAM.exists():
+        pytest.skip("needs sshd: apt-get install openssh-server")
     board = SshServer(tmp_path / "board")
     yield board
     board.stop()
