@@ -53,7 +53,7 @@ class Containers:
     def __init__(self) -> None:
         podman = shutil.which("podman")
         if not podman or not BUSYBOX.exists():
-            raise NoContainers("needs podman and a static busybox: apt-get install podman crun busybox-static")
+            raise NoContainers("needs podman and busybox: apt-get install podman crun busybox-static")
         self.top = Path(tempfile.mkdtemp(prefix="ll", dir="/tmp"))  # podman wants a short path
         self.bin = self.top / "bin"
         self.bin.mkdir()
