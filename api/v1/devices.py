@@ -176,6 +176,7 @@ class OneHealth(DeviceResource):
 
 class Free(DeviceResource):
     permission_classes = [IsAuthenticated]
+    failures = {"POST": (409,)}
 
     @extend_schema(request=FreeBody, responses=DeviceSerializer)
     def post(self, request: Request, name: str) -> Response:
