@@ -64,7 +64,7 @@ PAGES = [
             "job, queued": "/job/{plan.queued}/",
             "job, results": "/job/{plan.plain}/?tab=results",
             "job, 50,000 results": "/job/{plan.big}/?tab=results",
-            "job, 50,000 results, last": "/job/{plan.big}/?tab=results&page=100",
+            "job, 50,000 results, last": "/job/{plan.big}/?tab=results&page=500",
             "job, definition": "/job/{plan.plain}/?tab=definition",
             "job, definition raw": "/job/{plan.plain}/definition",
             "job, log-tail": "/job/{plan.big}/log-tail?start=1400000",
