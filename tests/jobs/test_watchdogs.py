@@ -183,7 +183,7 @@ def test_the_queue_goes_on_past_a_job_that_hangs(alice: User) -> None:
 )
 def test_a_pass_reads_no_finished_job(question: Callable[[], Any], index: str) -> None:
     if connection.vendor != "sqlite":
-        pytest.skip("PostgreSQL reads a table of a few rows as a whole")
+        pytest.skip("needs SQLite: PostgreSQL reads a table of a few rows as a whole")
 
     assert f"SEARCH jobs_job USING INDEX {index}" in question().explain()
 
