@@ -13,7 +13,7 @@ from core import yaml
 from tests.workers.builtin.conftest import definition, jobs_definition, kill_runner, processes_of, runners
 from tests.workers.builtin.containers import IMAGE, SHELLLESS, Containers, NoContainers
 from tests.workers.builtin.lab_server import LabServer, ServedJob
-from tests.workers.builtin.test_repositories import Repository
+from tests.workers.builtin.test_repositories import Repository, definition_from_git
 from tests.workers.builtin.test_worker import STUBBORN, StartWorker, results_of
 from workers.builtin import running_job
 
@@ -105,10 +105,8 @@ def test_definitions_share_the_container(run: Run) -> None:
 
 def test_a_test_from_git_is_copied_into_it(run: Run, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "tests.git")
-    test = {"from": "git", "repository": repository.address, "path": "smoke/smoke.yaml", "name": "smoke"}
-    text = {"timeouts": {"job": {"minutes": 1}}, "actions": [{"test": {"definitions": [test]}}]}
 
-    job = run(yaml.dump(text))
+    job = run(definition_from_git(repository.address))
 
     assert job.printed == ["installing", "hello nobody", "first"]
 

@@ -55,6 +55,18 @@ class Repository:
         return self.git("rev-parse", "HEAD")
 
 
+def definition_from_git(address: str, timeouts: dict[str, Any] | None = None, **keys: Any) -> str:
+    """Of a job that runs the test of a `Repository`; `keys` are of its test definition."""
+    test = {"from": "git", "repository": address, "path": "smoke/smoke.yaml", "name": "smoke", **keys}
+    return yaml.dump(
+        {
+            "job_name": "test",
+            "timeouts": {"job": {"minutes": 1}, "action": {"minutes": 1}, **(timeouts or {})},
+            "actions": [{"test": {"definitions": [test]}}],
+        }
+    )
+
+
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     return Repository(tmp_path / "tests.git")
@@ -65,13 +77,7 @@ def run(lab: LabServer, start_worker: StartWorker) -> Iterator[Any]:
     start_worker(allow_file_repositories=True)
 
     def run_test(address: str, timeouts: dict[str, Any] | None = None, **keys: Any) -> ServedJob:
-        test = {"from": "git", "repository": address, "path": "smoke/smoke.yaml", "name": "smoke", **keys}
-        text = {
-            "job_name": "test",
-            "timeouts": {"job": {"minutes": 1}, "action": {"minutes": 1}, **(timeouts or {})},
-            "actions": [{"test": {"definitions": [test]}}],
-        }
-        job = lab.add_job(yaml.dump(text))
+        job = lab.add_job(definition_from_git(address, timeouts, **keys))
         lab.wait_for_end(job)
         return job
 
@@ -211,9 +217,7 @@ def test_a_job_that_waits_for_a_repository_can_be_canceled(
     lab: LabServer, start_worker: StartWorker, silent_host: str
 ) -> None:
     start_worker()
-    test = {"from": "git", "repository": silent_host, "path": "smoke.yaml", "name": "smoke"}
-    text = {"timeouts": {"job": {"minutes": 1}}, "actions": [{"test": {"definitions": [test]}}]}
-    job = lab.add_job(yaml.dump(text))
+    job = lab.add_job(definition_from_git(silent_host))
     lab.wait_until(lambda: f"Fetching tests from {silent_host}" in job.messages("info"))
 
     lab.cancel(job)
@@ -226,9 +230,7 @@ def test_nothing_is_fetched_from_the_workers_own_machine_unless_it_is_allowed(
     lab: LabServer, start_worker: StartWorker, repository: Repository
 ) -> None:
     start_worker()
-    test = {"from": "git", "repository": repository.address, "path": "smoke/smoke.yaml", "name": "smoke"}
-    text = {"timeouts": {"job": {"minutes": 1}}, "actions": [{"test": {"definitions": [test]}}]}
-    job = lab.add_job(yaml.dump(text))
+    job = lab.add_job(definition_from_git(repository.address))
     lab.wait_for_end(job)
 
     assert job.end.error_type == "Job"

@@ -15,7 +15,7 @@ from core import yaml
 from tests.workers.builtin.conftest import definition, jobs_definition, kill_runner, processes_of
 from tests.workers.builtin.lab_server import LabServer, ServedJob
 from tests.workers.builtin.ssh_server import PROGRAM, SshServer
-from tests.workers.builtin.test_repositories import Repository
+from tests.workers.builtin.test_repositories import Repository, definition_from_git
 from tests.workers.builtin.test_worker import STUBBORN, StartProcess, StartWorker, results_of
 from workers.builtin.processes import start_time
 
@@ -139,10 +139,8 @@ def test_the_environment_is_that_of_device_and_job(run: Run) -> None:
 
 def test_a_test_from_git_is_copied_over(run: Run, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "tests.git")
-    test = {"from": "git", "repository": repository.address, "path": "smoke/smoke.yaml", "name": "smoke"}
-    text = {"timeouts": {"job": {"minutes": 1}}, "actions": [{"test": {"definitions": [test]}}]}
 
-    job = run(yaml.dump(text))
+    job = run(definition_from_git(repository.address))
 
     assert job.printed == ["installing", "hello nobody", "first"]
     assert job.cases("lava")["0_smoke"]["commit_id"] == repository.first
