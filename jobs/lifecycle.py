@@ -387,9 +387,7 @@ def _apply(device: Device, state: DeviceState, *, job: int, broken: bool, cause:
 def _move(job: Job, move: Move, cause: Cause) -> None:
     job.state = move.target
     job.health = move.health
-    if move.target == State.FINISHED:
-        job.settle()
-    job.renew_deadline()
+    job.arrive()
     job.tell(*move.events, cause=cause)
     job.save()
 

@@ -260,14 +260,14 @@ class Job(AnnouncedModel):
             self.start_time = self.start_time or timezone.now()
         if move.target == State.FINISHED:
             self.end_time = self.end_time or timezone.now()
-            self.settle()
-        self.renew_deadline()
+        self.arrive()
 
-    def renew_deadline(self) -> None:
-        """For a job that came to its state just now."""
+    def arrive(self) -> None:
+        """Set what comes with the state that it came to just now: its deadline, and at the end its outcome."""
         self.deadline = watchdogs.deadline(State(self.state), self.job_timeout, timezone.now())
         if self.is_finished:
             self.lost_since = None
+            self.settle()
 
     @property
     def move(self) -> Move:

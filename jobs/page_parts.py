@@ -87,11 +87,12 @@ class Results:
         cls, tally: Tally, *, result: str = "", suite: str = "", size: int = RESULTS_OF_PAGE, page: int = 1
     ) -> Self:
         rows, chosen = tally.cases(start=(page - 1) * size, size=size, result=result, suite=suite)
+        everything = tally.all
         return cls(
             cases=rows,
             suites=[Suite(name=name, tally=_counted(counts)) for name, counts in tally.of_each_suite()],
-            tally=_counted(tally.all),
-            total=tally.all.total(),
+            tally=_counted(everything),
+            total=everything.total(),
             previous_page=page - 1 if page > 1 else None,
             next_page=page + 1 if page * size < chosen else None,
         )
@@ -108,10 +109,10 @@ class Verdict:
 
     @classmethod
     def of(cls, job: Job, attempt: int, tally: Tally) -> Self:
-        first = tally.first_failure()
+        first, tests = tally.first_failure(), tally.of_tests
         return cls(
-            total=tally.of_tests.total(),
-            failed=tally.of_tests[TestCase.Result.FAIL],
+            total=tests.total(),
+            failed=tests[TestCase.Result.FAIL],
             first=first,
             lines=_lines_of(job, attempt, first),
         )
