@@ -9,6 +9,8 @@ from typing import Any
 
 from core import yaml
 
+ACCESS = "access"  # how a person reaches the device: a line, or a list of lines
+
 Check = Callable[[Any], str]  # what is expected instead; empty if the value is right
 
 
@@ -26,8 +28,40 @@ def check(text: str) -> None:
         return
     if not isinstance(value, dict):
         raise InvalidDictionary("expected a mapping, for example “executor: shell”")
+    if ACCESS in value:
+        _check_access(value[ACCESS])
     if "executor" in value:
         settings_of(value)
+
+
+def access_of(text: str) -> tuple[str, ...]:
+    """The lines that tell a person how to reach the device; none of a dictionary that cannot be read."""
+    lines = _mapping(text).get(ACCESS) or ()
+    if isinstance(lines, str):
+        return tuple(lines.strip().splitlines())
+    return tuple(str(line) for line in lines) if isinstance(lines, list) else ()
+
+
+def for_worker(text: str) -> str:
+    """The dictionary without what is for people only."""
+    values = _mapping(text)
+    if ACCESS not in values:
+        return text
+    return yaml.dump({key: value for key, value in values.items() if key != ACCESS})
+
+
+def _mapping(text: str) -> Mapping[Any, Any]:
+    try:
+        values = yaml.load(text)
+    except yaml.YAMLError:
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _check_access(value: Any) -> None:
+    lines = value if isinstance(value, list) else [value]
+    if not lines or not all(isinstance(line, str) and line.strip() for line in lines):
+        raise InvalidDictionary(f"{ACCESS}: expected a text or a list of texts, got {value!r:.100}")
 
 
 def settings_of(dictionary: Mapping[str, Any]) -> Mapping[str, Any]:

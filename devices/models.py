@@ -16,6 +16,7 @@ from accounts.models import digest, make_secret
 from accounts.rights import Anyone
 from core import yaml
 from core.addresses import address
+from devices import dictionary
 from devices.states import USABLE, DeviceHealth, DeviceState, Urgency, WorkerHealth, WorkerState
 from events.announced import AnnouncedModel, AnnouncedQuerySet
 
@@ -255,6 +256,11 @@ class DeviceQuerySet(AnnouncedQuerySet):
             worker__health=WorkerHealth.ACTIVE,
         )
 
+    def to_be_held(self) -> DeviceQuerySet:
+        """Free now for a person: as for a job, but whether its worker is there makes no difference, or that it has none."""
+        on_hold = Q(worker__health__in=[WorkerHealth.MAINTENANCE, WorkerHealth.RETIRED])
+        return self.filter(state=DeviceState.IDLE, health__in=USABLE).exclude(on_hold)
+
 
 class Device(AnnouncedModel):
     """A board, or anything else that only one job may use at a time."""
@@ -326,8 +332,13 @@ class Device(AnnouncedModel):
 
     @property
     def configuration(self) -> str:
-        """The YAML that a worker gets."""
+        """The YAML that says how the device is used."""
         return self.dictionary or self.device_type.dictionary
+
+    @property
+    def access(self) -> tuple[str, ...]:
+        """How a person reaches it, line by line."""
+        return dictionary.access_of(self.configuration)
 
     @property
     def inherits_dictionary(self) -> bool:

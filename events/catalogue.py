@@ -93,6 +93,8 @@ _TYPES = (
     _job("overtime", "runs for longer than its wall time; it goes on", core4="flag_nonstop"),
     _job("lost", "its worker fell silent: it is ended after a grace time", core4="flag_zombie"),
     _job("found", "its worker came back within the grace time: it goes on"),
+    _job("expiring", "a reservation ends in some minutes, unless it is extended"),
+    _job("extended", "a reservation was given more time"),
     _job("resubmitted", "a stopped job was run again as a new job", core4="restart_stopped", pulp="waiting"),
     _job("deleted", "the row and its files are gone for good", core4="hard_remove_job"),
     EventType(name="device.added", subject="device", fires="a device appeared"),

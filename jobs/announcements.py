@@ -32,7 +32,9 @@ def payload(job: Job) -> dict[str, Any]:
         "end_time": job.end_time and job.end_time.isoformat(),
         "overtime_since": job.overtime_since and job.overtime_since.isoformat(),
         "lost_since": job.lost_since and job.lost_since.isoformat(),
-        "deadline": job.deadline and job.deadline.isoformat() if job.lost_since else None,
+        "deadline": job.deadline.isoformat() if job.deadline and _tells_deadline(job) else None,
+        "kind": job.kind if job.is_reservation else None,
+        "expiring_since": job.expiring_since and job.expiring_since.isoformat(),
     }
     return {
         "job": job.pk,
@@ -50,6 +52,11 @@ def payload(job: Job) -> dict[str, Any]:
         "visibility": str(Visibility(job.visibility).label),
         "pipeline": True,
     } | {key: value for key, value in optional.items() if value is not None}
+
+
+def _tells_deadline(job: Job) -> bool:
+    """Of a job whose worker is heard of, it is the lab's own business."""
+    return job.lost_since is not None or job.is_reservation
 
 
 def old_status(state: State, health: Health) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from statistics import median
 
 from django.db.models import Count, ExpressionWrapper, F, fields
+from django.utils import timezone
 
 from accounts.rights import Anyone
 from devices.models import Device, DeviceType
@@ -64,17 +66,45 @@ def of(device_type: DeviceType, user: Anyone) -> Capacity:
             at_work=sum(standings[standing] for standing in AT_WORK),
             queued=queued,
             durations=last_durations(device_type),
+            held=seconds_until(_held_until(device_type, user)),
         ),
     )
 
 
-def expected_wait(*, free: int, at_work: int, queued: int, durations: Sequence[float]) -> float | None:
-    """Seconds that a job submitted now would wait, if jobs take as long as the last ones did. None: unknown."""
+def expected_wait(
+    *, free: int, at_work: int, queued: int, durations: Sequence[float], held: Sequence[float] = ()
+) -> float | None:
+    """Seconds that a job submitted now would wait, if jobs take as long as the last ones did. None: unknown.
+
+    `held`: of the devices at work those that people hold, by the seconds until they are given back.
+    """
     if free and not queued:
         return 0.0
     if not at_work or not durations:
         return None
-    return median(durations) * (queued + 1) / at_work
+    took = max(median(durations), 0.001)
+    now, begun, working = 0.0, 0.0, max(0, at_work - len(held))
+    for end in sorted(held):
+        meanwhile = working * (end - now) / took
+        if begun + meanwhile >= queued + 1:
+            break
+        now, begun, working = end, begun + meanwhile + 1, working + 1
+        if begun >= queued + 1:
+            return now
+    return now + took * (queued + 1 - begun) / working
+
+
+def seconds_until(times: Iterable[datetime]) -> list[float]:
+    now = timezone.now()
+    return [max(0.0, (time - now).total_seconds()) for time in times]
+
+
+def _held_until(device_type: DeviceType, user: Anyone) -> list[datetime]:
+    """When people give back the devices of this type that may be seen and would run jobs."""
+    visible = Device.objects.visible_to(user).filter(device_type=device_type, health__in=USABLE)
+    of_jobs = visible.filter(worker__state=WorkerState.ONLINE, worker__health=WorkerHealth.ACTIVE)
+    held = Job.objects.held().filter(device__in=of_jobs, deadline__isnull=False)
+    return list(held.values_list("deadline", flat=True))
 
 
 def standing(
@@ -105,7 +135,7 @@ def _standings(device_type: DeviceType, user: Anyone) -> Counter[Standing]:
 def last_durations(device_type: DeviceType) -> list[float]:
     """Seconds that the last jobs of a type took."""
     duration = ExpressionWrapper(F("end_time") - F("start_time"), output_field=fields.DurationField())
-    ended = Job.objects.filter(
+    ended = Job.objects.for_workers().filter(
         device_type=device_type,
         state=State.FINISHED,
         health__in=(Health.COMPLETE, Health.INCOMPLETE),

@@ -35,6 +35,7 @@ INSTALL_PARTS = ("keys", "sources", "deps", "steps", "all", "git-repos")  # that
 MULTINODE = "lava-multinode"
 WALL_TIME = "wall_time"
 DEVICE = "device"
+RESERVATION = "reservation"
 SHELL = "shell"
 REPOSITORIES = ("https", "http", "ssh", "git")  # protocols by which test definitions are fetched
 FILES = "file"  # and the one that a worker has to allow
@@ -92,6 +93,7 @@ class Definition:
     queue_timeout: timedelta | None
     wall_time: timedelta | None
     device: str | None  # the only one that will do
+    is_reservation: bool  # `job_timeout` is how long a person wants to hold a device
     metadata: Mapping[str | int, Any]
     lava_lite: Mapping[str, Any]
     is_multinode: bool
@@ -199,7 +201,8 @@ def _check_job(faults: _Faults, job: Any) -> None:
     for key, example in _REQUIRED.items():
         if key not in job and not (key == "device_type" and _is_multinode(job)):
             faults.add((key,), f"is required, for example `{example}`")
-    for key, check in _CHECKS.items():
+    checks = _CHECKS if _get(job, "lava_lite", RESERVATION) is not True else _CHECKS_OF_RESERVATION
+    for key, check in checks.items():
         if key in job:
             check(faults, (key,), job[key])
     _check_lengths(faults, job)
@@ -294,6 +297,8 @@ def _check_ours(faults: _Faults, at: Path, value: Any) -> None:
         _check_timeout(faults, (*at, WALL_TIME), ours[WALL_TIME])
     if DEVICE in ours:
         _check_name(faults, (*at, DEVICE), ours[DEVICE])
+    if RESERVATION in ours:
+        _check_boolean(faults, (*at, RESERVATION), ours[RESERVATION])
 
 
 def _check_boolean(faults: _Faults, at: Path, value: Any) -> None:
@@ -393,6 +398,11 @@ def _check_actions(faults: _Faults, at: Path, value: Any) -> None:
         return
     for index, action in enumerate(value):
         _check_action(faults, (*at, index), action)
+
+
+def _check_no_actions(faults: _Faults, at: Path, value: Any) -> None:
+    if value != []:
+        faults.add(at, "expected [], as nothing runs in a reservation")
 
 
 def _check_action(faults: _Faults, at: Path, action: Any) -> None:
@@ -561,6 +571,7 @@ _CHECKS: dict[str, Check] = {
     "reboot_to_fastboot": _check_boolean,
     "lava_lite": _check_ours,
 }
+_CHECKS_OF_RESERVATION = _CHECKS | {"actions": _check_no_actions}
 _TIMEOUTS: dict[str, Check] = {
     "job": _check_timeout,
     "action": _check_timeout,
@@ -591,6 +602,7 @@ def _definition(text: str, data: dict[str, Any]) -> Definition:
         queue_timeout=_timedelta(timeouts["queue"]) if "queue" in timeouts else None,
         wall_time=_timedelta(ours[WALL_TIME]) if WALL_TIME in ours else None,
         device=ours.get(DEVICE),
+        is_reservation=ours.get(RESERVATION, False),
         metadata=data.get("metadata", {}),
         lava_lite=ours,
         is_multinode=_is_multinode(data),

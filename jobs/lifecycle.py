@@ -21,9 +21,9 @@ from devices.models import Device, DeviceType, Tag, Worker
 from devices.states import WorkerState
 from events.outbox import Cause
 from jobs import definition as definitions
-from jobs import watchdogs
+from jobs import reservations, watchdogs
 from jobs.definition import Definition, Fault, InvalidDefinition
-from jobs.models import Attempt, Job, Visibility
+from jobs.models import Attempt, Job, Kind, Visibility
 from jobs.moving import Held, apply, carry_over, hold, step, tell, whole
 from jobs.states import INFRASTRUCTURE_ERRORS, ON_A_DEVICE, Health, InvalidMove, Move, State, find_move
 
@@ -135,6 +135,8 @@ def cancel(job_id: int, *, by: str, reason: str = "") -> Job:
     elif job.state in (State.SCHEDULED, State.RUNNING):
         job.failure_comment = reason
         carry_over(held, find_move(State(job.state), State.CANCELING, Health.UNKNOWN), why)
+        if job.is_reservation:
+            reservations.let_go(held, why)
     return job
 
 
@@ -265,8 +267,9 @@ def carry_over_to_device(job: Job, move: Move, cause: Cause) -> None:
         _begin_attempt(job, device)
     if move.target == State.FINISHED:
         # Whoever ended it by hand says that the device is free. What its worker still has of it is to stop.
+        unconfirmed_since = None if job.is_reservation else job.end_time
         Attempt.objects.filter(job=job, number=job.attempt).update(
-            ended=job.end_time, unconfirmed_since=job.end_time
+            ended=job.end_time, unconfirmed_since=unconfirmed_since
         )
 
 
@@ -319,11 +322,14 @@ def _final_health(job: Job, ending: Ending) -> Health:
 
 @transaction.atomic
 def _accept(definition: Definition, *, by: User, resubmitted_from: Job | None) -> Job:
+    if definition.is_reservation:
+        reservations.one_at_a_time(by)
     device_type = _find_type(definition)
     if faults := _faults_in_this_lab(definition, device_type, by=by):
         raise InvalidDefinition(faults)
     visibility = definition.visibility
     job = Job(
+        kind=Kind.RESERVATION if definition.is_reservation else Kind.JOB,
         submitter=by,
         description=definition.name,
         definition=definition.text,
@@ -359,6 +365,7 @@ def _faults_in_this_lab(definition: Definition, device_type: DeviceType | None, 
     faults = definitions.faults_for_executor(definition, device_type.executor)
     faults += _faults_of_devices(definition, device_type, by)
     faults += _faults_of_groups(definition)
+    faults += reservations.faults(definition, by)
     return faults
 
 

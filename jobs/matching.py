@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -32,11 +32,12 @@ class Waiting:
     allowed: frozenset[str] | None = (
         None  # the devices its submitter may use; None: all. One set for many jobs
     )
+    needs_worker: bool = True  # a reservation needs none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idle:
-    """A device that could begin a job now."""
+    """A device that could begin a job now, or be held by a person."""
 
     name: str
     device_type: str
@@ -55,9 +56,9 @@ def match(waiting: Iterable[Waiting], idle: Iterable[Idle], room: Mapping[str, i
     """Pairs in the order in which the jobs chose.
 
     `room` says how many more jobs each usable worker takes (None: any number; never below 0); a device whose
-    worker is not in it gets none. The order of `waiting` and `idle` makes no difference.
+    worker is not in it gets none that needs a worker. The order of `waiting` and `idle` makes no difference.
     """
-    shelves = _shelves(device for device in idle if device.worker in room)
+    shelves = _shelves(idle)
     left: Room = dict(room.items())
     pairs: list[Pair] = []
     for job in sorted((job for job in waiting if job.device_type in shelves), key=_urgency):
@@ -89,6 +90,7 @@ class _Shelf:
     def __init__(self, devices: Sequence[Idle]) -> None:
         self._devices = sorted(devices, key=_preference)
         self._free = (1 << len(self._devices)) - 1
+        self._full = 0  # their workers take no more
         self._named = {device.name: 1 << place for place, device in enumerate(self._devices)}
         self._tagged: defaultdict[str, int] = defaultdict(int)
         self._of_worker: defaultdict[str | None, int] = defaultdict(int)
@@ -103,18 +105,23 @@ class _Shelf:
         while fitting := self._free and self._fitting(job):
             lowest = fitting & -fitting
             device = self._devices[lowest.bit_length() - 1]
-            room = left[device.worker]
-            if room == 0:
-                self._free &= ~self._of_worker[device.worker]
+            if job.needs_worker and not self._take_room(device.worker, left):
                 continue
-            if room is not None:
-                left[device.worker] = room - 1
             self._free ^= lowest
             return device.name
         return None
 
+    def _take_room(self, worker: str | None, left: Room) -> bool:
+        room = left.get(worker, 0)
+        if room == 0:
+            self._full |= self._of_worker[worker]
+            return False
+        if room is not None:
+            left[worker] = room - 1
+        return True
+
     def _fitting(self, job: Waiting) -> int:
-        fitting = self._free
+        fitting = self._free & ~self._full if job.needs_worker else self._free
         for tag in job.tags:
             fitting &= self._tagged.get(tag, 0)
         if job.device is not None:
@@ -137,6 +144,7 @@ class Standing(StrEnum):
 
     IDLE = "free"
     BUSY = "busy"
+    HELD = "held by a person"
     CLOSED = "closed until the end of a job there is confirmed"
     FULL = "on a worker that takes no more jobs now"
     OFFLINE = "on a worker that is offline"
@@ -145,7 +153,7 @@ class Standing(StrEnum):
     LOOPING = "looping health checks"
 
 
-AT_WORK = (Standing.IDLE, Standing.BUSY, Standing.FULL)
+AT_WORK = (Standing.IDLE, Standing.BUSY, Standing.HELD, Standing.FULL)
 
 
 class Cause(StrEnum):
@@ -167,6 +175,11 @@ class Candidate:
     device_type: str
     tags: frozenset[str] = frozenset()
     standing: Standing
+    without_worker: Standing | None = None  # for what needs no worker; None: the same
+    held_until: datetime | None = None  # by a person
+
+    def standing_for(self, job: Waiting) -> Standing:
+        return self.standing if job.needs_worker else self.without_worker or self.standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +187,7 @@ class Reason:
     cause: Cause
     sentence: str
     at_work: int = 0  # devices that fit and run jobs, or could
+    held_until: tuple[datetime, ...] = ()  # of those at work that people hold
 
 
 def why(job: Waiting, candidates: Iterable[Candidate]) -> Reason:
@@ -190,7 +204,9 @@ def why(job: Waiting, candidates: Iterable[Candidate]) -> Reason:
     allowed = [device for device in tagged if job.allowed is None or device.name in job.allowed]
     if not allowed:
         return _reason(Cause.NOT_ALLOWED, "Its submitter may not use any device that fits.")
-    return _standing_of(allowed) if job.device is None else _standing_of_one(allowed[0])
+    because = _standing_of(job, allowed) if job.device is None else _standing_of_one(job, allowed[0])
+    held = [device.held_until for device in allowed if device.standing_for(job) is Standing.HELD]
+    return replace(because, held_until=tuple(until for until in held if until is not None))
 
 
 def _missing_tags(job: Waiting, devices: Sequence[Candidate]) -> str:
@@ -202,8 +218,8 @@ def _missing_tags(job: Waiting, devices: Sequence[Candidate]) -> str:
     return f"No device of the type {job.device_type} has all of the tags {wanted}."
 
 
-def _standing_of(devices: Sequence[Candidate]) -> Reason:
-    count = Counter(device.standing for device in devices)
+def _standing_of(job: Waiting, devices: Sequence[Candidate]) -> Reason:
+    count = Counter(device.standing_for(job) for device in devices)
     at_work = sum(count[standing] for standing in AT_WORK)
     if count[Standing.IDLE]:
         sentence = "A device that fits is free: it starts next, after the jobs before it."
@@ -214,13 +230,14 @@ def _standing_of(devices: Sequence[Candidate]) -> Reason:
     return _reason(Cause.UNAVAILABLE, f"No device that fits is in service: {told}.")
 
 
-def _standing_of_one(device: Candidate) -> Reason:
+def _standing_of_one(job: Waiting, device: Candidate) -> Reason:
     """Of the only one that will do."""
-    if device.standing is Standing.IDLE:
+    standing = device.standing_for(job)
+    if standing is Standing.IDLE:
         sentence = f"{device.name} is free: the job starts next there, after the jobs before it."
         return Reason(cause=Cause.NEXT, sentence=sentence, at_work=1)
-    cause = Cause.BUSY if device.standing in AT_WORK else Cause.UNAVAILABLE
-    sentence = f"It waits for {device.name} alone, which is {device.standing}."
+    cause = Cause.BUSY if standing in AT_WORK else Cause.UNAVAILABLE
+    sentence = f"It waits for {device.name} alone, which is {standing}."
     return Reason(cause=cause, sentence=sentence, at_work=int(cause is Cause.BUSY))
 
 

@@ -44,6 +44,11 @@ class Visibility(models.TextChoices):
     GROUP = "group", "Group only"
 
 
+class Kind(models.TextChoices):
+    JOB = "job"  # a worker runs it
+    RESERVATION = "reservation"  # a person holds a device: `jobs.reservations`
+
+
 class JobQuerySet(AnnouncedQuerySet):
     def lock(self, pk: int) -> Job:
         # Every event of a job names its submitter.
@@ -77,9 +82,30 @@ class JobQuerySet(AnnouncedQuerySet):
         looked_after = Q(device__in=devices) | Q(device__isnull=True, device_type__in=types)
         return self.filter(looked_after | Q(submitter=user))
 
+    def for_workers(self) -> JobQuerySet:
+        return self.filter(kind=Kind.JOB)
+
+    def reservations(self) -> JobQuerySet:
+        return self.filter(kind=Kind.RESERVATION)
+
+    def held(self) -> JobQuerySet:
+        """The reservations that have a device now."""
+        return self.reservations().filter(state__in=ON_A_DEVICE)
+
+    def unsettled(self) -> JobQuerySet:
+        """The reservations for which the lab has to do what a worker does for a job: begin them, or end them."""
+        is_over = Q(state=State.RUNNING, deadline__lt=timezone.now())
+        return self.reservations().filter(Q(state__in=(State.SCHEDULED, State.CANCELING)) | is_over)
+
+    def expiring(self) -> JobQuerySet:
+        """The reservations that end soon, and of which that has not been told yet."""
+        warning = watchdogs.reservation_warning()
+        running = self.reservations().filter(state=State.RUNNING, expiring_since__isnull=True)
+        return running.filter(deadline__lt=timezone.now() + warning, job_timeout__gt=warning)
+
     def overdue(self) -> JobQuerySet:
         """Those for whose workers the lab waits no longer, by how long it has waited."""
-        return self.filter(deadline__lt=timezone.now()).order_by("deadline")
+        return self.for_workers().filter(deadline__lt=timezone.now()).order_by("deadline")
 
     def over_wall_time(self) -> JobQuerySet:
         """Those that have run for longer than their wall time, and of which that has not been told yet."""
@@ -91,7 +117,7 @@ class JobQuerySet(AnnouncedQuerySet):
         is_silent = Q(device__worker__state=WorkerState.OFFLINE)
         is_lost = Q(lost_since__isnull=False)
         odd = (is_silent & ~is_lost) | (is_lost & Q(device__worker__state=WorkerState.ONLINE))
-        return self.filter(odd, state__in=ON_A_DEVICE)
+        return self.for_workers().filter(odd, state__in=ON_A_DEVICE)
 
     def unfinished(self) -> JobQuerySet:
         return self.filter(state__in=UNFINISHED)
@@ -101,7 +127,7 @@ class JobQuerySet(AnnouncedQuerySet):
         return self.filter(state=State.SUBMITTED).order_by("-priority", "submit_time", "id")
 
     def of_worker(self, worker: str) -> JobQuerySet:
-        return self.filter(device__worker=worker, state__in=ON_A_DEVICE)
+        return self.for_workers().filter(device__worker=worker, state__in=ON_A_DEVICE)
 
     def recent(self) -> JobQuerySet:
         return self.order_by("-id")
@@ -112,6 +138,7 @@ class Job(AnnouncedModel):
 
     GUARDED: ClassVar[frozenset[str]] = frozenset({"state", "health"})
 
+    kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.JOB, editable=False)
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     submitter = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="jobs")
     description = models.CharField(max_length=200)  # the definition's job_name
@@ -140,6 +167,7 @@ class Job(AnnouncedModel):
     # On a device: when the lab waits no longer for the worker's word. `jobs.watchdogs` has the rules.
     deadline = models.DateTimeField(null=True, blank=True, editable=False)
     lost_since = models.DateTimeField(null=True, blank=True, editable=False)  # its worker fell silent
+    expiring_since = models.DateTimeField(null=True, blank=True, editable=False)  # its holder was warned
     error_type = models.CharField(max_length=32, blank=True)
     failure_comment = models.TextField(blank=True)
     resubmitted_from = models.ForeignKey(
@@ -187,6 +215,7 @@ class Job(AnnouncedModel):
             models.Index(fields=["submitter", "-id"], name="job_submitter"),
             models.Index(fields=["-end_time", "-id"], name="job_end"),
             models.Index(fields=["deadline"], condition=Q(deadline__isnull=False), name="job_deadline"),
+            models.Index(fields=["-id"], condition=Q(kind="reservation"), name="job_reservation"),
             # All that says who sees a job, and what else lists are counted and searched by: the rows themselves are
             # as long as their definitions.
             models.Index(
@@ -212,6 +241,10 @@ class Job(AnnouncedModel):
 
     def get_absolute_url(self) -> str:
         return address("job", self.pk)
+
+    @property
+    def is_reservation(self) -> bool:
+        return self.kind == Kind.RESERVATION
 
     @property
     def is_finished(self) -> bool:
@@ -268,7 +301,8 @@ class Job(AnnouncedModel):
 
     def arrive(self) -> None:
         """Set what comes with the state that it came to just now: its deadline, and at the end its outcome."""
-        self.deadline = watchdogs.deadline(State(self.state), self.job_timeout, timezone.now())
+        rule = watchdogs.end_of_reservation if self.is_reservation else watchdogs.deadline
+        self.deadline = rule(State(self.state), self.job_timeout, timezone.now())
         if self.is_finished:
             self.lost_since = None
             self.settle()

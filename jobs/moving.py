@@ -58,12 +58,17 @@ def hold(job_id: int) -> Held:
     return Held(job=job, device=device)
 
 
-def carry_over(held: Held, move: Move, cause: Cause, *, broken: bool = False) -> None:
-    """Move the job and its device. The device first, as in LAVA's stream of events."""
+def carry_over(
+    held: Held, move: Move, cause: Cause, *, broken: bool = False, of_device: Cause | None = None
+) -> None:
+    """Move the job and its device. The device first, as in LAVA's stream of events.
+
+    `of_device` is told with the device, to those who see it and need not see the job, if `cause` is not for them.
+    """
     if held.device is not None:
         held.job.device = held.device  # the same instance, so that payloads need no query
         if move.device is not None:
-            apply(held.device, move.device, job=held.job.pk, broken=broken, cause=cause)
+            apply(held.device, move.device, job=held.job.pk, broken=broken, cause=of_device or cause)
         if move.closes:
             # Who sees the device need not see the job, and is told nothing of what is said of it.
             devices.close(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Q
@@ -15,11 +17,11 @@ from devices import lifecycle as devices
 from devices.lifecycle import DeviceBusy
 from devices.models import Device, Worker
 from devices.states import DeviceState
-from jobs import lifecycle
+from jobs import lifecycle, reservations
 from jobs.matching import Idle, Waiting, match
-from jobs.models import Job, expired
+from jobs.models import Job, Kind, expired
 from jobs.open_devices import OpenDevices
-from jobs.states import InvalidMove
+from jobs.states import InvalidMove, State
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,10 @@ def run_once() -> int:
     _flag_jobs()
     _flag_overtime()
     _end_overdue_jobs()
-    return _assign()
+    assigned = _assign()
+    _settle_reservations()
+    _flag_expiring()
+    return assigned
 
 
 def _mark_silent_workers() -> None:
@@ -74,12 +79,25 @@ def _end_overdue_jobs() -> None:
         log.warning("Job %s: %s", job_id, job.failure_comment, extra={"action": "job_ended", "job": job_id})
 
 
+def _settle_reservations() -> None:
+    """Those that got a device just now too, and those that a crash or a change by hand left behind."""
+    for job_id in list(Job.objects.unsettled().values_list("pk", flat=True)):
+        job = reservations.settle(job_id)
+        log.info("Reservation %s is %s", job_id, State(job.state).label, extra={"job": job_id})
+
+
+def _flag_expiring() -> None:
+    for job_id in list(Job.objects.expiring().values_list("pk", flat=True)):
+        reservations.flag_expiring(job_id)
+
+
 def _assign() -> int:
     idle = _idle_devices()
-    waiting = _waiting_jobs(idle) if idle else []
-    if not waiting:
+    if not idle:
         return 0
-    return sum(_schedule(pair.job, pair.device) for pair in match(waiting, idle, _room()))
+    room = _room()
+    waiting = _waiting_jobs(idle, room)
+    return sum(_schedule(pair.job, pair.device) for pair in match(waiting, idle, room))
 
 
 def _schedule(job_id: int, device: str) -> bool:
@@ -102,15 +120,18 @@ def _idle_devices() -> list[Idle]:
             worker=device.worker_id,
             last_used=device.last_used,
         )
-        for device in Device.objects.idle().prefetch_related("tags")
+        for device in Device.objects.to_be_held().prefetch_related("tags")
     ]
 
 
-def _waiting_jobs(idle: list[Idle]) -> list[Waiting]:
+def _waiting_jobs(idle: list[Idle], room: Mapping[str, int | None]) -> list[Waiting]:
     types = {device.device_type for device in idle}
-    fitting = Job.objects.queued().filter(device_type__in=types).prefetch_related("tags")
+    at_work = {device.device_type for device in idle if device.worker in room}
+    fitting = Job.objects.queued().filter(_wants(at_work) | _wants(types, kind=Kind.RESERVATION))
     queued = list(
-        fitting.only("pk", "device_type_id", "priority", "submit_time", "submitter_id", "wanted_device")
+        fitting.prefetch_related("tags").only(
+            "pk", "kind", "device_type_id", "priority", "submit_time", "submitter_id", "wanted_device"
+        )
     )
     open_devices = OpenDevices({job.submitter_id for job in queued})
     return [
@@ -121,14 +142,20 @@ def _waiting_jobs(idle: list[Idle]) -> list[Waiting]:
             priority=job.priority,
             submitted=job.submit_time,
             device=job.wanted_device or None,
+            needs_worker=not job.is_reservation,
             allowed=open_devices.of(job.submitter_id),
         )
         for job in queued
     ]
 
 
+def _wants(types: set[str], **fields: Any) -> Q:
+    return Q(device_type__in=types, **fields)
+
+
 def _room() -> dict[str, int | None]:
-    """How many more jobs each worker takes; None: no limit."""
-    busy = Count("devices", filter=~Q(devices__state=DeviceState.IDLE))
+    """How many more jobs each worker takes; None: no limit. A device that a person holds costs it nothing."""
+    at_work = ~Q(devices__state=DeviceState.IDLE) & ~Q(devices__in=Job.objects.held().values("device"))
+    busy = Count("devices", filter=at_work)
     workers = Worker.objects.usable().annotate(busy=busy).values_list("name", "job_limit", "busy")
     return {name: max(limit - used, 0) if limit else None for name, limit, used in workers}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db.models import Q
@@ -38,6 +38,7 @@ class Prospect:
                 at_work=because.at_work,
                 queued=place - 1,
                 durations=capacity.last_durations(job.device_type),
+                held=capacity.seconds_until(because.held_until),
             )
         return cls(
             reason=because,
@@ -61,7 +62,9 @@ def reasons(jobs: Sequence[Job]) -> dict[int, Reason]:
     """Of several jobs, by their ids: the devices are asked for once."""
     types = {job.device_type_id for job in jobs}
     devices = Device.objects.in_service().filter(device_type__in=types)
-    candidates = [_candidate(device) for device in devices.select_related("worker").prefetch_related("tags")]
+    held = dict(Job.objects.held().filter(device_type__in=types).values_list("device", "deadline"))
+    found = devices.select_related("worker").prefetch_related("tags")
+    candidates = [_candidate(device, held) for device in found]
     open_devices = OpenDevices({job.submitter_id for job in jobs})
     return {job.pk: why(_waiting(job, open_devices), candidates) for job in jobs}
 
@@ -74,22 +77,25 @@ def _waiting(job: Job, open_devices: OpenDevices) -> Waiting:
         priority=job.priority,
         submitted=job.submit_time,
         device=job.wanted_device or None,
+        needs_worker=not job.is_reservation,
         allowed=open_devices.of(job.submitter_id),
     )
 
 
-def _candidate(device: Device) -> Candidate:
+def _candidate(device: Device, held: Mapping[str, datetime | None]) -> Candidate:
+    standing = _standing(device, is_held=device.name in held)
     return Candidate(
         name=device.name,
         device_type=device.device_type_id,
         tags=frozenset(tag.name for tag in device.tags.all()),
-        standing=_standing(device),
+        standing=_with_worker(device, standing),
+        without_worker=standing,
+        held_until=held.get(device.name),
     )
 
 
-def _standing(device: Device) -> Standing:
-    """What keeps it longest comes first: its health, then its worker, then a job."""
-    worker = device.worker
+def _standing(device: Device, *, is_held: bool) -> Standing:
+    """What keeps it longest comes first: its health, then a worker that somebody took out, then a job."""
     match device.health:
         case DeviceHealth.MAINTENANCE:
             return Standing.MAINTENANCE
@@ -97,10 +103,19 @@ def _standing(device: Device) -> Standing:
             return Standing.BAD
         case DeviceHealth.LOOPING:
             return Standing.LOOPING
-    if worker is None or worker.state == WorkerState.OFFLINE:
-        return Standing.OFFLINE
     if device.is_closed:
         return Standing.CLOSED
+    if is_held:
+        return Standing.HELD
     if device.state != DeviceState.IDLE:
         return Standing.BUSY
-    return Standing.IDLE if worker.health == WorkerHealth.ACTIVE else Standing.FULL
+    is_out = device.worker is not None and device.worker.health != WorkerHealth.ACTIVE
+    return Standing.FULL if is_out else Standing.IDLE
+
+
+def _with_worker(device: Device, standing: Standing) -> Standing:
+    """The same for a job, which needs a worker that is there."""
+    if standing in (Standing.MAINTENANCE, Standing.BAD, Standing.LOOPING):
+        return standing
+    is_away = device.worker is None or device.worker.state == WorkerState.OFFLINE
+    return Standing.OFFLINE if is_away else standing

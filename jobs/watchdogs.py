@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 
 from core.templatetags.lab import duration
-from jobs.states import State
+from jobs.states import ON_A_DEVICE, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,11 @@ def deadline(state: State, job_timeout: timedelta | None, since: datetime) -> da
         case State.CANCELING:
             return since + cancel_grace()
     return None
+
+
+def end_of_reservation(state: State, length: timedelta | None, since: datetime) -> datetime | None:
+    """When the lab takes a device back. Without grace, as no worker has to tell the end."""
+    return since + length if length is not None and state in ON_A_DEVICE else None
 
 
 def deadline_when_lost(state: State, before: datetime | None, now: datetime) -> datetime | None:
@@ -83,6 +88,10 @@ def lost_grace() -> timedelta:
 
 def cancel_grace() -> timedelta:
     return timedelta(seconds=settings.CANCEL_GRACE)
+
+
+def reservation_warning() -> timedelta:
+    return timedelta(seconds=settings.RESERVATION_WARNING)
 
 
 def _named(setting: str) -> str:

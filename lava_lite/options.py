@@ -145,6 +145,24 @@ OPTIONS = (
         help="Seconds after which a job counts as canceled, if its worker has not confirmed that it stopped.",
     ),
     Option(
+        name="RESERVATION_LIMIT",
+        default=8 * 3600,
+        read=count,
+        help="Seconds for which a person may hold a device at most, extensions and all; 0: nobody reserves.",
+    ),
+    Option(
+        name="RESERVATIONS_PER_PERSON",
+        default=2,
+        read=count,
+        help="How many reservations one person may hold or wait for at once.",
+    ),
+    Option(
+        name="RESERVATION_WARNING",
+        default=600,
+        read=count,
+        help="Seconds before the end of a reservation at which that is told (`job.expiring`).",
+    ),
+    Option(
         name="TIME_ZONE",
         default="UTC",
         read=str,

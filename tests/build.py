@@ -21,9 +21,10 @@ from devices.models import Device, DeviceRight, DeviceType, DeviceTypeRight, Rig
 from devices.states import DeviceHealth, WorkerState
 from events.models import Event
 from events.outbox import Cause
-from jobs import lifecycle
+from jobs import lifecycle, reservations
 from jobs.lifecycle import Ending
 from jobs.models import Attempt, Job, TestCase, TestSuite
+from jobs.reservations import Wish
 from jobs.states import State
 
 PASSWORD = "correct horse battery"
@@ -165,6 +166,29 @@ def job(
     if state == State.FINISHED:
         lifecycle.finish(pk, ending, worker="worker01")
     found: Job = Job.objects.get(pk=pk)
+    return found
+
+
+def wish(**fields: Any) -> Wish:
+    """For a device of the type qemu, for an hour, unless the fields say something else."""
+    return Wish(
+        **{"device_type": "qemu", "length": timedelta(hours=1), "purpose": "bisecting the boot"} | fields
+    )
+
+
+def reservation(
+    *, by: User | None = None, state: State = State.RUNNING, device: str = "qemu01", **of_wish: Any
+) -> Job:
+    """One that waits (SUBMITTED), or is held on the device of this name."""
+    _device(device)
+    job = lifecycle.submit(wish(**of_wish).definition(), by=by or user("alice"))
+    if state != State.SUBMITTED:
+        lifecycle.schedule(job.pk, device)
+    if state not in (State.SUBMITTED, State.SCHEDULED):
+        reservations.settle(job.pk)
+    if state == State.FINISHED:
+        reservations.release(job.pk, by=job.submitter.username)
+    found: Job = Job.objects.get(pk=job.pk)
     return found
 
 

@@ -19,6 +19,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from devices import dictionary
 from devices import lifecycle as devices
 from devices.models import Worker, name_is_plain
 from jobs import definition as definitions
@@ -175,7 +176,7 @@ def _files(job: Job) -> JobFiles:
     return JobFiles(
         # Whatever was accepted goes out, also when the limit for new ones is another meanwhile.
         definition=definitions.parse(job.definition, max_bytes=len(job.definition.encode())).for_worker(),
-        device=device.configuration if device else "{}",
+        device=dictionary.for_worker(device.configuration) if device else "{}",
     )
 
 

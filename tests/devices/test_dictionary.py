@@ -86,3 +86,35 @@ def test_every_dictionary_that_the_docs_show_is_accepted() -> None:
     assert len(shown) == 3
     for text in shown:
         dictionary.check(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("access: ssh root@qemu01", ("ssh root@qemu01",)),
+        ("access: [ssh root@qemu01, picocom /dev/ttyUSB0]", ("ssh root@qemu01", "picocom /dev/ttyUSB0")),
+        (
+            "access: |\n  ssh root@qemu01\n  the reset button is on the left\n",
+            ("ssh root@qemu01", "the reset button is on the left"),
+        ),
+        ("executor: shell", ()),
+        ("", ()),
+        ("{% extends 'qemu.jinja2' %}", ()),
+    ],
+)
+def test_a_dictionary_tells_people_how_to_reach_the_device(text: str, lines: tuple[str, ...]) -> None:
+    assert dictionary.access_of(text) == lines
+
+
+@pytest.mark.parametrize("access", ["22", "[]", "{ssh: root}", "[ssh root@qemu01, 22]", "' '"])
+def test_the_way_to_a_device_is_text(access: str) -> None:
+    with pytest.raises(InvalidDictionary, match="access: expected a text or a list of texts, got"):
+        dictionary.check(f"access: {access}")
+
+
+def test_a_worker_is_not_told_what_is_for_people() -> None:
+    assert dictionary.for_worker("access: ssh root@qemu01\nexecutor: shell\n") == "executor: shell\n"
+
+
+def test_a_dictionary_that_says_nothing_to_people_goes_to_the_worker_as_it_is() -> None:
+    assert dictionary.for_worker("executor:   shell # here\n") == "executor:   shell # here\n"

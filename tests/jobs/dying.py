@@ -28,7 +28,7 @@ from devices import lifecycle as devices  # noqa: E402
 from devices.models import Device, Worker  # noqa: E402
 from devices.states import DeviceState, WorkerState  # noqa: E402
 from events.models import Event  # noqa: E402
-from jobs import lifecycle  # noqa: E402
+from jobs import lifecycle, reservations  # noqa: E402
 from jobs.models import Attempt, Job  # noqa: E402
 from jobs.states import Health, State  # noqa: E402
 from tests import build  # noqa: E402
@@ -40,6 +40,7 @@ class Deed:
     state: State | None  # of the job that it is done to; None: there is none yet
     do: Callable[[int], object]  # gets the job's id, 0 if there is none
     before: Callable[[int], object] = lambda job_id: None
+    build: Callable[..., Job] = build.job  # makes that job
 
 
 def _bare_save(job_id: int) -> None:
@@ -70,6 +71,10 @@ def _come_back(job_id: int) -> None:
 def _pass_wall_time(job_id: int) -> None:
     hour = timedelta(hours=1)
     Job.objects.filter(pk=job_id).update(wall_time=hour, start_time=timezone.now() - 2 * hour)
+
+
+def _make_expiring(job_id: int) -> None:
+    Job.objects.filter(pk=job_id).update(deadline=timezone.now() + timedelta(minutes=1))
 
 
 DEEDS = [
@@ -104,6 +109,44 @@ DEEDS = [
         state=State.RUNNING,
         before=_give_up,
         do=lambda job: lifecycle.finish(job, build.FAILED, worker="worker01"),
+    ),
+    Deed(
+        name="begin a reservation",
+        state=State.SCHEDULED,
+        build=build.reservation,
+        do=reservations.settle,
+    ),
+    Deed(
+        name="extend a reservation",
+        state=State.RUNNING,
+        build=build.reservation,
+        do=lambda job: reservations.extend(job, timedelta(minutes=30), by="alice"),
+    ),
+    Deed(
+        name="warn of the end of a reservation",
+        state=State.RUNNING,
+        build=build.reservation,
+        before=_make_expiring,
+        do=reservations.flag_expiring,
+    ),
+    Deed(
+        name="release a reservation",
+        state=State.RUNNING,
+        build=build.reservation,
+        do=lambda job: reservations.release(job, by="alice"),
+    ),
+    Deed(
+        name="cancel a reservation",
+        state=State.RUNNING,
+        build=build.reservation,
+        do=lambda job: lifecycle.cancel(job, by="alice"),
+    ),
+    Deed(
+        name="end a reservation",
+        state=State.RUNNING,
+        build=build.reservation,
+        before=_make_overdue,
+        do=reservations.settle,
     ),
     Deed(
         name="resubmit",
@@ -161,7 +204,7 @@ def _prepare(deed: Deed) -> int:
     build.device()
     build.worker("worker02", state=WorkerState.OFFLINE)
     build.user("alice")
-    job_id = build.job(state=deed.state).pk if deed.state is not None else 0
+    job_id = deed.build(state=deed.state).pk if deed.state is not None else 0
     deed.before(job_id)
     return job_id
 

@@ -25,6 +25,12 @@ ONLINE, ACTIVE = WorkerState.ONLINE, WorkerHealth.ACTIVE
         ({"free": 0, "at_work": 2, "queued": 3, "durations": [30.0, 60.0, 900.0]}, 120.0),
         ({"free": 0, "at_work": 0, "queued": 0, "durations": [60.0]}, None),
         ({"free": 0, "at_work": 1, "queued": 0, "durations": []}, None),
+        # Held by people: the device comes back at a known time, and takes one job at once.
+        ({"free": 0, "at_work": 1, "queued": 0, "durations": [60.0], "held": [900.0]}, 900.0),
+        ({"free": 0, "at_work": 1, "queued": 1, "durations": [60.0], "held": [900.0]}, 960.0),
+        ({"free": 0, "at_work": 2, "queued": 0, "durations": [60.0], "held": [900.0]}, 60.0),
+        ({"free": 0, "at_work": 2, "queued": 15, "durations": [60.0], "held": [900.0]}, 900.0),
+        ({"free": 0, "at_work": 2, "queued": 1, "durations": [60.0], "held": [900.0, 30.0]}, 90.0),
     ],
 )
 def test_the_wait_follows_from_the_queue_the_devices_and_the_last_jobs(

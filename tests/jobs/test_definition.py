@@ -157,6 +157,7 @@ def test_a_small_job_becomes_a_definition() -> None:
         queue_timeout=None,
         wall_time=None,
         device=None,
+        is_reservation=False,
         metadata={},
         lava_lite={},
         is_multinode=False,

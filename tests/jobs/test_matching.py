@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -54,20 +55,21 @@ def fits(job: Waiting, device: Idle) -> bool:
 
 def plainly_matched(jobs: Sequence[Waiting], idle: Sequence[Idle], room: dict[str, int | None]) -> list[Pair]:
     """The rule as one would tell it, with a walk over all devices for every job."""
-    left, free, pairs = dict(room), list(idle), []
+    left: dict[str | None, int | None] = dict(room.items())
+    free, pairs = list(idle), []
     for job in sorted(jobs, key=lambda job: (-job.priority, job.submitted, job.id)):
         able = [
             device
             for device in free
-            if fits(job, device) and device.worker in left and left[device.worker] != 0
+            if fits(job, device) and (left.get(device.worker, 0) != 0 or not job.needs_worker)
         ]
         if not able:
             continue
         best = min(able, key=lambda d: (len(d.tags), d.last_used or datetime.min.replace(tzinfo=UTC), d.name))
         free.remove(best)
-        assert best.worker is not None
-        in_room = left[best.worker]
-        left[best.worker] = None if in_room is None else in_room - 1
+        in_room = left.get(best.worker)
+        if job.needs_worker and in_room is not None:
+            left[best.worker] = in_room - 1
         pairs.append(Pair(job=job.id, device=best.name))
     return pairs
 
@@ -85,6 +87,7 @@ jobs_of_a_lab = st.lists(
         submitted=st.integers(0, 3).map(lambda seconds: NOON + timedelta(seconds=seconds)),
         device=st.none() | st.sampled_from(names),
         allowed=st.none() | st.frozensets(st.sampled_from(names)),
+        needs_worker=st.booleans(),
     ),
     max_size=12,
     unique_by=lambda job: job.id,
@@ -183,6 +186,20 @@ def test_a_job_that_cannot_be_served_holds_up_nobody() -> None:
     assert matched([a_job(1, "lab-2", priority=100), a_job(2)], [a_device("qemu01")]) == {2: "qemu01"}
 
 
+def test_what_needs_no_worker_gets_a_device_of_a_worker_that_takes_no_more() -> None:
+    by_hand = replace(a_job(1), needs_worker=False)
+
+    assert matched([by_hand, a_job(2)], [a_device("qemu01"), a_device("qemu02")], w1=0) == {1: "qemu01"}
+
+
+def test_what_needs_no_worker_takes_no_room_from_those_that_do() -> None:
+    by_hand = replace(a_job(1), needs_worker=False)
+
+    found = matched([by_hand, a_job(2)], [a_device("qemu01"), a_device("qemu02")], w1=1)
+
+    assert found == {1: "qemu01", 2: "qemu02"}
+
+
 @settings(max_examples=500)
 @given(jobs=jobs_of_a_lab, idle=devices_of_a_lab, room=rooms)
 def test_the_pairs_are_those_of_the_plain_rule(
@@ -214,13 +231,14 @@ def test_no_job_and_no_device_is_given_twice_and_all_that_is_given_fits(
     assert all(fits(job_of[pair.job], device_of[pair.device]) for pair in pairs)
     for worker, limit in room.items():
         taken = [pair for pair in pairs if device_of[pair.device].worker == worker]
-        assert limit is None or len(taken) <= limit
+        assert limit is None or len([pair for pair in taken if job_of[pair.job].needs_worker]) <= limit
 
 
 @given(jobs=jobs_of_a_lab, idle=devices_of_a_lab)
 def test_nobody_is_overtaken_by_a_lower_job_on_a_device_that_would_do(
     jobs: list[Waiting], idle: list[Idle]
 ) -> None:
+    idle = [replace(device, worker=device.worker or "w1") for device in idle]
     pairs = match(jobs, idle, {"w1": None, "w2": None, "w3": None})
 
     served = {pair.job: pair.device for pair in pairs}

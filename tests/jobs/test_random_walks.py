@@ -17,15 +17,16 @@ from devices.lifecycle import DeviceBusy
 from devices.models import Device, Worker
 from devices.states import DeviceHealth, DeviceState
 from events.models import Event
-from jobs import lifecycle, scheduler
+from jobs import lifecycle, reservations, scheduler
 from jobs.definition import InvalidDefinition
 from jobs.lifecycle import Ending
 from jobs.models import Attempt, Job
+from jobs.reservations import ReservationRefused
 from jobs.states import MOVES, ON_A_DEVICE, Health, InvalidMove, State
 from tests import build
 
 DEVICES = ("qemu01", "qemu02")
-REFUSALS = (DeviceBusy, InvalidMove, InvalidDefinition, IntegrityError)
+REFUSALS = (DeviceBusy, InvalidMove, InvalidDefinition, IntegrityError, ReservationRefused)
 ENDS = {
     (None if move.source is None else move.source.label, move.target.label, move.health.label)
     for move in MOVES
@@ -44,6 +45,9 @@ ending = st.builds(
 )
 STEPS = st.one_of(
     st.tuples(st.just("submit")),
+    st.tuples(st.just("reserve")),
+    st.tuples(st.just("release"), which),
+    st.tuples(st.just("extend"), which),
     st.tuples(st.just("schedule"), which, device),
     st.tuples(st.just("start"), which),
     st.tuples(st.just("finish"), which, ending),
@@ -78,6 +82,15 @@ class Walk:
 
     def submit(self) -> None:
         self.jobs.append(lifecycle.submit(build.definition(), by=self.alice))
+
+    def reserve(self) -> None:
+        self.jobs.append(lifecycle.submit(build.wish().definition(), by=self.alice))
+
+    def release(self, which: int) -> None:
+        reservations.release(self._id(which), by="alice")
+
+    def extend(self, which: int) -> None:
+        reservations.extend(self._id(which), timedelta(minutes=30), by="alice")
 
     def schedule(self, which: int, device: str) -> None:
         lifecycle.schedule(self._id(which), device)
@@ -177,9 +190,12 @@ def check_watchdogs() -> None:
 def check_that_the_lab_comes_to_rest() -> None:
     """Nothing is stuck: the watchdogs end what no worker ends, and a worker's word opens what they closed."""
     devices.worker_seen("worker01", version="2023.01")
-    for job in Job.objects.filter(state__in=ON_A_DEVICE):
+    for job in Job.objects.for_workers().filter(state__in=ON_A_DEVICE):
         lifecycle.clear_lost(job.pk)
         lifecycle.end_overdue(build.overdue(job).pk)
+    for job in Job.objects.held():
+        reservations.settle(job.pk)
+        reservations.settle(build.overdue(job).pk)
     for attempt in Attempt.objects.unconfirmed():
         lifecycle.finish(attempt.job_id, build.FAILED, worker="worker01")
     assert not Job.objects.filter(state__in=ON_A_DEVICE).exists()
