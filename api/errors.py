@@ -18,6 +18,7 @@ from devices.lifecycle import DeviceBusy, StillInUse
 from jobs.definition import InvalidDefinition
 from jobs.logs import UnknownFormat
 from jobs.models import Job
+from jobs.reservations import ReservationRefused
 from jobs.states import InvalidMove
 
 BUSY = "The database is busy; nothing was changed. Try again."
@@ -124,6 +125,7 @@ KINDS: dict[type[Exception], Kind] = {
     DeviceBusy: CONFLICT,
     InvalidMove: CONFLICT,
     StillInUse: CONFLICT,
+    ReservationRefused: CONFLICT,
     UnknownFormat: BROKEN_LOG,
     OperationalError: DATABASE_BUSY,
     InterfaceError: DATABASE_BUSY,

@@ -25,6 +25,7 @@ from jobs import reservations, watchdogs
 from jobs.definition import Definition, Fault, InvalidDefinition
 from jobs.models import Attempt, Job, Kind, Visibility
 from jobs.moving import Held, apply, carry_over, hold, step, tell, whole
+from jobs.reservations import Wish
 from jobs.states import INFRASTRUCTURE_ERRORS, ON_A_DEVICE, Health, InvalidMove, Move, State, find_move
 
 NAMED_DEVICE = f"lava_lite.{definitions.DEVICE}"
@@ -49,6 +50,15 @@ def submit(text: str, *, by: User, resubmitted_from: Job | None = None) -> Job:
     """Accept a definition into the queue. InvalidDefinition has every fault, each with its path and line."""
     definition = definitions.parse(text, max_bytes=settings.DEFINITION_LIMIT)
     return _accept(definition, by=by, resubmitted_from=resubmitted_from)
+
+
+def reserve(wish: Wish, *, by: User) -> Job:
+    """Accept somebody's wish to hold a device into the queue. InvalidDefinition has the faults by the wish's names."""
+    wish = reservations.with_type(wish, by)
+    try:
+        return submit(wish.definition(), by=by)
+    except InvalidDefinition as invalid:
+        raise InvalidDefinition(reservations.for_wish(invalid)) from None
 
 
 def check(text: str, *, by: Anyone) -> list[Fault]:

@@ -20,8 +20,9 @@ from accounts.rights import Anyone, NotAllowed
 from core import yaml
 from core.templatetags.lab import duration
 from core.times import in_utc
+from devices.models import Device
 from events.outbox import Cause
-from jobs.definition import DEVICE, RESERVATION, Definition, Fault, InvalidDefinition
+from jobs.definition import DEFAULT_PRIORITY, DEVICE, RESERVATION, Definition, Fault, InvalidDefinition
 from jobs.models import Attempt, Job
 from jobs.moving import Held, carry_over, hold, tell, whole
 from jobs.states import UNFINISHED, Health, State, find_move
@@ -45,15 +46,15 @@ class ReservationRefused(Exception):
 class Wish:
     """What somebody wants to hold: a device by its name, or any one of a type."""
 
-    device_type: str
+    device_type: str | None = None  # None: that of the device
     device: str | None = None
     length: timedelta
     purpose: str
     tags: tuple[str, ...] = ()
-    priority: int | str = "medium"
+    priority: int = DEFAULT_PRIORITY
 
     def definition(self) -> str:
-        """As `lifecycle.submit` takes it. ValueError for a purpose that no text may have."""
+        """As `lifecycle.submit` takes it; `device_type` must be known."""
         job: dict[str, Any] = {
             "job_name": self.purpose,
             "device_type": self.device_type,
@@ -65,6 +66,18 @@ class Wish:
             "lava_lite": {RESERVATION: True} | ({DEVICE: self.device} if self.device else {}),
         }
         return HEAD + yaml.dump(job)
+
+
+def with_type(wish: Wish, by: Anyone) -> Wish:
+    """The same wish, that names the type of its device. InvalidDefinition if there is no such device for `by`."""
+    if wish.device_type is not None:
+        return wish
+    device = Device.objects.visible_to(by).filter(pk=wish.device).first()
+    if device is None:
+        raise InvalidDefinition(
+            [Fault(path="device", message=f"there is no device {wish.device!r} here", line=None)]
+        )
+    return replace(wish, device_type=device.device_type_id)
 
 
 def for_wish(invalid: InvalidDefinition) -> list[Fault]:

@@ -31,6 +31,7 @@ YAML = "application/yaml"
 WITH_BODY = ("POST", "PUT", "PATCH")
 COLLECTIONS = (
     "jobs",
+    "reservations",
     "devices",
     "device-types",
     "devicetypes",

@@ -25,9 +25,9 @@ from api.v1 import parameters
 from api.v1.base import Body, Listing, PageField, Resource, Shape, find
 from api.v1.fields import Text
 from core.numbers import plain
-from jobs import lifecycle
+from jobs import lifecycle, reservations
 from jobs.matching import Cause
-from jobs.models import Job, JobQuerySet, TestCase, Visibility
+from jobs.models import Job, JobQuerySet, Kind, TestCase, Visibility
 from jobs.states import Health, Outcome, State
 from jobs.tallies import Tally
 from jobs.waiting import Prospect
@@ -66,6 +66,9 @@ class OutcomeField(serializers.ChoiceField):
 
 
 class JobSerializer(serializers.ModelSerializer[Job]):
+    kind = serializers.ChoiceField(
+        Kind.choices, read_only=True, help_text="a job that a worker runs, or a reservation by a person"
+    )
     url = PageField("job")
     log = PageField("job-log-tail")
     submitter = serializers.CharField(source="submitter.username", read_only=True)
@@ -105,6 +108,9 @@ class JobSerializer(serializers.ModelSerializer[Job]):
     deadline = TimeField(
         allow_null=True, help_text="when the lab ends it by itself, if its worker has not; null on no device"
     )
+    expiring_since = TimeField(
+        allow_null=True, help_text="a reservation that ends soon; null while it does not"
+    )
     resubmitted_from = serializers.IntegerField(source="resubmitted_from_id", read_only=True, allow_null=True)
     may_cancel = serializers.SerializerMethodField(
         help_text="whether who asks may cancel it, and it can be canceled"
@@ -115,6 +121,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
         fields = [
             "id",
             "uuid",
+            "kind",
             "url",
             "log",
             "description",
@@ -140,6 +147,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "overtime_since",
             "lost_since",
             "deadline",
+            "expiring_since",
             "health_check",
             "resubmitted_from",
             "may_cancel",
@@ -186,9 +194,13 @@ class OneJobSerializer(JobSerializer):
     )
 
     queue = serializers.SerializerMethodField(help_text="null unless it waits for a device")
+    access = serializers.SerializerMethodField(
+        help_text="how its device is reached, line by line; for the holder of a reservation while it is held, and for "
+        "who looks after the device"
+    )
 
     class Meta(JobSerializer.Meta):
-        fields = [*JobSerializer.Meta.fields, "queue", "results"]
+        fields = [*JobSerializer.Meta.fields, "access", "queue", "results"]
 
     def to_representation(self, job: Job) -> dict[str, Any]:
         self._prospect = Prospect.of(job) if job.state == State.SUBMITTED else None
@@ -196,6 +208,9 @@ class OneJobSerializer(JobSerializer):
 
     def get_reason(self, job: Job) -> str:
         return self._prospect.reason.sentence if self._prospect else job.failure_comment
+
+    def get_access(self, job: Job) -> list[str]:
+        return list(reservations.access_for(job, self.context["request"].user))
 
     @extend_schema_field(QueueSerializer(allow_null=True))
     def get_queue(self, job: Job) -> dict[str, Any] | None:
@@ -293,6 +308,7 @@ class Jobs(Listing, JobResource):
         "device": parameters.text("The name of the device", "device"),
         "device_type": parameters.text("The name of the device type", "device_type"),
         "tag": parameters.one("A tag that the job asks for.", "tags__name"),
+        "kind": parameters.choice("The kind", Kind, "kind"),
         "q": parameters.part("A part of the description, in whatever case.", "description"),
         "since": parameters.time("Submitted at this time or later", "submit_time__gte"),
         "until": parameters.time("Submitted before this time", "submit_time__lt"),

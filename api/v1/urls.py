@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path, registe
 from django.urls.converters import StringConverter
 
 from api.routes import both
-from api.v1 import device_types, devices, jobs, system, tokens, users, workers
+from api.v1 import device_types, devices, jobs, reservations, system, tokens, users, workers
 from api.v1.base import Nothing
 from api.v1.jobs import JobKey
 
@@ -40,6 +40,8 @@ job_urls: list[URLPattern | URLResolver] = [
     *both("results", jobs.Results, "v1-results"),
     *both("cancel", jobs.Cancel, "v1-cancel"),
     *both("resubmit", jobs.Resubmit, "v1-resubmit"),
+    *both("extend", reservations.Extend, "v1-extend"),
+    *both("release", reservations.Release, "v1-release"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -47,6 +49,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *both("jobs/validate", jobs.Validate, "v1-validate"),
     *both("jobs/<job:job>", jobs.OneJob, "v1-job"),
     path("jobs/<job:job>/", include(job_urls)),
+    *both("reservations", reservations.Reservations, "v1-reservations"),
     *both("devices", devices.Devices, "v1-devices"),
     *both("devices/health", devices.HealthOfMany, "v1-health-of-many"),
     *both("devices/<lab_name:name>", devices.OneDevice, "v1-device"),
