@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
@@ -63,6 +64,7 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
         "jobs": _jobs_of(device, request),
         "deeds": deeds_for(device),
         "may_change": device.may_be_changed_by(request.user),
+        "may_reserve": _may_reserve(request, pk=name),
         "closed_by": _closed_by(device, request),
         "rights": RightsInWords.of(device.device_type, device),
         "history": page(
@@ -168,6 +170,7 @@ def device_type(request: HttpRequest, name: str) -> HttpResponse:
         "devices": _first(_devices(request).filter(device_type=found)),
         "jobs": jobs.recent().select_related("submitter").defer("definition")[:LAST_JOBS],
         "may_change": found.may_be_changed_by(request.user),
+        "may_reserve": _may_reserve(request, device_type=found),
         "rights": RightsInWords.of(found),
     }
     parts = [f"device_types/{part}_live.html" for part in ("head", "devices", "jobs")]
@@ -213,7 +216,7 @@ def change_worker_health(request: HttpRequest, name: str) -> HttpResponse:
 
 def _devices(request: HttpRequest) -> DeviceQuerySet:
     """All devices, each with `jobs_now`: the job that has it, if this user may see it."""
-    jobs = _jobs().visible_to(request.user).unfinished().defer("definition")
+    jobs = _jobs().visible_to(request.user).unfinished().select_related("submitter").defer("definition")
     devices = Device.objects.visible_to(request.user).select_related("worker")
     return devices.prefetch_related("tags", Prefetch("jobs", jobs, to_attr="jobs_now"))
 
@@ -249,6 +252,12 @@ def _closed_by(device: Device, request: HttpRequest) -> Any:
     if device.closed_by is None:
         return None
     return _jobs().visible_to(request.user).filter(pk=device.closed_by).defer("definition").first()
+
+
+def _may_reserve(request: HttpRequest, **devices: Any) -> bool:
+    if not settings.RESERVATION_LIMIT:
+        return False
+    return Device.objects.open_to(request.user).in_service().filter(**devices).exists()
 
 
 def _jobs() -> Any:

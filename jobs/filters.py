@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef, Q
 
-from jobs.models import Job, JobQuerySet
+from jobs.models import Job, JobQuerySet, Kind
 from jobs.states import ON_A_DEVICE, Outcome, State
 
 LONGEST = 200  # characters of a filter
@@ -30,6 +30,7 @@ STATUSES = {
     "failed": Status(label="Failed", chosen=Q(outcome=Outcome.FAIL)),
     "lab-error": Status(label="Lab error", chosen=Q(outcome=Outcome.INFRASTRUCTURE)),
     "canceled": Status(label="Canceled", chosen=Q(outcome=Outcome.CANCELED)),
+    "reservations": Status(label="Reservations", chosen=Q(kind=Kind.RESERVATION)),
 }
 LABELS = {
     "q": "Text",

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
 from django import forms
 from django.conf import settings
+from django.utils.text import capfirst
+
+from core.templatetags.lab import duration
+from jobs.definition import MAX_NAME, Fault
+
+LENGTHS = (15, 30, 60, 120, 240, 480, 720, 1440)  # minutes
 
 
 class SubmitForm(forms.Form):
@@ -40,3 +50,55 @@ class CancelForm(forms.Form):
     reason = forms.CharField(
         required=False, max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
+
+
+def _minutes(value: object) -> timedelta:
+    return timedelta(minutes=int(str(value)))
+
+
+class ReserveForm(forms.Form):
+    length = forms.TypedChoiceField(label="For how long?", coerce=_minutes, initial=60)
+    purpose = forms.CharField(
+        label="What for?",
+        max_length=MAX_NAME,
+        help_text="Everybody who sees the device reads it.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "bisecting the boot of v6.18"}),
+    )
+    tags = forms.CharField(
+        label="Tags that it must have",
+        required=False,
+        max_length=MAX_NAME,
+        help_text="With commas between them; empty if any device will do.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off"}),
+    )
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(data)
+        length: Any = self.fields["length"]
+        length.choices = [(minutes, duration(timedelta(minutes=minutes))) for minutes in _lengths()]
+
+    @property
+    def wished(self) -> dict[str, Any]:
+        """As a `Wish` calls it."""
+        tags = [tag.strip() for tag in self.cleaned_data["tags"].split(",")]
+        return {
+            "length": self.cleaned_data["length"],
+            "purpose": self.cleaned_data["purpose"],
+            "tags": tuple(tag for tag in tags if tag),
+        }
+
+    def refuse(self, faults: Iterable[Fault]) -> None:
+        """Show what the lab found, each where it belongs."""
+        fields = {"duration": "length", "purpose": "purpose", "tags": "tags"}
+        for fault in faults:
+            self.add_error(fields.get(fault.path), f"{capfirst(fault.message)}.")
+
+
+class ExtendForm(forms.Form):
+    minutes = forms.TypedChoiceField(choices=[(30, ""), (60, "")], coerce=_minutes)
+
+
+def _lengths() -> list[int]:
+    """Minutes for which a device can be reserved here."""
+    most = settings.RESERVATION_LIMIT // 60
+    return sorted({minutes for minutes in LENGTHS if minutes < most} | {most})

@@ -15,6 +15,8 @@ STATE = {
     State.RUNNING: Look(word="Running", icon="running", tone="busy", turning=True),
     State.CANCELING: Look(word="Canceling", icon="running", tone="warn", turning=True),
 }
+HELD = Look(word="Held", icon="person", tone="busy")
+RELEASED = Look(word="Released", icon="good", tone="still")
 LOST = Look(word="Lost", icon="offline", tone="warn")
 HEALTH = {
     Health.UNKNOWN: Look(word="Unknown", icon="unknown", tone="still"),
@@ -36,6 +38,10 @@ def of_job(job: Job) -> Look:
     """In one word: the state while it lives, or that its worker fell silent, and how it ended and whose fault that was."""
     if job.lost_since is not None:
         return LOST
+    if job.is_reservation and job.state == State.RUNNING:
+        return HELD
+    if job.is_reservation and job.health == Health.COMPLETE:
+        return RELEASED
     if not job.is_finished:
         return STATE[State(job.state)]
     if _has_failed_tests(job):

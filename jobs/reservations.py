@@ -183,7 +183,7 @@ def release(job_id: int, *, by: str) -> Job:
 @transaction.atomic
 def extend_for(job: Job, user: User, length: timedelta) -> Job:
     """`extend` for somebody whose right to it is asked first, noted in the audit trail."""
-    _require_right(job, user, "extend")
+    require_right(job, user, "extend")
     extended = extend(job.pk, length, by=user.get_username())
     audit.note(user, extended, f"Extended by {duration(length)}")
     return extended
@@ -192,7 +192,7 @@ def extend_for(job: Job, user: User, length: timedelta) -> Job:
 @transaction.atomic
 def release_for(job: Job, user: User) -> Job:
     """`release` for somebody whose right to it is asked first, noted in the audit trail."""
-    _require_right(job, user, "release")
+    require_right(job, user, "release")
     released = release(job.pk, by=user.get_username())
     audit.note(user, released, "Released")
     return released
@@ -240,7 +240,8 @@ def _require_held(job: Job) -> None:
         )
 
 
-def _require_right(job: Job, user: User, verb: str) -> None:
+def require_right(job: Job, user: User, verb: str) -> None:
+    """NotAllowed, with whose it is, for who may not change it."""
     if not job.may_be_changed_by(user):
         raise NotAllowed(f"job {job.pk} is {job.submitter.username}'s; you may not {verb} it")
 

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from jobs import lab_views, log_views, submit_views, views
+from jobs import lab_views, log_views, reservation_views, submit_views, views
 
 job_urls = [
     path("", views.detail, name="job"),
@@ -11,6 +11,8 @@ job_urls = [
     path("definition", views.definition, name="job-definition"),
     path("cancel/", views.cancel, name="job-cancel"),
     path("resubmit/", views.resubmit, name="job-resubmit"),
+    path("extend/", reservation_views.extend, name="job-extend"),
+    path("release/", reservation_views.release, name="job-release"),
 ]
 
 urlpatterns = [
@@ -18,6 +20,7 @@ urlpatterns = [
     path("jobs/", views.index, name="jobs"),
     path("submit/", submit_views.submit, name="submit"),
     path("submit/check/", submit_views.check, name="submit-check"),
+    path("reserve/", reservation_views.reserve, name="reserve"),
     path("job/<int:pk>/", include(job_urls)),
     path("scheduler/job/<int:pk>", views.by_lava_address),
     path("scheduler/job/<int:pk>/", views.by_lava_address),

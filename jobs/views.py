@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core.pages import asks_for_live_parts, render_live, whole_number
 from core.paging import page
 from devices.models import DeviceType
-from jobs import commands, lifecycle
+from jobs import commands, lifecycle, reservation_views
 from jobs.definition import InvalidDefinition
 from jobs.filters import STATUSES, JobFilter, UnknownStatus
 from jobs.forms import CancelForm, SubmitForm
@@ -65,6 +65,8 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     job = _find(request, pk)
+    if job.is_reservation:
+        return reservation_views.show(request, job)
     tab = request.GET.get("tab", "log")
     if tab not in LIVE_PARTS:
         raise Http404
@@ -124,6 +126,9 @@ def resubmit(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         return redirect(lifecycle.resubmit(job, by=user))
     except InvalidDefinition as invalid:
+        if job.is_reservation:
+            messages.warning(request, f"Not reserved: {invalid.faults[0].message}.")
+            return redirect(job)
         refused = Check(text=job.definition, faults=invalid.faults, is_done=True)
         return show_form(request, SubmitForm(initial={"definition": job.definition}), refused, status=400)
 

@@ -71,6 +71,14 @@ def moment(moment: datetime) -> SafeString:
     return _time(moment, _exact(timezone.localtime(moment)))
 
 
+@register.filter
+def clock(moment: datetime) -> SafeString:
+    """`15:30`, with the day if it is another one than today, in the zone of the lab."""
+    local = timezone.localtime(moment)
+    is_today = local.date() == timezone.localdate()
+    return _time(moment, local.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M"))
+
+
 def _time(moment: datetime, words: str) -> SafeString:
     local = timezone.localtime(moment)
     machine = local.isoformat(timespec="seconds")

@@ -72,6 +72,9 @@ PAGES = {
     "job/<int:pk>/definition": Row(of="job", get=who_sees_it),
     "job/<int:pk>/cancel": Row(of="job", post=who_changes_it, by="session"),
     "job/<int:pk>/resubmit": Row(of="job", post=who_sees_it_and_logged_in, by="session"),
+    "job/<int:pk>/extend": Row(of="job", post=who_changes_it, by="session"),
+    "job/<int:pk>/release": Row(of="job", post=who_changes_it, by="session"),
+    "reserve": Row(get=logged_in, post=logged_in, by="session"),
     "scheduler/job/<int:pk>": Row(of="job", get=anybody),  # leads to the job's page, and knows nothing of it
     "scheduler/job/<int:pk>/log_file/plain": Row(of="job", get=who_sees_it),
     "scheduler/job/<int:pk>/definition/plain": Row(of="job", get=who_sees_it),

@@ -43,6 +43,12 @@ DEVICES = (  # name, type, worker, tags
     ("rockpro-01", "rockpro64", "desk", ()),
     ("rockpro-02", "rockpro64", "desk", ("nvme",)),
 )
+ACCESS = """\
+access:
+  - ssh -J gate.example.org root@rpi4-01
+  - "serial console: ssh -t rack-a picocom -b 115200 /dev/rpi4-01"
+executor: lava
+"""
 OUT = (  # device, health, by whom, why, how long ago
     ("bbb-03", "MAINTENANCE", "alice", "New power supply ordered, comes on Tuesday", timedelta(hours=29)),
     (
@@ -174,6 +180,7 @@ class _Lab:
             "canceled": self._canceled(),
             "queued": self._waits("camera pipeline", "alice", "imx8mp-evk", minutes(48), tags=["camera"]),
             "passed": self._finished(PASSED),
+            "held": self._held("bisecting the eMMC timeout", "alice", "rpi4-01"),
             "running": self._runs("stress the eMMC", "alice", "bbb-01", minutes(34), hours=2),
         }
         self._waits("PCIe link training", "bob", "rockpro64", minutes(21))
@@ -243,6 +250,24 @@ class _Lab:
         lifecycle.finish(job.pk, Ending(passed=False), worker="rack-a")
         self._date(job, ended=self._now - timedelta(minutes=50))
         return job.pk
+
+    def _held(self, purpose: str, by: str, device: str) -> int:
+        """Reserved by a person, who has been told that it ends soon."""
+        from devices.models import Device
+        from jobs import lifecycle, reservations
+        from jobs.models import Job
+        from jobs.reservations import Wish
+
+        Device.objects.filter(pk=device).update(dictionary=ACCESS)
+        wish = Wish(device=device, length=timedelta(hours=2), purpose=purpose)
+        pk = lifecycle.reserve(wish, by=self._cast[by]).pk
+        lifecycle.schedule(pk, device)
+        reservations.settle(pk)
+        began, now = self._now - minutes(112), self._now
+        Job.objects.filter(pk=pk).update(
+            submit_time=began - minutes(3), start_time=began, deadline=now + minutes(8), expiring_since=now
+        )
+        return pk
 
     def _runs(self, name: str, by: str, device: str, ago: timedelta, *, hours: int) -> int:
         """`hours` are what it may take."""
