@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from lava_lite.client.api import Piece, Row
@@ -13,6 +13,7 @@ SHORTEST, LONGEST, GROWTH = 0.25, 2.0, 1.5  # seconds between two questions, whi
 FIRST_RETRY, LAST_RETRY = 0.5, 10.0
 PATIENCE = 600.0  # how long a server may be away
 WAITING = ("Submitted", "Scheduling", "Scheduled")
+RUNNING = "Running"
 FINISHED = "Finished"
 
 T = TypeVar("T")
@@ -88,12 +89,12 @@ class Viewer(Protocol):
     def note(self, text: str) -> None: ...
 
 
-def wait(source: Source, viewer: Viewer, timer: Timer) -> Row:
-    """The job when it has ended."""
+def wait(source: Source, viewer: Viewer, timer: Timer, *, until: Sequence[str] = (FINISHED,)) -> Row:
+    """The job when it has ended, or has come to one of these states."""
     steady, pace, before = Steady(timer, viewer.status), Pace(timer), ""
     while True:
         job = steady(source.job)
-        if job["state"] == FINISHED:
+        if job["state"] in until:
             return job
         if (now := sentence(job)) != before:
             pace.something_happened()

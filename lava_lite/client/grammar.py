@@ -8,13 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lava_lite.client.commands import devices, doctor, jobs, tokens, users
+from lava_lite.client.commands import devices, doctor, jobs, reservations, tokens, users
 from lava_lite.client.context import Context
 from lava_lite.client.exits import Exit
+from lava_lite.client.shapes import seconds_of
 
 GROUPS = {
     "job": "submit jobs, follow and cancel them",
     "device": "look at devices, take them out and put them back",
+    "reservation": "devices that people hold: look, extend, release",
     "user": "add users and change their passwords (administrators only)",
     "token": "log in, and make or revoke tokens",
 }
@@ -64,6 +66,13 @@ def seconds(text: str) -> float:
     return number
 
 
+def length(text: str) -> int:
+    found = seconds_of(text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected a length like 90min, 2h or 1d, got {text!r}")
+    return found
+
+
 SERVER = (
     arg("--server", metavar="URL", help="the server (LAVA_LITE_SERVER); a lab on this machine by default"),
     arg("--token", metavar="TOKEN", help="better given in LAVA_LITE_TOKEN or by: lava-lite token login"),
@@ -87,6 +96,8 @@ PASSWORD_STDIN = arg(
 )
 SCOPE = arg("--scope", choices=SCOPES, default="full", help="what the token may do; %(default)s by default")
 DAYS = arg("--days", type=whole, metavar="N", help="the token expires after so many days")
+
+RESERVATION = arg("reservation", type=job_key, metavar="ID", help="number or uuid of a reservation")
 
 DATA = arg("--data", metavar="DIRECTORY", help="the data directory of this machine's lab (LAVA_LITE_DATA)")
 
@@ -255,11 +266,74 @@ COMMANDS = (
         examples=('lava-lite device free qemu01 --reason "the worker is gone, the board is off"',),
     ),
     Command(
+        words="device reserve",
+        help="reserve a device, to use it by hand for a while",
+        act=reservations.reserve,
+        arguments=(
+            arg("device", nargs="?", metavar="NAME", help="name of a device"),
+            arg("--type", dest="device_type", metavar="TYPE", help="any device of this type instead"),
+            arg("--tag", action="append", metavar="TAG", help="that has this tag; may be repeated"),
+            arg(
+                "--for",
+                dest="length",
+                type=length,
+                required=True,
+                metavar="LENGTH",
+                help="how long, from when you hold it: 90min, 2h …",
+            ),
+            arg("--purpose", required=True, metavar="TEXT", help="what for, as everybody reads it"),
+            arg("--wait", action="store_true", help="wait until it is held, and tell how it is reached"),
+            TIMEOUT,
+        ),
+        more="It waits in the queue as a job does, and at its end the lab takes the device back.",
+        examples=(
+            'lava-lite device reserve qemu01 --for 1h --purpose "bisecting the boot" --wait',
+            'lava-lite device reserve --type qemu --tag usb --for 30min --purpose "looking at usb"',
+        ),
+    ),
+    Command(
         words="device retire",
         help="take devices out for good: their jobs are canceled, their history is kept",
         act=devices.change_health("Retired"),
         arguments=(DEVICES, REASON),
         examples=('lava-lite device retire qemu01 --reason "broken beyond repair"',),
+    ),
+    Command(
+        words="reservation list",
+        help="list the devices that people hold or wait for",
+        act=reservations.list_reservations,
+        arguments=(
+            arg("--submitter", metavar="USER", help="by this user"),
+            arg("--device", metavar="NAME", help="of this device"),
+            arg("--all", action="store_true", help="those that are over, too"),
+            LIMIT,
+        ),
+        examples=("lava-lite reservation list --submitter alice",),
+    ),
+    Command(
+        words="reservation show",
+        help="show a reservation, and to its holder how the device is reached",
+        act=reservations.show,
+        arguments=(RESERVATION,),
+        examples=("lava-lite reservation show 12",),
+    ),
+    Command(
+        words="reservation extend",
+        help="hold the device for longer",
+        act=reservations.extend,
+        arguments=(
+            RESERVATION,
+            arg("--by", dest="length", type=length, required=True, metavar="LENGTH", help="30min, 1h …"),
+        ),
+        examples=("lava-lite reservation extend 12 --by 30min",),
+    ),
+    Command(
+        words="reservation release",
+        help="give the device back before the time is over",
+        act=reservations.release,
+        arguments=(RESERVATION,),
+        more="One that still waits is taken out of the queue by: lava-lite job cancel",
+        examples=("lava-lite reservation release 12",),
     ),
     Command(
         words="user list",

@@ -89,10 +89,16 @@ def moment(value: Any) -> datetime | None:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
+def seconds_of(text: str) -> int | None:
+    """Of a length like `90min`, `12h` or `3d`; None for what is none."""
+    found = _AGE.fullmatch(text.strip())
+    return int(found[1]) * _SECONDS[found[2]] if found else None
+
+
 def point_in_time(text: str) -> str:
     """A time or an age (`2h`, `3d`) as the API takes it. Usage says what would be right."""
-    if found := _AGE.fullmatch(text.strip()):
-        time = datetime.now(UTC) - timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+    if (back := seconds_of(text)) is not None:
+        time = datetime.now(UTC) - timedelta(seconds=back)
         return time.isoformat(timespec="seconds").replace("+00:00", "Z")
     if moment(text) is None:
         raise Usage(f"{text!r} is no time; expected one like 2026-01-31, 2026-01-31T12:00Z, 90min, 12h or 3d")
