@@ -71,13 +71,14 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
         "submitted",
     ]
     list_display_links = ["id", "description"]
-    list_filter = ["state", "health", ("device_type", VisibleFilter), "health_check"]
+    list_filter = ["kind", "state", "health", ("device_type", VisibleFilter), "health_check"]
     list_select_related = ["submitter"]
     search_fields = ["=id", "description", "submitter__username"]
     actions = [asking(CANCEL, _cancel)]
     inlines = [AttemptInline]
     fields = [
         "word",
+        "kind",
         "failure_comment",
         "error_type",
         "description",
@@ -93,6 +94,7 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
         "attempt",
         "submit_time",
         "start_time",
+        "deadline",
         "end_time",
         "uuid",
         "resubmitted_from",

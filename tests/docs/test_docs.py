@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.utils import timezone
+from rest_framework.test import APIClient
 
+from accounts.models import Token
 from devices.models import Worker
 from devices.states import DeviceHealth, WorkerState
 from events import lava
 from events.models import Event
 from jobs import definition as definitions
-from jobs import lifecycle
+from jobs import lifecycle, reservations
 from jobs.models import Job
 from jobs.states import State
 from tests import build
@@ -79,6 +82,9 @@ def test_every_key_of_a_payload_is_explained(db: None) -> None:
     Worker.objects.filter(pk="worker01").update(state=WorkerState.OFFLINE)
     lifecycle.flag_lost(lost.pk)
     lifecycle.end_overdue(build.overdue(lost).pk)
+    held = build.reservation(device="qemu03", length=timedelta(hours=1))
+    Job.objects.filter(pk=held.pk).update(deadline=timezone.now() + timedelta(minutes=1))
+    reservations.flag_expiring(held.pk)
 
     told = {key for event in Event.objects.all() for key in event.data}
 
@@ -117,6 +123,19 @@ def test_the_definition_that_is_shown_can_be_submitted_to_a_local_device() -> No
     definition = definitions.parse(shown[0])
 
     assert definitions.faults_for_executor(definition, definitions.SHELL) == []
+
+
+def test_the_reservation_that_is_shown_is_one(db: None) -> None:
+    page = (tables.DOCS / "reservations.md").read_text()
+    shown = re.findall(r"-d '(\{.*\})' http://127.0.0.1:8000(\S+)", page)
+    build.device("local-01", device_type="local", dictionary="executor: shell\n")
+
+    answer = APIClient(HTTP_AUTHORIZATION=f"Token {Token.objects.issue(build.user('alice'))}").post(
+        shown[0][1], json.loads(shown[0][0]), format="json"
+    )
+
+    assert answer.status_code == 201
+    assert Job.objects.get().is_reservation
 
 
 def test_every_key_of_a_definition_is_explained() -> None:

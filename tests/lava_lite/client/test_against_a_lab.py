@@ -85,6 +85,23 @@ def test_a_job_is_canceled_and_says_why(lab: Lab, type_: Type) -> None:
     assert (ended.returncode, ended.stdout) == (4, f"{number}\tcanceled: seen enough\n")
 
 
+def test_a_device_is_held_for_longer_and_given_back(lab: Lab, type_: Type) -> None:
+    log_in(type_, "admin", lab.password)
+
+    held = type_(
+        "device", "reserve", "local-02", "--for", "1h", "--purpose", "looking around", "--wait", "--json"
+    )
+    number = str(json.loads(held.stdout)["id"])
+    extended = type_("reservation", "extend", number, "--by", "30min", "--json")
+    listed = type_("reservation", "list")
+    released = type_("reservation", "release", number, "--json")
+
+    assert json.loads(held.stdout)["device"] == "local-02"
+    assert json.loads(extended.stdout)["deadline"] > json.loads(held.stdout)["deadline"]
+    assert listed.stdout.split("\t")[:4] == [number, "Running", "local-02", "admin"]
+    assert json.loads(released.stdout)["health"] == "Complete"
+
+
 def test_devices_are_taken_out_and_put_back(lab: Lab, type_: Type) -> None:
     log_in(type_, "admin", lab.password)
 
