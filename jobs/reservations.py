@@ -115,9 +115,9 @@ def _faults_of_number(definition: Definition, by: Anyone) -> list[Fault]:
     numbers = [f"#{pk}" for pk in mine.values_list("pk", flat=True)]
     if len(numbers) < settings.RESERVATIONS_PER_PERSON:
         return []
-    have = f"you hold or wait for {len(numbers)} already ({', '.join(numbers)})"
-    more = "which is as many as one person may (RESERVATIONS_PER_PERSON); release or cancel one first"
-    return [_fault(definition, PATH, f"{have}, {more}")]
+    allowed = f"one person may hold or wait for {settings.RESERVATIONS_PER_PERSON} (RESERVATIONS_PER_PERSON)"
+    mine_are = f"; release or cancel one of yours first: {', '.join(numbers)}" if numbers else ""
+    return [_fault(definition, PATH, f"{allowed}{mine_are}")]
 
 
 @whole

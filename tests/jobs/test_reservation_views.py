@@ -92,7 +92,7 @@ def test_what_the_lab_does_not_accept_is_told_in_the_form(alice: User) -> None:
     without = client.post(FORM, {"length": "60", "purpose": ""})
 
     assert answer.status_code == 400
-    assert "You hold or wait for 2 already" in answer.content.decode()
+    assert "One person may hold or wait for 2 (RESERVATIONS_PER_PERSON)" in answer.content.decode()
     assert (without.status_code, Job.objects.count()) == (400, 2)
     assert "This field is required." in without.content.decode()
 
@@ -244,7 +244,10 @@ def test_to_reserve_again_beyond_the_number_is_refused_in_words(alice: User, set
 
     answer = as_user(alice).post(f"/job/{job.pk}/resubmit/", follow=True)
 
-    assert "Not reserved: you hold or wait for 0 already" in answer.content.decode()
+    assert (
+        "Not reserved: one person may hold or wait for 0 (RESERVATIONS_PER_PERSON)."
+        in answer.content.decode()
+    )
 
 
 # The lists

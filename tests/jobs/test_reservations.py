@@ -469,8 +469,8 @@ def test_one_person_has_only_so_many(alice: User, bob: User) -> None:
     assert faults_of(alice) == [
         (
             "lava_lite.reservation",
-            f"you hold or wait for 2 already ({numbers}), which is as many as one person may "
-            "(RESERVATIONS_PER_PERSON); release or cancel one first",
+            "one person may hold or wait for 2 (RESERVATIONS_PER_PERSON); "
+            f"release or cancel one of yours first: {numbers}",
         )
     ]
     assert faults_of(bob) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -80,6 +81,30 @@ def test_a_wish_that_cannot_be_is_refused_by_its_field(
 
     assert (answer.status_code, answer.json()["errors"]) == (400, errors)
     assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "purpose",
+    ["yes", "#1: 'a' \"b\"", "- {x: y}", "über alles\u2028weiter", "! *a &b", "42", "null", "\u0007"],
+)
+def test_a_purpose_is_kept_as_it_was_said(purpose: str, alice: User, login: Login) -> None:
+    build.device()
+
+    answer = login(alice).post(RESERVATIONS, body(purpose=purpose), format="json")
+
+    assert (answer.status_code, answer.json()["description"]) == (201, purpose)
+    assert Job.objects.get().description == purpose
+
+
+@pytest.mark.parametrize("purpose", ["\0", "\ud800"])
+def test_a_purpose_that_no_database_keeps_is_refused(purpose: str, alice: User, login: Login) -> None:
+    build.device()
+
+    text = json.dumps(body(purpose=purpose))
+    answer = login(alice).generic("POST", RESERVATIONS, text, content_type="application/json")
+
+    assert answer.status_code == 400
+    assert set(answer.json()["errors"]) == {"purpose"}
 
 
 def test_neither_a_device_nor_a_type_is_no_wish(alice: User, login: Login) -> None:
