@@ -256,7 +256,7 @@ class DeviceQuerySet(AnnouncedQuerySet):
             worker__health=WorkerHealth.ACTIVE,
         )
 
-    def to_be_held(self) -> DeviceQuerySet:
+    def reservable(self) -> DeviceQuerySet:
         """Free now for a person: as for a job, but whether its worker is there makes no difference, or that it has none."""
         on_hold = Q(worker__health__in=[WorkerHealth.MAINTENANCE, WorkerHealth.RETIRED])
         return self.filter(state=DeviceState.IDLE, health__in=USABLE).exclude(on_hold)

@@ -120,7 +120,7 @@ def _idle_devices() -> list[Idle]:
             worker=device.worker_id,
             last_used=device.last_used,
         )
-        for device in Device.objects.to_be_held().prefetch_related("tags")
+        for device in Device.objects.reservable().prefetch_related("tags")
     ]
 
 

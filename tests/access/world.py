@@ -18,6 +18,7 @@ from accounts.rights import Anyone
 from devices.models import Alias, DeviceRight, DeviceTypeRight, Right
 from jobs import logs
 from jobs.logs import Record
+from jobs.models import Job
 from jobs.states import State
 from tests import build
 
@@ -74,6 +75,7 @@ def _inventory() -> dict[str, list[Thing]]:
     kernel, keepers = build.group("kernel"), build.group("keepers")
     build.device("qemu01")
     build.device("hushboard", dictionary="executor: hushdictionary\n")
+    build.device("lentboard", dictionary="access: hushaccess\n")
     hidden_type = build.device_type("hushtype", description="hushtype")
     Alias.objects.create(name="hushtype-alias", device_type=hidden_type)
     Alias.objects.create(name="kvm", device_type_id="qemu")
@@ -91,7 +93,10 @@ def _inventory() -> dict[str, list[Thing]]:
                 word="hushboard",
             ),
         ],
-        "dictionary": [Thing(seen_by=KEEPERS, word="hushdictionary")],
+        "dictionary": [
+            Thing(seen_by=KEEPERS, word="hushdictionary"),
+            Thing(seen_by=frozenset({"alice"}) | SUPERUSERS, word="hushaccess"),
+        ],
         "type": [
             Thing(parameters={"name": "qemu"}),
             Thing(parameters={"name": "hushtype"}, seen_by=KERNEL, word="hushtype"),
@@ -109,13 +114,14 @@ def _inventory() -> dict[str, list[Thing]]:
 
 
 def _jobs() -> list[Thing]:
-    """Each by alice, finished, with a log and a result."""
+    """Each by alice, with a log and a result; finished, but for a board that she holds."""
     hers = frozenset({"alice"}) | SUPERUSERS
     return [
         _job("open", hers | KEEPERS, EVERYBODY),
         _job("hushpersonal", hers, hers, visibility="personal"),
         _job("hushgroup", hers, KERNEL, visibility={"group": ["kernel"]}),
         _job("hushrun", hers | KEEPERS, KERNEL | KEEPERS, device="hushboard"),
+        _thing_of(build.reservation(by=build.user("alice"), device="lentboard"), "lent", hers, EVERYBODY),
     ]
 
 
@@ -126,6 +132,10 @@ def _job(
     job = build.job(
         submitter=build.user("alice"), state=State.FINISHED, device=device, name=word, steps=steps, **of_job
     )
+    return _thing_of(job, word, changed_by, seen_by)
+
+
+def _thing_of(job: Job, word: str, changed_by: frozenset[str], seen_by: frozenset[str]) -> Thing:
     case = build.case(job, name=word, suite=f"0_{word}", metadata={"definition": word, "case": word})
     record = Record(time=NOON, level="target", message=word, partial=False)
     logs.append(job.log_directory(), 0, [record])
