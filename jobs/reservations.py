@@ -125,6 +125,8 @@ def settle(job_id: int) -> Job:
     """Begin a reservation that has got its device, or end one whose time is over. Said again, it changes nothing."""
     held = hold(job_id)
     job, now = held.job, timezone.now()
+    if not job.is_reservation:
+        return job
     match State(job.state):
         case State.SCHEDULED:
             _begin(held)

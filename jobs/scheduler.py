@@ -41,10 +41,9 @@ def run_once() -> int:
     _flag_jobs()
     _flag_overtime()
     _end_overdue_jobs()
-    assigned = _assign()
     _settle_reservations()
     _flag_expiring()
-    return assigned
+    return _assign()
 
 
 def _mark_silent_workers() -> None:
@@ -80,10 +79,19 @@ def _end_overdue_jobs() -> None:
 
 
 def _settle_reservations() -> None:
-    """Those that got a device just now too, and those that a crash or a change by hand left behind."""
+    """Those whose time is over, and those that a crash or a change by hand left behind."""
     for job_id in list(Job.objects.unsettled().values_list("pk", flat=True)):
-        job = reservations.settle(job_id)
-        log.info("Reservation %s is %s", job_id, State(job.state).label, extra={"job": job_id})
+        _settle(job_id)
+
+
+def _settle(job_id: int) -> None:
+    job = reservations.settle(job_id)
+    log.info(
+        "Reservation %s is %s",
+        job_id,
+        State(job.state).label,
+        extra={"action": "reservation_settled", "job": job_id},
+    )
 
 
 def _flag_expiring() -> None:
@@ -102,12 +110,14 @@ def _assign() -> int:
 
 def _schedule(job_id: int, device: str) -> bool:
     try:
-        lifecycle.schedule(job_id, device)
+        job = lifecycle.schedule(job_id, device)
     except (DeviceBusy, InvalidMove, Job.DoesNotExist, Device.DoesNotExist) as gone:
         # Somebody was quicker; the next pass sees what is left.
         log.info("Job %s did not get %s: %s", job_id, device, gone, extra={"action": "not_scheduled"})
         return False
     log.info("Job %s got %s", job_id, device, extra={"action": "job_scheduled", "job": job_id})
+    if job.is_reservation:
+        _settle(job_id)  # no worker begins it
     return True
 
 

@@ -203,6 +203,14 @@ def test_a_pass_that_died_before_the_beginning_is_made_up_for_by_the_next(alice:
     assert again(job).state == State.RUNNING
 
 
+def test_a_job_is_begun_by_its_worker_alone(alice: User) -> None:
+    job = build.job(submitter=alice, state=State.SCHEDULED)
+
+    reservations.settle(job.pk)
+
+    assert again(job).state == State.SCHEDULED
+
+
 # The worker
 
 
@@ -256,7 +264,6 @@ def test_the_next_job_gets_the_device_that_was_taken_back(alice: User, bob: User
     job = build.job(submitter=bob)
     time_passes(held, HOUR + timedelta(seconds=1))
 
-    scheduler.run_once()
     scheduler.run_once()
 
     assert again(job).state == State.SCHEDULED
