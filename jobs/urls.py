@@ -11,6 +11,8 @@ job_urls = [
     path("definition", views.definition, name="job-definition"),
     path("cancel/", views.cancel, name="job-cancel"),
     path("resubmit/", views.resubmit, name="job-resubmit"),
+    path("pin/", views.pin, name="job-pin"),
+    path("unpin/", views.unpin, name="job-unpin"),
 ]
 
 urlpatterns = [

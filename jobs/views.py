@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core.pages import asks_for_live_parts, render_live, whole_number
 from core.paging import page
 from devices.models import DeviceType
-from jobs import commands, lifecycle
+from jobs import commands, lifecycle, upkeep
 from jobs.definition import InvalidDefinition
 from jobs.filters import STATUSES, JobFilter, UnknownStatus
 from jobs.forms import CancelForm, SubmitForm
@@ -126,6 +126,25 @@ def resubmit(request: HttpRequest, pk: int) -> HttpResponse:
     except InvalidDefinition as invalid:
         refused = Check(text=job.definition, faults=invalid.faults, is_done=True)
         return show_form(request, SubmitForm(initial={"definition": job.definition}), refused, status=400)
+
+
+@require_POST
+def pin(request: HttpRequest, pk: int) -> HttpResponse:
+    return _set_pinned(request, pk, True)
+
+
+@require_POST
+def unpin(request: HttpRequest, pk: int) -> HttpResponse:
+    return _set_pinned(request, pk, False)
+
+
+def _set_pinned(request: HttpRequest, pk: int, pinned: bool) -> HttpResponse:
+    job = _find(request, pk)
+    user = request.user
+    if not isinstance(user, User):
+        return redirect_to_login(job.get_absolute_url())
+    upkeep.pin(job, by=user, pinned=pinned)
+    return redirect(job)
 
 
 def _shown(request: HttpRequest, job: Job, attempt: int, tab: str, tally: Tally) -> dict[str, object]:
