@@ -311,7 +311,8 @@ class Attempt(models.Model):
                 fields=["worker_name"],
                 condition=Q(unconfirmed_since__isnull=False),
                 name="attempt_unconfirmed",
-            )
+            ),
+            models.Index(fields=["device_name", "ended"], name="attempt_device"),
         ]
 
     def __str__(self) -> str:
@@ -387,3 +388,39 @@ def expired(now: datetime) -> JobQuerySet:
     """Queued jobs that have waited longer than their definition allows."""
     limited = Job.objects.filter(state=State.SUBMITTED, queue_timeout__isnull=False)
     return limited.filter(submit_time__lt=now - models.F("queue_timeout"))
+
+
+class QueueRecord(models.Model):
+    """How many unfinished jobs there were in each state, after one of them had moved."""
+
+    number = models.BigIntegerField(primary_key=True)  # 1, 2, 3 …
+    sequence = models.BigIntegerField(unique=True)  # of the event that told of the move
+    time = models.DateTimeField()
+    counts = models.JSONField()  # by the label of the state; those that are 0 are left out
+
+    class Meta:
+        ordering = ["number"]
+        indexes = [models.Index(fields=["-time", "-number"], name="queue_record_time")]
+
+    def __str__(self) -> str:
+        return f"{self.total} jobs at {self.time}"
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+class QueueBucket(models.Model):
+    """Of a minute, an hour or a day: the busiest of its records, and the last one."""
+
+    span = models.PositiveIntegerField()  # seconds
+    start = models.DateTimeField()
+    peak = models.JSONField()  # counts as those of a record
+    last = models.JSONField()
+
+    class Meta:
+        ordering = ["span", "start"]
+        constraints = [models.UniqueConstraint(fields=["span", "start"], name="queue_bucket_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.span} seconds from {self.start}"

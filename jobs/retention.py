@@ -25,6 +25,7 @@ from devices.models import Device
 from events import retention as events
 from events.outbox import Cause
 from jobs import upkeep
+from jobs.history import queue
 from jobs.logs import disk
 from jobs.logs.disk import Stored
 from jobs.models import DiscardedLog, Job, JobQuerySet
@@ -154,6 +155,9 @@ def _left_behind() -> Iterator[Due]:
 
 
 def _events(policy: Policy, now: datetime) -> Iterator[Due]:
+    if not policy.events_days and not policy.events_number:
+        return
+    queue.run_once()  # the history of the queue is made from them
     before = now - timedelta(days=policy.events_days) if policy.events_days else None
     needed = Job.objects.filter(Q(pinned=True) | ~Q(state=State.FINISHED)).values("pk")
     old = events.due(before=before, at_most=policy.events_number, kept_jobs=needed)
@@ -195,3 +199,4 @@ def _lock_if_loose(job_id: int) -> Job | None:
 def _clear(old: events.Events) -> None:
     while events.clear(old) == events.BATCH:
         continue
+    queue.clear(up_to=events.last_cleared())

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from jobs import lab_views, log_views, submit_views, views
+from jobs import history_views, lab_views, log_views, submit_views, views
 
 job_urls = [
     path("", views.detail, name="job"),
@@ -18,6 +18,7 @@ job_urls = [
 urlpatterns = [
     path("", lab_views.home, name="home"),
     path("jobs/", views.index, name="jobs"),
+    path("history/", history_views.history, name="history"),
     path("submit/", submit_views.submit, name="submit"),
     path("submit/check/", submit_views.check, name="submit-check"),
     path("job/<int:pk>/", include(job_urls)),

@@ -96,11 +96,19 @@ def web(listener: socket.socket) -> None:
 
 
 def engine() -> None:
-    """The scheduler, the publisher, and what lets go of old things."""
+    """The scheduler, the publisher, and what keeps and clears away history."""
     from events import publisher
     from jobs import retention, scheduler
+    from jobs.history import queue
 
-    _work_until_told({"scheduler": scheduler.run, "publisher": publisher.run, "retention": retention.run})
+    _work_until_told(
+        {
+            "scheduler": scheduler.run,
+            "publisher": publisher.run,
+            "history": queue.run,
+            "retention": retention.run,
+        }
+    )
 
 
 def worker(config: WorkerConfig) -> None:

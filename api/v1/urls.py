@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path, registe
 from django.urls.converters import StringConverter
 
 from api.routes import both
-from api.v1 import device_types, devices, jobs, system, tokens, users, workers
+from api.v1 import device_types, devices, history, jobs, system, tokens, users, workers
 from api.v1.base import Nothing
 from api.v1.jobs import JobKey
 
@@ -46,6 +46,8 @@ job_urls: list[URLPattern | URLResolver] = [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *both("jobs", jobs.Jobs, "v1-jobs"),
+    *both("jobs/history", history.JobsHistory, "v1-jobs-history"),
+    *both("queue/history", history.QueueHistory, "v1-queue-history"),
     *both("jobs/validate", jobs.Validate, "v1-validate"),
     *both("jobs/<job:job>", jobs.OneJob, "v1-job"),
     path("jobs/<job:job>/", include(job_urls)),
@@ -54,10 +56,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *both("devices/<lab_name:name>", devices.OneDevice, "v1-device"),
     *both("devices/<lab_name:name>/health", devices.OneHealth, "v1-health"),
     *both("devices/<lab_name:name>/free", devices.Free, "v1-free"),
+    *both("devices/<lab_name:name>/availability", history.DeviceAvailability, "v1-device-availability"),
     *both("devices/<lab_name:name>/history", devices.History, "v1-history"),
     *both("device-types", device_types.DeviceTypes, "v1-device-types"),
     *both("device-types/<lab_name:name>", device_types.OneDeviceType, "v1-device-type"),
     *both("device-types/<lab_name:name>/availability", device_types.Availability, "v1-availability"),
+    *both("device-types/<lab_name:name>/durations", history.JobDurations, "v1-durations"),
     *both("workers", workers.Workers, "v1-workers"),
     *both("workers/<lab_name:name>", workers.OneWorker, "v1-worker"),
     *both("tokens", tokens.Tokens, "v1-tokens"),

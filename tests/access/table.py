@@ -64,6 +64,7 @@ def who_sees_it_and_logged_in(thing: Thing) -> frozenset[str]:
 PAGES = {
     "": Row(get=anybody, by="session"),
     "jobs": Row(get=anybody, by="session"),
+    "history": Row(get=anybody, by="session"),
     "submit": Row(get=logged_in, post=logged_in, by="session"),
     "submit/check": Row(post=anybody, by="session"),
     "job/<int:pk>": Row(of="job", get=who_sees_it),
@@ -180,6 +181,8 @@ REST_V1 = {
     "api/v1/system": Row(get=anybody),
     "api/v1/whoami": Row(get=anybody),
     "api/v1/jobs": Row(get=anybody, post=logged_in),
+    "api/v1/jobs/history": Row(get=anybody),  # numbers alone, of all jobs
+    "api/v1/queue/history": Row(get=anybody),
     "api/v1/jobs/validate": Row(post=anybody),
     "api/v1/jobs/<job:job>": Row(of="job", get=who_sees_it),
     "api/v1/jobs/<job:job>/definition": Row(of="job", get=who_sees_it),
@@ -194,9 +197,11 @@ REST_V1 = {
     "api/v1/devices/<lab_name:name>/health": Row(of="device", post=who_changes_it, send=TAKE_OUT),
     "api/v1/devices/<lab_name:name>/free": Row(of="device", post=who_changes_it, send={"reason": "looked"}),
     "api/v1/devices/<lab_name:name>/history": Row(of="device", get=who_sees_it),
+    "api/v1/devices/<lab_name:name>/availability": Row(of="device", get=who_sees_it),
     "api/v1/device-types": Row(get=anybody),
     "api/v1/device-types/<lab_name:name>": Row(of="type", get=who_sees_it),
     "api/v1/device-types/<lab_name:name>/availability": Row(of="type", get=who_sees_it),
+    "api/v1/device-types/<lab_name:name>/durations": Row(of="type", get=who_sees_it),
     "api/v1/workers": Row(get=anybody),
     "api/v1/workers/<lab_name:name>": Row(of="worker", get=who_sees_it),
     "api/v1/tokens": Row(get=logged_in, post=logged_in),

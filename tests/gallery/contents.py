@@ -180,6 +180,7 @@ class _Lab:
         places["failed"] = self._finished(FAILED)
         self._runs("boot v6.13-rc4 with KASAN", "bob", "bbb-02", minutes(3), hours=1)
         self._waits("USB storage, again", "alice", "beaglebone-black", minutes(2))
+        self._tell()
         return places
 
     def _inventory(self) -> None:
@@ -276,6 +277,27 @@ class _Lab:
         Job.objects.filter(pk=job.pk).update(submit_time=self._now - ago)
         found: Job = Job.objects.get(pk=job.pk)
         return found
+
+    def _tell(self) -> None:
+        """Of each job when it happened, and in that order."""
+        from django.db.models import F
+
+        from events.models import Event
+        from jobs.history import queue
+        from jobs.models import Job
+
+        said = list(Event.objects.filter(job_id__isnull=False).order_by("id"))
+        jobs = Job.objects.in_bulk([event.job_id for event in said])
+        for event in said:
+            job = jobs[event.job_id]
+            begun = job.start_time or job.submit_time
+            times = {"job.submitted": job.submit_time, "job.scheduled": begun, "job.started": begun}
+            event.time = times.get(event.type, job.end_time or begun)
+        Event.objects.update(sequence=-F("sequence"))
+        said.sort(key=lambda event: event.time)
+        for sequence, event in enumerate(said, start=1):
+            Event.objects.filter(pk=event.pk).update(sequence=sequence, time=event.time)
+        queue.run_once()
 
     def _date(self, job: Job, *, ended: datetime) -> None:
         from devices.models import Device, HealthChange

@@ -66,6 +66,7 @@ PRODUCT = (
     Page(name="workers", address="/workers/", visitor="admin", kinds=BOTH),
     Page(name="worker", address="/worker/rack-b/", visitor="admin"),
     Page(name="worker-offline", address="/worker/desk/"),
+    Page(name="history", address="/history/", visitor="alice", kinds=BOTH),
     Page(name="account", address="/account/", visitor="alice"),
     Page(name="password", address="/account/password/", visitor="alice"),
     Page(name="tokens", address="/tokens/", visitor="alice"),
