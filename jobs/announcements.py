@@ -32,12 +32,14 @@ def payload(job: Job) -> dict[str, Any]:
         "end_time": job.end_time and job.end_time.isoformat(),
         "overtime_since": job.overtime_since and job.overtime_since.isoformat(),
         "lost_since": job.lost_since and job.lost_since.isoformat(),
+        "not_before": job.not_before and job.not_before.isoformat(),
+        "not_before_reason": job.not_before_reason or None,
         "deadline": job.deadline and job.deadline.isoformat() if job.lost_since else None,
     }
     return {
         "job": job.pk,
         "uuid": str(job.uuid),
-        "attempt": job.attempt,
+        "attempt": job.told_attempt,
         "state": state.label,
         "health": health.label,
         "status": old_status(state, health),
@@ -80,7 +82,7 @@ def _record(job: Job, events: tuple[str, ...]) -> None:
         data["reason"] = job.cause.reason
     for event in events:
         outbox.record(
-            event, subject=str(job.pk), data=data, cause=job.cause, job_id=job.pk, attempt=job.attempt
+            event, subject=str(job.pk), data=data, cause=job.cause, job_id=job.pk, attempt=job.told_attempt
         )
 
 

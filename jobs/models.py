@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.rights import Anyone
@@ -24,6 +25,7 @@ from jobs.states import (
     UNFINISHED,
     Health,
     Move,
+    Requeue,
     State,
     find_move,
     outcome,
@@ -99,6 +101,15 @@ class JobQuerySet(AnnouncedQuerySet):
         """Those that wait for a device, in the order in which they get one."""
         return self.filter(state=State.SUBMITTED).order_by("-priority", "submit_time", "id")
 
+    def due(self) -> JobQuerySet:
+        """Those of the queue that wait for a device and not for a time."""
+        return self.queued().exclude(not_before__gt=timezone.now())
+
+    def put_off(self) -> JobQuerySet:
+        """Those of the queue that wait for a time, the next ones first."""
+        waiting = self.filter(state=State.SUBMITTED, not_before__gt=timezone.now())
+        return waiting.order_by("not_before")
+
     def of_worker(self, worker: str) -> JobQuerySet:
         return self.filter(device__worker=worker, state__in=ON_A_DEVICE)
 
@@ -133,6 +144,16 @@ class Job(AnnouncedModel):
     queue_timeout = models.DurationField(null=True, blank=True)
     job_timeout = models.DurationField(null=True, blank=True)
     wall_time = models.DurationField(null=True, blank=True)
+    # In the queue: when it (re)entered it, if that was not when it was submitted, and before when it gets no device.
+    queued_since = models.DateTimeField(null=True, blank=True, editable=False)
+    not_before = models.DateTimeField(null=True, blank=True, editable=False)
+    not_before_reason = models.TextField(blank=True, editable=False)
+    requeue = models.CharField(max_length=8, blank=True, editable=False)  # `jobs.states.Requeue`
+    retry = models.JSONField(
+        default=dict, blank=True, editable=False
+    )  # `jobs.retries`; else its type's columns
+    defer_limit = models.DurationField(null=True, blank=True)  # None: the setting DEFER_LIMIT
+    deferred_since = models.DateTimeField(null=True, blank=True, editable=False)  # put off for the first time
     overtime_since = models.DateTimeField(null=True, blank=True, editable=False)
     # On a device: when the lab waits no longer for the worker's word. `jobs.watchdogs` has the rules.
     deadline = models.DateTimeField(null=True, blank=True, editable=False)
@@ -183,6 +204,7 @@ class Job(AnnouncedModel):
             models.Index(fields=["device_type", "state"], name="job_type_state"),
             models.Index(fields=["submitter", "-id"], name="job_submitter"),
             models.Index(fields=["-end_time", "-id"], name="job_end"),
+            models.Index(fields=["not_before"], condition=Q(not_before__isnull=False), name="job_not_before"),
             models.Index(fields=["deadline"], condition=Q(deadline__isnull=False), name="job_deadline"),
             # All that says who sees a job, and what else lists are counted and searched by: the rows themselves are
             # as long as their definitions.
@@ -222,7 +244,27 @@ class Job(AnnouncedModel):
 
     @property
     def waited(self) -> timedelta:
-        return (self.start_time or self.end_time or timezone.now()) - self.submit_time
+        """How long for a device, since it entered the queue for the last time."""
+        since = self.queued_since or self.submit_time
+        return max((self.start_time or self.end_time or timezone.now()) - since, timedelta(0))
+
+    @property
+    def is_put_off(self) -> bool:
+        """Whether it waits in the queue for a time."""
+        if self.state != State.SUBMITTED or self.not_before is None:
+            return False
+        return self.not_before > timezone.now()
+
+    def put_off(self, until: datetime, requeue: Requeue, reason: str) -> None:
+        self.not_before, self.not_before_reason, self.requeue = until, reason, requeue
+        self.queued_since = until
+
+    def begin_anew(self) -> None:
+        """Set what is another attempt's, so that the job waits for one as it did for the first."""
+        self.attempt += 1
+        self.device = None
+        self.start_time = self.overtime_since = self.lost_since = None
+        self.error_type = self.failure_comment = ""
 
     def log_directory(self, attempt: int | None = None) -> Path:
         """Where the log of an attempt lives; the latest one's unless asked."""
@@ -242,7 +284,12 @@ class Job(AnnouncedModel):
     @property
     def closes_device(self) -> bool:
         """Whether the lab ended it by itself, and its device gets no other job before that end is confirmed."""
-        return self.device is not None and self.device.closed_by == self.pk
+        return Device.objects.filter(closed_by=self.pk).exists()
+
+    @property
+    def told_attempt(self) -> int:
+        """The attempt that a save tells of: the last thing that happens to one may make the next."""
+        return int(self._loaded.get("attempt", self.attempt))
 
     def may_be_changed_by(self, user: Anyone) -> bool:
         return Job.objects.changeable_by(user).filter(pk=self.pk).exists()
@@ -264,6 +311,8 @@ class Job(AnnouncedModel):
 
     def arrive(self) -> None:
         """Set what comes with the state that it came to just now: its deadline, and at the end its outcome."""
+        if self.state != State.SUBMITTED:
+            self.not_before, self.not_before_reason, self.requeue = None, "", ""
         self.deadline = watchdogs.deadline(State(self.state), self.job_timeout, timezone.now())
         if self.is_finished:
             self.lost_since = None
@@ -297,6 +346,9 @@ class Attempt(models.Model):
     errors = models.TextField(blank=True)
     pipeline = models.TextField(blank=True)  # the worker's description of its actions, YAML
     unconfirmed_since = models.DateTimeField(null=True)
+    # What its test asked for: that the job be run again after so long.
+    deferral = models.DurationField(null=True)
+    deferral_reason = models.TextField(blank=True)
 
     objects = AttemptQuerySet.as_manager()
 
@@ -370,4 +422,6 @@ class TestCase(models.Model):
 def expired(now: datetime) -> JobQuerySet:
     """Queued jobs that have waited longer than their definition allows."""
     limited = Job.objects.filter(state=State.SUBMITTED, queue_timeout__isnull=False)
-    return limited.filter(submit_time__lt=now - models.F("queue_timeout"))
+    late = limited.alias(since=Coalesce("queued_since", "submit_time"))
+    found: JobQuerySet = late.filter(since__lt=now - models.F("queue_timeout"))
+    return found

@@ -145,6 +145,12 @@ OPTIONS = (
         help="Seconds after which a job counts as canceled, if its worker has not confirmed that it stopped.",
     ),
     Option(
+        name="DEFER_LIMIT",
+        default=86_400,
+        read=count,
+        help="Seconds for which a job may be put off in all, unless its definition has another limit.",
+    ),
+    Option(
         name="TIME_ZONE",
         default="UTC",
         read=str,

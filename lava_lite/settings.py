@@ -43,6 +43,7 @@ DEFINITION_LIMIT: int = _option["DEFINITION_LIMIT"]
 JOB_TIMEOUT_GRACE: int = _option["JOB_TIMEOUT_GRACE"]
 LOST_JOB_GRACE: int = _option["LOST_JOB_GRACE"]
 CANCEL_GRACE: int = _option["CANCEL_GRACE"]
+DEFER_LIMIT: int = _option["DEFER_LIMIT"]
 
 LOGS = DATA / "logs"
 RUN = DATA / "run"  # doorbells

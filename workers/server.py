@@ -140,12 +140,14 @@ def ping(request: HttpRequest, name: str) -> JsonResponse:
 
 def _orders(worker: str) -> Orders:
     lists: dict[str, list[JobRef]] = {"start": [], "cancel": [], "running": []}
-    jobs = Job.objects.of_worker(worker).filter(state__in=LISTS)
+    given_up = Attempt.objects.unconfirmed().filter(worker_name=worker).values_list("job", "number")
+    for job_id, attempt in given_up:
+        lists["cancel"].append(JobRef(id=job_id, token=token_of(job_id, attempt)))
+    # A worker knows a job by its number alone: another attempt begins there when the last one has stopped.
+    stopping = {job_id for job_id, _ in given_up}
+    jobs = Job.objects.of_worker(worker).filter(state__in=LISTS).exclude(pk__in=stopping)
     for job_id, state, attempt in jobs.values_list("pk", "state", "attempt"):
         lists[LISTS[State(state)]].append(JobRef(id=job_id, token=token_of(job_id, attempt)))
-    given_up = Attempt.objects.unconfirmed().filter(worker_name=worker)
-    for job_id, attempt in given_up.values_list("job", "number"):
-        lists["cancel"].append(JobRef(id=job_id, token=token_of(job_id, attempt)))
     return Orders(start=tuple(lists["start"]), cancel=tuple(lists["cancel"]), running=tuple(lists["running"]))
 
 
@@ -180,17 +182,13 @@ def _files(job: Job) -> JobFiles:
 
 
 def _apply(attempt: Attempt, change: StateChange) -> None:
-    job = attempt.job
+    job, worker, number = attempt.job, attempt.worker_name, attempt.number
     try:
-        if attempt.number != job.attempt:
-            log.info("%s is over; its worker's %s changes nothing of the job", attempt, change.state)
-            if change.state == "FINISHED":
-                lifecycle.confirm_end(job.pk, attempt.number, worker=attempt.worker_name)
-        elif change.state == "RUNNING":
-            lifecycle.start(job.pk, worker=attempt.worker_name)
+        if change.state == "RUNNING":
+            lifecycle.start(job.pk, worker=worker, attempt=number)
         else:
             logs.sync(attempt.log_directory)
-            lifecycle.finish(job.pk, _ending(change), worker=attempt.worker_name)
+            lifecycle.finish(job.pk, _ending(change), worker=worker, attempt=number)
     except (InvalidMove, Job.DoesNotExist) as gone:
         log.warning("The %s of %s changed nothing: %s", change.state, attempt, gone)
 
