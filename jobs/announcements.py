@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models.signals import post_delete, post_save, pre_delete
 
 from devices.lifecycle import StillInUse
+from devices.models import Device
 from events import outbox
 from jobs import lifecycle
 from jobs.models import Job, Visibility
@@ -92,9 +93,13 @@ def _refuse_to_delete(instance: Job, **_: Any) -> None:
         raise StillInUse(f"job {instance.pk} is {state}; cancel it and wait for its end, then delete it")
     if instance.closes_device:
         raise StillInUse(
-            f"something of job {instance.pk} may still run on {instance.device_id}, which is closed for that; "
+            f"something of job {instance.pk} may still run on {_closed_by(instance)}, which is closed for that; "
             "wait until its worker confirms the end, or free the device, then delete the job"
         )
+
+
+def _closed_by(job: Job) -> str:
+    return ", ".join(Device.objects.filter(closed_by=job.pk).values_list("pk", flat=True))
 
 
 def _deleted(instance: Job, **_: Any) -> None:

@@ -6,7 +6,7 @@ its own log and results. Until `not_before` the job waits for a time and not for
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -20,7 +20,7 @@ from core.templatetags.lab import duration
 from core.times import in_utc
 from devices.models import DeviceType
 from events.outbox import Cause
-from jobs.models import Job
+from jobs.models import Attempt, Job
 from jobs.moving import Held, carry_over, hold, step, whole
 from jobs.retries import Retry
 from jobs.states import Health, InvalidMove, Requeue, State, find_move
@@ -53,7 +53,7 @@ def defer(job_id: int, until: datetime, *, by: str, reason: str = "") -> Job:
             f"job {job.pk} may be put off until {in_utc(latest)} at most, "
             f"{duration(_limit(job))} in all (lava_lite.defer.limit, DEFER_LIMIT)"
         )
-    job.deferred_since = job.deferred_since or timezone.now()
+    job.deferred_since = _deferred_since(job)
     job.put_off(until, Requeue.DEFERRAL, reason)
     move = find_move(State.SUBMITTED, State.SUBMITTED, Health.UNKNOWN, requeue=Requeue.DEFERRAL)
     step(job, move, Cause(kind="user", actor=by, reason=reason))
@@ -81,7 +81,7 @@ def hurry(job_id: int, *, by: str) -> Job:
 @transaction.atomic
 def defer_for(job: Job, until: datetime, *, user: User, reason: str = "") -> Job:
     """`defer` for somebody whose right to it is asked first, noted in the audit trail. NotAllowed says whose job it is."""
-    _require_right(job, user, "defer")
+    require_right(job, user, "defer")
     deferred = defer(job.pk, until, by=user.get_username(), reason=reason)
     audit.note(user, deferred, f"Deferred until {in_utc(until)}: {reason or 'no reason given'}")
     return deferred
@@ -90,7 +90,7 @@ def defer_for(job: Job, until: datetime, *, user: User, reason: str = "") -> Job
 @transaction.atomic
 def hurry_for(job: Job, *, user: User) -> Job:
     """`hurry` for somebody whose right to it is asked first, noted in the audit trail."""
-    _require_right(job, user, "hurry")
+    require_right(job, user, "hurry")
     was_put_off = job.is_put_off
     hurried = hurry(job.pk, by=user.get_username())
     if was_put_off:
@@ -98,7 +98,19 @@ def hurry_for(job: Job, *, user: User) -> Job:
     return hurried
 
 
-def pause_after(job: Job, *, error_type: str, errors: str) -> Pause | None:
+def ask_for_deferral(attempt: Attempt, after: timedelta, reason: str) -> None:
+    """What a test said: when this attempt has ended, its job is to run again after so long. Too late, it changes nothing."""
+    running = Attempt.objects.filter(pk=attempt.pk, ended__isnull=True)
+    running.update(deferral=after, deferral_reason=reason)
+
+
+def require_right(job: Job, user: User, act: str) -> None:
+    """NotAllowed says whose job it is."""
+    if not job.may_be_changed_by(user):
+        raise NotAllowed(f"job {job.pk} is {job.submitter.username}'s; you may not {act} it")
+
+
+def pause_after(job: Job, *, error_type: str) -> Pause | None:
     """What follows the latest attempt, which just failed or asked to be run again. None: nothing, the job is over."""
     if job.health_check or job.state not in (State.SCHEDULED, State.RUNNING):
         return None
@@ -114,11 +126,11 @@ def pause_after(job: Job, *, error_type: str, errors: str) -> Pause | None:
     delay = retry.delay_after(failures, error_type)
     if delay is None:
         return None
-    reason = f"attempt {failures} of {retry.attempts} failed: {error_type} error"
+    # Its errors are told with the attempt: they may speak of a device that is hidden from who sees the job.
     return Pause(
         requeue=Requeue.RETRY,
         until=timezone.now() + delay,
-        reason=": ".join(filter(None, [reason, errors.strip()[:1000]])),
+        reason=f"attempt {failures} of {retry.attempts} failed ({error_type} error)",
     )
 
 
@@ -129,12 +141,13 @@ def go_on(held: Held, pause: Pause, cause: Cause, *, closes: bool = False, broke
     """
     job = held.job
     latest = _latest(job)
-    move = find_move(State(job.state), State.SUBMITTED, Health.UNKNOWN, closes=closes, requeue=pause.requeue)
+    is_deferral = pause.requeue is Requeue.DEFERRAL
+    if is_deferral:
+        job.deferred_since = _deferred_since(job)
     job.put_off(pause.until, pause.requeue, pause.reason)
-    if pause.requeue is Requeue.DEFERRAL:
-        job.deferred_since = job.deferred_since or timezone.now()
-    carry_over(held, move, Cause(kind=cause.kind, actor=cause.actor, reason=pause.reason), broken=broken)
-    if pause.requeue is Requeue.DEFERRAL and pause.until > latest:
+    move = find_move(State(job.state), State.SUBMITTED, Health.UNKNOWN, closes=closes, requeue=pause.requeue)
+    carry_over(held, move, replace(cause, reason=pause.reason), broken=broken)
+    if is_deferral and pause.until > latest:
         _inactivate(job, pause)
 
 
@@ -174,10 +187,11 @@ def _limit(job: Job) -> timedelta:
 
 
 def _latest(job: Job) -> datetime:
-    """Until when it may be put off: so long after the first time that it was."""
-    return (job.deferred_since or timezone.now()) + _limit(job)
+    """Until when it may be put off."""
+    return _deferred_since(job) + _limit(job)
 
 
-def _require_right(job: Job, user: User, act: str) -> None:
-    if not job.may_be_changed_by(user):
-        raise NotAllowed(f"job {job.pk} is {job.submitter.username}'s; you may not {act} it")
+def _deferred_since(job: Job) -> datetime:
+    """Since when its limit counts: the first time that it was put off, or when it was to be run by then."""
+    now = timezone.now()
+    return job.deferred_since or max(now, job.not_before or now)

@@ -131,7 +131,7 @@ def _finish(job_id: int, ending: Ending, *, worker: str, attempt: int | None) ->
         pipeline=ending.pipeline,
     )
     broken = ending.is_infrastructure
-    if pause := attempts.pause_after(job, error_type=ending.error_type, errors=ending.errors):
+    if pause := attempts.pause_after(job, error_type=ending.error_type):
         attempts.go_on(held, pause, cause, broken=broken)
         return job
     move = find_move(State(job.state), State.FINISHED, _final_health(job, ending))
@@ -202,7 +202,7 @@ def end_overdue(job_id: int) -> Job:
     )
     cause = Cause(kind="timer", reason=comment)
     broken = rule.error_type in INFRASTRUCTURE_ERRORS
-    if pause := attempts.pause_after(job, error_type=rule.error_type, errors=comment):
+    if pause := attempts.pause_after(job, error_type=rule.error_type):
         attempts.go_on(held, pause, cause, closes=True, broken=broken)
         return job
     job.end_time = now

@@ -255,6 +255,13 @@ class Job(AnnouncedModel):
             return False
         return self.not_before > timezone.now()
 
+    @property
+    def last_begun(self) -> int:
+        """The number of its latest attempt, unless it ended while it waited for that one."""
+        if self.attempt == 1 or not self.is_finished or self.start_time is not None:
+            return self.attempt
+        return self.attempt if self.attempts.filter(number=self.attempt).exists() else self.attempt - 1
+
     def put_off(self, until: datetime, requeue: Requeue, reason: str) -> None:
         self.not_before, self.not_before_reason, self.requeue = until, reason, requeue
         self.queued_since = until
@@ -284,12 +291,23 @@ class Job(AnnouncedModel):
     @property
     def closes_device(self) -> bool:
         """Whether the lab ended it by itself, and its device gets no other job before that end is confirmed."""
+        if self.attempt == 1:
+            return self.device is not None and self.device.closed_by == self.pk
         return Device.objects.filter(closed_by=self.pk).exists()
 
     @property
     def told_attempt(self) -> int:
         """The attempt that a save tells of: the last thing that happens to one may make the next."""
         return int(self._loaded.get("attempt", self.attempt))
+
+    def attempts_seen_by(self, user: Anyone) -> AttemptQuerySet:
+        return Attempt.objects.seen_by(user).filter(job=self)
+
+    def shows_attempt(self, number: int, user: Anyone) -> bool:
+        """Whether there is, or is to be, an attempt of this number, whose log and results the user may see."""
+        if number == self.attempt:
+            return True  # by the rule for the job
+        return self.attempts_seen_by(user).filter(number=number).exists()
 
     def may_be_changed_by(self, user: Anyone) -> bool:
         return Job.objects.changeable_by(user).filter(pk=self.pk).exists()
@@ -326,6 +344,11 @@ class Job(AnnouncedModel):
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
+    def seen_by(self, user: Anyone) -> AttemptQuerySet:
+        """Of jobs that the user sees. Those of a job that is seen as a public one were on devices that the user sees."""
+        on_hidden = Q(device_name__in=devices_shut_to(user, Right.VIEW), job__visibility=Visibility.PUBLIC)
+        return self.exclude(on_hidden & ~Q(job__submitter=user.pk))
+
     def unconfirmed(self) -> AttemptQuerySet:
         """Those that the lab ended by itself, and whose workers have not said yet that nothing of them runs."""
         return self.filter(unconfirmed_since__isnull=False)
@@ -369,6 +392,11 @@ class Attempt(models.Model):
     @property
     def is_over(self) -> bool:
         return self.job.is_finished or self.number != self.job.attempt
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, or why its test asked to be run again."""
+        return self.errors if self.deferral is None else self.deferral_reason
 
     @property
     def log_directory(self) -> Path:

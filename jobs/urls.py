@@ -10,6 +10,8 @@ job_urls = [
     path("log", log_views.log, name="job-log"),
     path("definition", views.definition, name="job-definition"),
     path("cancel/", views.cancel, name="job-cancel"),
+    path("defer/", views.defer, name="job-defer"),
+    path("hurry/", views.hurry, name="job-hurry"),
     path("resubmit/", views.resubmit, name="job-resubmit"),
 ]
 

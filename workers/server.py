@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
@@ -21,12 +22,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from devices import lifecycle as devices
 from devices.models import Worker, name_is_plain
+from jobs import attempts, lifecycle, logs, results
 from jobs import definition as definitions
-from jobs import lifecycle, logs, results
+from jobs.definition import MAX_REASON
 from jobs.lifecycle import Ending
 from jobs.logs.records import storable
 from jobs.models import Attempt, Job
 from jobs.states import InvalidMove, State
+from workers.builtin import signals
 from workers.messages import (
     USER_AGENT,
     BadMessage,
@@ -42,6 +45,8 @@ log = logging.getLogger(__name__)
 
 LONGEST_NAME = 128  # of a worker
 LISTS = {State.SCHEDULED: "start", State.CANCELING: "cancel", State.RUNNING: "running"}
+
+_DEFER = f"{signals.MARKER}{signals.DEFER} "
 
 View = Callable[..., JsonResponse]
 
@@ -229,6 +234,17 @@ def _store(attempt: Attempt, index: int, records: list[logs.Record], *, strict: 
         results.Found(index=position, record=record) for position, record in enumerate(records, start=index)
     )
     results.collect(attempt, found)
+    for deferral in _deferrals(records):
+        attempts.ask_for_deferral(
+            attempt, timedelta(seconds=deferral.seconds), storable(deferral.reason)[:MAX_REASON]
+        )
+
+
+def _deferrals(records: Iterable[logs.Record]) -> Iterator[signals.Deferral]:
+    """What the output of the device asks for, whichever worker reads it."""
+    for record in records:
+        if record.level == "target" and isinstance(record.message, str) and _DEFER in record.message:
+            yield from filter(None, (signal.deferral for signal in signals.find(record.message)))
 
 
 def _is_ours(request: HttpRequest) -> bool:
@@ -247,8 +263,8 @@ def _attempt(job_id: str, token: str) -> Attempt:
     if not (job_id.isdecimal() and job_id.isascii() and len(job_id) < 19):
         raise Refused(404, f"Unknown job '{job_id}'")
     number = int(job_id)
-    attempts = Attempt.objects.filter(job_id=number).select_related("job__device__device_type")
-    known = list(attempts.order_by("-number"))
+    of_job = Attempt.objects.filter(job_id=number).select_related("job__device__device_type")
+    known = list(of_job.order_by("-number"))
     for attempt in known:
         if opens(token, number, attempt.number):
             return attempt

@@ -15,6 +15,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.rights import NotAllowed
+from devices.lifecycle import StillInUse
 from devices.models import Device, DeviceType
 from devices.states import DeviceHealth, DeviceState
 from events.models import Event
@@ -68,7 +69,7 @@ def test_after_an_error_of_the_lab_the_job_waits_for_its_next_attempt(alice: Use
     assert (job.state, job.health, job.outcome) == (State.SUBMITTED, Health.UNKNOWN, "")
     assert (job.attempt, job.device, job.start_time, job.end_time) == (2, None, None, None)
     assert is_about(job.not_before, timedelta(minutes=1))
-    assert job.not_before_reason == ("attempt 1 of 3 failed: Infrastructure error: the power switch is gone")
+    assert job.not_before_reason == ("attempt 1 of 3 failed (Infrastructure error)")
 
 
 def test_the_attempt_that_failed_keeps_how_it_ended(alice: User) -> None:
@@ -241,7 +242,7 @@ def test_a_job_that_the_lab_ended_by_itself_is_tried_again(alice: User) -> None:
     job = given_up(alice)
 
     assert (job.state, job.attempt, job.device) == (State.SUBMITTED, 2, None)
-    assert "attempt 1 of 2 failed: Job error: It ran for longer" in job.not_before_reason
+    assert job.not_before_reason == "attempt 1 of 2 failed (Job error)"
 
 
 def test_the_device_of_the_old_attempt_stays_closed_while_the_next_one_runs_elsewhere(alice: User) -> None:
@@ -276,6 +277,14 @@ def test_the_worker_confirms_an_old_attempt_while_the_next_one_runs(alice: User)
     assert (again(job).state, again(job).attempt) == (State.RUNNING, 2)
     assert Device.objects.get(pk="qemu01").state == DeviceState.IDLE
     assert not Attempt.objects.unconfirmed().exists()
+
+
+def test_a_job_is_not_deleted_while_something_of_an_earlier_attempt_may_run(alice: User, admin: User) -> None:
+    job = given_up(alice)
+    lifecycle.cancel(job.pk, by="alice")
+
+    with pytest.raises(StillInUse, match="may still run on qemu01"):
+        upkeep.delete(again(job), by=admin)
 
 
 def test_a_job_of_a_lost_worker_is_tried_again_by_default(alice: User) -> None:
@@ -363,7 +372,7 @@ def test_a_job_says_that_it_is_tried_again_and_when_and_why(alice: User) -> None
     assert prospect.reason.cause == Cause.RETRY
     assert prospect.reason.sentence == (
         f"It is tried again at {job.not_before:%Y-%m-%d %H:%M:%S} UTC: "
-        "attempt 1 of 3 failed: Infrastructure error: the power switch is gone."
+        "attempt 1 of 3 failed (Infrastructure error)."
     )
     assert (prospect.place, prospect.wait) == (None, None)
 
@@ -458,6 +467,17 @@ def test_the_limit_counts_from_the_first_time_that_a_job_was_put_off(alice: User
 
     with pytest.raises(NotDeferrable):
         attempts.defer(job.pk, timezone.now() + HOUR, by="alice")
+
+
+def test_the_limit_of_a_job_that_was_planned_for_later_counts_from_that_time(alice: User) -> None:
+    build.device()
+    text = build.definition(lava_lite={"defer": {"delay": {"days": 30}, "limit": {"hours": 2}}})
+    job = lifecycle.submit(text, by=alice)
+
+    attempts.defer(job.pk, job.not_before + HOUR, by="alice")
+
+    with pytest.raises(NotDeferrable):
+        attempts.defer(job.pk, job.not_before + 3 * HOUR, by="alice")
 
 
 def test_a_job_that_is_hurried_waits_for_a_device_alone(alice: User) -> None:
