@@ -114,12 +114,12 @@ def pause_after(job: Job, *, error_type: str) -> Pause | None:
     """What follows the latest attempt, which just failed or asked to be run again. None: nothing, the job is over."""
     if job.health_check or job.state not in (State.SCHEDULED, State.RUNNING):
         return None
-    asked = job.attempts.filter(number=job.attempt, deferral__isnull=False).first()
-    if asked and asked.deferral and job.state == State.RUNNING:
+    attempt = job.attempts.filter(number=job.attempt).first()
+    if attempt and attempt.deferral is not None and job.state == State.RUNNING:
         return Pause(
             requeue=Requeue.DEFERRAL,
-            until=timezone.now() + asked.deferral,
-            reason=asked.deferral_reason,
+            until=timezone.now() + attempt.deferral,
+            reason=attempt.deferral_reason,
         )
     failures = _failures(job) + 1
     retry = retry_of(job)

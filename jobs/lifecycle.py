@@ -101,22 +101,20 @@ def finish(job_id: int, ending: Ending, *, worker: str, attempt: int | None = No
 
     Of an attempt that the lab has ended by itself, it is heard as the confirmation that was missing.
     """
-    job = _finish(job_id, ending, worker=worker, attempt=attempt)
-    if job is None and attempt is not None:
-        confirm_end(job_id, attempt, worker=worker)
-    return job or Job.objects.get(pk=job_id)
+    if job := _finish(job_id, ending, worker=worker, attempt=attempt):
+        return job
+    over: Job = Job.objects.get(pk=job_id)
+    confirm_end(job_id, attempt or over.attempt, worker=worker)
+    return over
 
 
 @whole
 def _finish(job_id: int, ending: Ending, *, worker: str, attempt: int | None) -> Job | None:
-    """None for an attempt that another one has followed."""
+    """None for an attempt that is over already."""
     held = hold(job_id)
     job = held.job
-    if attempt not in (None, job.attempt):
+    if job.is_finished or attempt not in (None, job.attempt):
         return None
-    if job.is_finished:
-        _confirm(held.device, job, job.attempt, worker=worker)
-        return job
     if job.state == State.SUBMITTED:
         raise InvalidMove(f"job {job.pk} waits in the queue; no worker can have finished it")
     cause = Cause(kind="worker", actor=worker)
@@ -261,8 +259,8 @@ def flag_overtime(job_id: int) -> Job:
 @whole
 def confirm_end(job_id: int, attempt: int, *, worker: str) -> None:
     """The worker says that nothing runs any more of an attempt that was given up. Said again, it changes nothing."""
-    name = Attempt.objects.values_list("device_name", flat=True).get(job=job_id, number=attempt)
-    device = Device.objects.select_for_update(of=("self",)).filter(pk=name).first()
+    name = Attempt.objects.filter(job=job_id, number=attempt).values("device_name")
+    device = Device.objects.select_for_update(of=("self",)).filter(pk__in=name).first()
     _confirm(device, Job.objects.lock(job_id), attempt, worker=worker)
 
 

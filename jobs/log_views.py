@@ -100,7 +100,7 @@ def lava_log(request: HttpRequest, pk: int) -> StreamingHttpResponse:
 def attempt_in(request: HttpRequest, job: Job) -> int:
     """The attempt that the address asks for, the latest one otherwise. Http404 if there is none of that number."""
     if "attempt" not in request.GET:
-        return job.last_begun
+        return job.attempt
     number = whole_number(request.GET["attempt"])
     if not number or not _shows(request, job, number):
         raise Http404

@@ -255,13 +255,6 @@ class Job(AnnouncedModel):
             return False
         return self.not_before > timezone.now()
 
-    @property
-    def last_begun(self) -> int:
-        """The number of its latest attempt, unless it ended while it waited for that one."""
-        if self.attempt == 1 or not self.is_finished or self.start_time is not None:
-            return self.attempt
-        return self.attempt if self.attempts.filter(number=self.attempt).exists() else self.attempt - 1
-
     def put_off(self, until: datetime, requeue: Requeue, reason: str) -> None:
         self.not_before, self.not_before_reason, self.requeue = until, reason, requeue
         self.queued_since = until
@@ -291,8 +284,8 @@ class Job(AnnouncedModel):
     @property
     def closes_device(self) -> bool:
         """Whether the lab ended it by itself, and its device gets no other job before that end is confirmed."""
-        if self.attempt == 1:
-            return self.device is not None and self.device.closed_by == self.pk
+        if self.device is not None and self.attempt == 1:
+            return self.device.closed_by == self.pk
         return Device.objects.filter(closed_by=self.pk).exists()
 
     @property
@@ -334,6 +327,8 @@ class Job(AnnouncedModel):
         self.deadline = watchdogs.deadline(State(self.state), self.job_timeout, timezone.now())
         if self.is_finished:
             self.lost_since = None
+            if self.attempt > 1 and not self.attempts.filter(number=self.attempt).exists():
+                self.attempt -= 1  # the next one, which it waited for, is not to be
             self.settle()
 
     @property

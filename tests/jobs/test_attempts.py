@@ -200,6 +200,7 @@ def test_a_job_that_waits_for_its_next_attempt_can_be_canceled(alice: User) -> N
 
     job = again(job)
     assert (job.state, job.outcome, job.not_before) == (State.FINISHED, Outcome.CANCELED, None)
+    assert job.attempt == 1  # the last one that it had
     assert build.events_of(job)[-2:] == ["job.removal_requested", "job.removed"]
 
 
@@ -277,6 +278,15 @@ def test_the_worker_confirms_an_old_attempt_while_the_next_one_runs(alice: User)
     assert (again(job).state, again(job).attempt) == (State.RUNNING, 2)
     assert Device.objects.get(pk="qemu01").state == DeviceState.IDLE
     assert not Attempt.objects.unconfirmed().exists()
+
+
+def test_the_worker_confirms_an_attempt_of_a_job_that_was_canceled_meanwhile(alice: User) -> None:
+    job = given_up(alice)
+    lifecycle.cancel(job.pk, by="alice")
+
+    lifecycle.finish(job.pk, build.FAILED, worker="worker01", attempt=1)
+
+    assert Device.objects.get().state == DeviceState.IDLE
 
 
 def test_a_job_is_not_deleted_while_something_of_an_earlier_attempt_may_run(alice: User, admin: User) -> None:
@@ -544,6 +554,12 @@ def test_a_job_that_wants_to_be_put_off_for_longer_than_it_may_ends_inactive(ali
     assert (job.state, job.health, job.outcome) == (State.FINISHED, Health.INCOMPLETE, Outcome.FAIL)
     assert "(the server is down), and may be put off for 30 min in all" in job.failure_comment
     assert build.events_of(job)[-2:] == ["job.deferred", "job.inactivated"]
+
+
+def test_a_test_may_ask_to_be_run_again_at_once(alice: User) -> None:
+    job = fail(build.asking_for_deferral(timedelta(0), submitter=alice))
+
+    assert (job.state, job.attempt, job.is_put_off) == (State.SUBMITTED, 2, False)
 
 
 def test_a_job_that_is_canceled_while_its_test_asks_to_be_put_off_is_canceled(alice: User) -> None:

@@ -200,6 +200,8 @@ def check_attempts() -> None:
             assert latest.get().ended is None, job
         if job.state == State.SUBMITTED:
             assert not latest.exists(), job
+        if job.state == State.FINISHED and job.attempt > 1:
+            assert latest.exists(), job
         assert job.not_before is None or job.state == State.SUBMITTED, job
 
 

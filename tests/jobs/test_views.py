@@ -653,7 +653,21 @@ def test_a_job_that_was_canceled_while_it_waited_shows_the_attempt_that_it_had(
 
     html = page(client, f"/job/{job.pk}/")
 
-    assert "log-tail?attempt=1&amp;start=" in html
+    assert "/log-tail?start=" in html
+    assert "Complete log" in html
+    assert "Attempt 1" not in html
+
+
+@pytest.mark.parametrize("is_canceled", [False, True], ids=["waits", "canceled"])
+def test_a_job_says_that_something_of_an_earlier_attempt_may_still_run(
+    is_canceled: bool, client: Client, alice: User
+) -> None:
+    retry = {"attempts": 2, "errors": ["Job"]}
+    job = build.given_up(submitter=alice, lava_lite={"retry": retry})
+    if is_canceled:
+        lifecycle.cancel(job.pk, by="alice")
+
+    assert "not confirmed that an earlier attempt stopped" in page(client, f"/job/{job.pk}/")
 
 
 def test_a_job_is_deferred_on_its_page_and_told_to_run_now(client: Client, alice: User) -> None:
