@@ -173,9 +173,9 @@ def cancel_for(job: Job, user: User, *, reason: str = "") -> Job:
 
 @whole
 def expire(job_id: int) -> Job:
-    """End a job that has waited longer than it may; one that got a device meanwhile goes on."""
+    """End a job that has waited longer than it may; one that got a device, or was put off, meanwhile goes on."""
     held = hold(job_id)
-    if held.job.state == State.SUBMITTED:
+    if held.job.state == State.SUBMITTED and not held.job.is_put_off:
         _take_out_of_queue(held, Cause(kind="timer", reason="It waited in the queue longer than it may."))
     return held.job
 

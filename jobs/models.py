@@ -107,8 +107,7 @@ class JobQuerySet(AnnouncedQuerySet):
 
     def put_off(self) -> JobQuerySet:
         """Those of the queue that wait for a time, the next ones first."""
-        waiting = self.filter(state=State.SUBMITTED, not_before__gt=timezone.now())
-        return waiting.order_by("not_before")
+        return self.filter(not_before__gt=timezone.now()).order_by("not_before")
 
     def of_worker(self, worker: str) -> JobQuerySet:
         return self.filter(device__worker=worker, state__in=ON_A_DEVICE)
@@ -144,7 +143,7 @@ class Job(AnnouncedModel):
     queue_timeout = models.DurationField(null=True, blank=True)
     job_timeout = models.DurationField(null=True, blank=True)
     wall_time = models.DurationField(null=True, blank=True)
-    # In the queue: when it (re)entered it, if that was not when it was submitted, and before when it gets no device.
+    # In the queue alone: when it (re)entered it, if that was not when it was submitted, and before when it gets no device.
     queued_since = models.DateTimeField(null=True, blank=True, editable=False)
     not_before = models.DateTimeField(null=True, blank=True, editable=False)
     not_before_reason = models.TextField(blank=True, editable=False)

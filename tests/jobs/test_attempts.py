@@ -15,6 +15,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.rights import NotAllowed
+from devices import lifecycle as devices
 from devices.lifecycle import StillInUse
 from devices.models import Device, DeviceType
 from devices.states import DeviceHealth, DeviceState
@@ -369,9 +370,19 @@ def test_the_time_in_the_queue_is_counted_from_when_the_job_entered_it_again(ali
     scheduler.run_once()
     assert again(job).state == State.SUBMITTED
 
-    Job.objects.filter(pk=job.pk).update(queued_since=timezone.now() - timedelta(minutes=11))
+    past = timezone.now() - timedelta(minutes=11)
+    Job.objects.filter(pk=job.pk).update(not_before=past, queued_since=past)
+    devices.maintenance("qemu01", by="admin")
     scheduler.run_once()
     assert again(job).health == Health.CANCELED
+
+
+def test_a_job_that_was_put_off_in_the_last_moment_is_not_taken_out_of_the_queue(alice: User) -> None:
+    job = build.tried_again(submitter=alice)
+
+    lifecycle.expire(job.pk)
+
+    assert again(job).state == State.SUBMITTED
 
 
 def test_a_job_says_that_it_is_tried_again_and_when_and_why(alice: User) -> None:
