@@ -121,6 +121,8 @@ def pause_after(job: Job, *, error_type: str) -> Pause | None:
             until=timezone.now() + attempt.deferral,
             reason=attempt.deferral_reason,
         )
+    if not error_type:
+        return None
     failures = _failures(job) + 1
     retry = retry_of(job)
     delay = retry.delay_after(failures, error_type)

@@ -113,16 +113,17 @@ def test_stop_ends_a_long_wait_at_once(tmp_path: Path) -> None:
 
 
 def test_stop_waits_for_the_pass_that_is_under_way(tmp_path: Path) -> None:
-    begun, ended = threading.Event(), threading.Event()
+    begun, told, ended = threading.Event(), threading.Event(), threading.Event()
 
     def pass_once() -> None:
         begun.set()
-        stop.wait(5)
+        told.wait(5)
         ended.set()
 
     with running(tmp_path, pass_once) as stop:
         assert begun.wait(5)
         stop.set()
+        told.set()
 
     assert ended.is_set()
 
