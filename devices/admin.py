@@ -362,7 +362,17 @@ class DeviceTypeAdmin(SharedAdmin):
     form = DeviceTypeForm
     list_display = ["name", "description", "number_of_devices", "display"]
     search_fields = ["name"]
-    fields = ["name", "description", "display", "dictionary", "seen"]
+    fields = [
+        "name",
+        "description",
+        "display",
+        "dictionary",
+        "retry_attempts",
+        "retry_delay",
+        "retry_backoff",
+        "retry_max_delay",
+        "seen",
+    ]
     inlines = [AliasInline, DeviceTypeRightInline]
     FIXED: ClassVar = ["name"]
 

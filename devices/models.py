@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import Group
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.expressions import RawSQL
@@ -114,6 +114,27 @@ class DeviceType(models.Model):
     display = models.BooleanField(default=True, help_text="Shown in lists.")
     dictionary = models.TextField(
         blank=True, help_text="YAML that a worker gets with each job, unless the device has its own."
+    )
+    # For jobs that say nothing else.
+    retry_attempts = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="How often a job is tried in all when the lab is to blame that it failed; 1: once, as in LAVA.",
+    )
+    retry_delay = models.DurationField(
+        default=timedelta(minutes=1),
+        validators=[MinValueValidator(timedelta(0)), MaxValueValidator(timedelta(days=365))],
+        help_text="How long to wait before the second attempt.",
+    )
+    retry_backoff = models.FloatField(
+        default=2.0,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="By how much each further wait is longer than the one before.",
+    )
+    retry_max_delay = models.DurationField(
+        default=timedelta(hours=1),
+        validators=[MinValueValidator(timedelta(0)), MaxValueValidator(timedelta(days=365))],
+        help_text="The longest wait.",
     )
 
     objects = DeviceTypeQuerySet.as_manager()

@@ -331,7 +331,7 @@ def availability(devices: DeviceQuerySet, jobs: Any) -> dict[str, Availability]:
         busy=Count("pk", filter=is_busy),
         out=Count("pk", filter=is_out & ~is_busy),
     )
-    waiting = dict(jobs.queued().order_by().values_list("device_type").annotate(number=Count("pk")))
+    waiting = dict(jobs.due().order_by().values_list("device_type").annotate(number=Count("pk")))
     found = {
         name: Availability(free=free, busy=busy, out=out, queued=waiting.pop(name, 0))
         for name, free, busy, out in grouped

@@ -27,7 +27,7 @@ from core.looks import Look
 from core.templatetags.lab import ago, preformatted, status
 from devices.admin import InventoryAdmin, VisibleFilter
 from events.outbox import Cause
-from jobs import lifecycle, looks, upkeep
+from jobs import attempts, lifecycle, looks, upkeep
 from jobs.models import Attempt, Job, TestCase
 from jobs.states import State
 
@@ -62,6 +62,14 @@ UNPIN = Deed(
     button="Unpin the jobs",
     permission="cancel",
 )
+HURRY = Deed(
+    action="hurry",
+    title="Run now",
+    consequence="A job that was deferred, or is to be tried again later, gets the next device. Others stay as they are.",
+    button="Run the jobs now",
+    asks_reason=False,
+    permission="cancel",
+)
 
 
 def _pinning(pinned: bool) -> Callable[[LabAdmin, HttpRequest, QuerySet[Job], str], str]:
@@ -74,11 +82,34 @@ def _pinning(pinned: bool) -> Callable[[LabAdmin, HttpRequest, QuerySet[Job], st
     return pin
 
 
+def _hurry(page: LabAdmin, request: HttpRequest, jobs: QuerySet[Job], reason: str) -> str:
+    put_off = list(jobs.put_off().select_related("submitter").order_by("id"))  # type: ignore[attr-defined]
+    for job in put_off:
+        attempts.hurry_for(job, user=actor(request))
+    return f"Told to run now: {named(put_off)}" if put_off else "None of them was put off."
+
+
 class AttemptInline(StackedInline):
     model = Attempt
-    fields = ["number", "device_name", "worker_name", "scheduled", "started", "ended", "result", "error_type"]
+    fields = [
+        "number",
+        "device_name",
+        "worker_name",
+        "scheduled",
+        "started",
+        "ended",
+        "result",
+        "error_type",
+        "deferral",
+        "deferral_reason",
+    ]
     can_delete = False
     extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        attempts: Any = super().get_queryset(request)
+        seen: QuerySet[Attempt] = attempts.seen_by(actor(request))
+        return seen
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -102,7 +133,12 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
     list_filter = ["state", "health", ("device_type", VisibleFilter), "health_check", "pinned"]
     list_select_related = ["submitter"]
     search_fields = ["=id", "description", "submitter__username"]
-    actions = [asking(CANCEL, _cancel), asking(PIN, _pinning(True)), asking(UNPIN, _pinning(False))]
+    actions = [
+        asking(CANCEL, _cancel),
+        asking(HURRY, _hurry),
+        asking(PIN, _pinning(True)),
+        asking(UNPIN, _pinning(False)),
+    ]
     inlines = [AttemptInline]
     fields = [
         "word",
@@ -118,6 +154,8 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
         "viewing_groups",
         "health_check",
         "attempt",
+        "not_before",
+        "not_before_reason",
         "submit_time",
         "start_time",
         "end_time",
@@ -199,7 +237,9 @@ class AttemptAdmin(HistoryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         # Looked up for each row: the database would begin with all the jobs, and sort what it finds.
         visible = Job.objects.visible_to(actor(request)).filter(pk=OuterRef("job"))
-        return super().get_queryset(request).filter(Exists(visible))
+        attempts: Any = super().get_queryset(request).filter(Exists(visible))
+        seen: QuerySet[Attempt] = attempts.seen_by(actor(request))
+        return seen
 
 
 def _fate(job: Job) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models.signals import post_delete, post_save, pre_delete
 
 from devices.lifecycle import StillInUse
+from devices.models import Device
 from events import outbox
 from jobs import lifecycle
 from jobs.models import Job, Visibility
@@ -32,12 +33,14 @@ def payload(job: Job) -> dict[str, Any]:
         "end_time": job.end_time and job.end_time.isoformat(),
         "overtime_since": job.overtime_since and job.overtime_since.isoformat(),
         "lost_since": job.lost_since and job.lost_since.isoformat(),
+        "not_before": job.not_before and job.not_before.isoformat(),
+        "not_before_reason": job.not_before_reason or None,
         "deadline": job.deadline and job.deadline.isoformat() if job.lost_since else None,
     }
     return {
         "job": job.pk,
         "uuid": str(job.uuid),
-        "attempt": job.attempt,
+        "attempt": job.told_attempt,
         "state": state.label,
         "health": health.label,
         "status": old_status(state, health),
@@ -80,7 +83,7 @@ def _record(job: Job, events: tuple[str, ...]) -> None:
         data["reason"] = job.cause.reason
     for event in events:
         outbox.record(
-            event, subject=str(job.pk), data=data, cause=job.cause, job_id=job.pk, attempt=job.attempt
+            event, subject=str(job.pk), data=data, cause=job.cause, job_id=job.pk, attempt=job.told_attempt
         )
 
 
@@ -90,9 +93,13 @@ def _refuse_to_delete(instance: Job, **_: Any) -> None:
         raise StillInUse(f"job {instance.pk} is {state}; cancel it and wait for its end, then delete it")
     if instance.closes_device:
         raise StillInUse(
-            f"something of job {instance.pk} may still run on {instance.device_id}, which is closed for that; "
+            f"something of job {instance.pk} may still run on {_closed_by(instance)}, which is closed for that; "
             "wait until its worker confirms the end, or free the device, then delete the job"
         )
+
+
+def _closed_by(job: Job) -> str:
+    return ", ".join(Device.objects.filter(closed_by=job.pk).values_list("pk", flat=True))
 
 
 def _deleted(instance: Job, **_: Any) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django import forms
 from django.conf import settings
 
+from jobs.definition import MAX_REASON, MAX_TIMEOUT
+
 
 class SubmitForm(forms.Form):
     """A text, or a file that has it. Its faults have lines and paths; the view lists them."""
@@ -34,6 +36,11 @@ class SubmitForm(forms.Form):
         if not text.strip():
             raise forms.ValidationError("There is no text.")
         return {"definition": text.replace("\r\n", "\n")}
+
+
+class DeferForm(forms.Form):
+    minutes = forms.IntegerField(min_value=1, max_value=int(MAX_TIMEOUT.total_seconds()) // 60)
+    reason = forms.CharField(required=False, max_length=MAX_REASON)
 
 
 class CancelForm(forms.Form):

@@ -11,7 +11,7 @@ from devices.models import Device, DeviceQuerySet, Worker
 from devices.states import WorkerHealth, WorkerState
 from jobs import waiting
 from jobs.models import Job, JobQuerySet
-from jobs.states import ON_A_DEVICE, State
+from jobs.states import ON_A_DEVICE
 from jobs.timing import TimeBar
 
 RUNNING_SHOWN = 10
@@ -33,7 +33,7 @@ def _work(jobs: JobQuerySet) -> dict[str, object]:
     """What runs and what waits, the first few of each."""
     running = jobs.filter(state__in=ON_A_DEVICE)
     queued = jobs.queued()
-    oldest = jobs.filter(state=State.SUBMITTED).order_by("id").first()
+    oldest = jobs.due().order_by("id").first()
     first = list(queued.select_related("submitter").prefetch_related("tags")[:QUEUED_SHOWN])
     reasons = waiting.reasons(first)
     shown = running.order_by("-id").select_related("submitter")[:RUNNING_SHOWN]

@@ -6,11 +6,8 @@ Each is whole: it takes the rows under a lock (device, then job), reads the stat
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from functools import wraps
-from typing import ParamSpec, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import Group, User
@@ -21,24 +18,25 @@ from accounts import audit
 from accounts.rights import Anyone, NotAllowed
 from devices import lifecycle as devices
 from devices.models import Device, DeviceType, Tag, Worker
-from devices.states import DeviceState, WorkerState
+from devices.states import WorkerState
 from events.outbox import Cause
+from jobs import attempts, watchdogs
 from jobs import definition as definitions
-from jobs import watchdogs
-from jobs.definition import Definition, Fault, InvalidDefinition
+from jobs.definition import Defer, Definition, Fault, InvalidDefinition
 from jobs.models import Attempt, Job, Visibility
-from jobs.states import INFRASTRUCTURE_ERRORS, ON_A_DEVICE, Health, InvalidMove, Move, State, find_move
+from jobs.moving import Held, apply, carry_over, hold, step, tell, whole
+from jobs.states import (
+    INFRASTRUCTURE_ERRORS,
+    ON_A_DEVICE,
+    Health,
+    InvalidMove,
+    Move,
+    Requeue,
+    State,
+    find_move,
+)
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-NOT_CONFIRMED = "closed: the lab ended the job, and its worker has not confirmed that it stopped"
 CONFIRMED = "its worker confirmed that the job has stopped"
-
-
-class _Moved(Exception):
-    """The job got another device between the look and the lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,29 +51,6 @@ class Ending:
     @property
     def is_infrastructure(self) -> bool:
         return not self.passed and self.error_type in INFRASTRUCTURE_ERRORS
-
-
-@dataclass(slots=True)
-class _Held:
-    """A job and its device, both locked until the transaction ends."""
-
-    job: Job
-    device: Device | None
-
-
-def _whole(verb: Callable[P, R]) -> Callable[P, R]:
-    """One transaction, begun again if the job moved to another device before the locks were held."""
-
-    @wraps(verb)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        while True:
-            try:
-                with transaction.atomic():
-                    return verb(*args, **kwargs)
-            except _Moved:
-                continue
-
-    return run
 
 
 def submit(text: str, *, by: User, resubmitted_from: Job | None = None) -> Job:
@@ -96,7 +71,7 @@ def check(text: str, *, by: Anyone) -> list[Fault]:
     return _faults_in_this_lab(definition, _find_type(definition), by=by)
 
 
-@_whole
+@whole
 def schedule(job_id: int, device_name: str) -> Job:
     """Give a waiting job its device. DeviceBusy or InvalidMove if either was taken meanwhile."""
     device: Device = Device.objects.lock(device_name)
@@ -107,65 +82,78 @@ def schedule(job_id: int, device_name: str) -> Job:
     cause = Cause(kind="policy", reason="")
     job.device = device
     devices.reserve(device, job=job.pk, cause=cause)
-    _move(job, move, cause)
+    step(job, move, cause)
     _begin_attempt(job, device)
     return job
 
 
-@_whole
-def start(job_id: int, *, worker: str) -> Job:
-    """The worker confirms that it has begun. Said again, or too late, it changes nothing."""
-    held = _hold(job_id)
-    if held.job.state == State.SCHEDULED:
+@whole
+def start(job_id: int, *, worker: str, attempt: int | None = None) -> Job:
+    """The worker confirms that it has begun. Said again, too late, or of an earlier attempt, it changes nothing."""
+    held = hold(job_id)
+    if held.job.state == State.SCHEDULED and attempt in (None, held.job.attempt):
         _start(held, Cause(kind="worker", actor=worker))
     return held.job
 
 
-@_whole
-def finish(job_id: int, ending: Ending, *, worker: str) -> Job:
-    """The worker says that the attempt is over. Said again, it changes nothing.
+def finish(job_id: int, ending: Ending, *, worker: str, attempt: int | None = None) -> Job:
+    """The worker says that an attempt is over, the latest one unless said. Said again, it changes nothing.
 
-    Of a job that the lab has ended by itself, it is heard as the confirmation that was missing.
+    Of an attempt that the lab has ended by itself, it is heard as the confirmation that was missing.
     """
-    held = _hold(job_id)
-    job = held.job
-    if job.is_finished:
-        _confirm(held.device, job, job.attempt, worker=worker)
+    if job := _finish(job_id, ending, worker=worker, attempt=attempt):
         return job
+    over: Job = Job.objects.get(pk=job_id)
+    confirm_end(job_id, attempt or over.attempt, worker=worker)
+    return over
+
+
+@whole
+def _finish(job_id: int, ending: Ending, *, worker: str, attempt: int | None) -> Job | None:
+    """None for an attempt that is over already."""
+    held = hold(job_id)
+    job = held.job
+    if job.is_finished or attempt not in (None, job.attempt):
+        return None
     if job.state == State.SUBMITTED:
         raise InvalidMove(f"job {job.pk} waits in the queue; no worker can have finished it")
     cause = Cause(kind="worker", actor=worker)
     if job.state == State.SCHEDULED and ending.passed:
         _start(held, cause)  # its word of the start was lost
-    move = find_move(State(job.state), State.FINISHED, _final_health(job, ending))
-    job.end_time = timezone.now()
-    job.error_type = ending.error_type
-    job.failure_comment = "" if ending.passed else ending.errors.strip() or job.failure_comment
-    _carry_over(held, move, cause, broken=ending.is_infrastructure)
+    end = timezone.now()
     Attempt.objects.filter(job=job, number=job.attempt).update(
-        ended=job.end_time,
+        ended=end,
         result="pass" if ending.passed else "fail",
         error_type=ending.error_type,
         errors=ending.errors,
         pipeline=ending.pipeline,
     )
+    broken = ending.is_infrastructure
+    if pause := attempts.pause_after(job, error_type=ending.error_type):
+        attempts.go_on(held, pause, cause, broken=broken)
+        return job
+    move = find_move(State(job.state), State.FINISHED, _final_health(job, ending))
+    job.end_time = end
+    job.error_type = ending.error_type
+    job.failure_comment = "" if ending.passed else ending.errors.strip() or job.failure_comment
+    carry_over(held, move, cause, broken=broken)
     return job
 
 
-@_whole
+@whole
 def cancel(job_id: int, *, by: str, reason: str = "") -> Job:
     """Take a waiting job out of the queue, or ask the worker of a started one to stop it.
 
     A job that is finished, or asked to stop already, is left as it is.
     """
-    held = _hold(job_id)
+    held = hold(job_id)
     job = held.job
     why = Cause(kind="user", actor=by, reason=reason)
     if job.state == State.SUBMITTED:
         _take_out_of_queue(held, why)
     elif job.state in (State.SCHEDULED, State.RUNNING):
         job.failure_comment = reason
-        _carry_over(held, find_move(State(job.state), State.CANCELING, Health.UNKNOWN), why)
+        carry_over(held, find_move(State(job.state), State.CANCELING, Health.UNKNOWN), why)
     return job
 
 
@@ -183,19 +171,19 @@ def cancel_for(job: Job, user: User, *, reason: str = "") -> Job:
     return asked
 
 
-@_whole
+@whole
 def expire(job_id: int) -> Job:
-    """End a job that has waited longer than it may; one that got a device meanwhile goes on."""
-    held = _hold(job_id)
-    if held.job.state == State.SUBMITTED:
+    """End a job that has waited longer than it may; one that got a device, or was put off, meanwhile goes on."""
+    held = hold(job_id)
+    if held.job.state == State.SUBMITTED and not held.job.is_put_off:
         _take_out_of_queue(held, Cause(kind="timer", reason="It waited in the queue longer than it may."))
     return held.job
 
 
-@_whole
+@whole
 def end_overdue(job_id: int) -> Job:
     """End a job whose deadline has passed, without its worker's word; one that moved on meanwhile goes on."""
-    held = _hold(job_id)
+    held = hold(job_id)
     job, now = held.job, timezone.now()
     if job.deadline is None or job.deadline >= now:
         return job
@@ -206,27 +194,27 @@ def end_overdue(job_id: int) -> Job:
     is_lost = job.lost_since is not None
     rule = watchdogs.rule(state, worker=worker, job_timeout=job.job_timeout, is_lost=is_lost)
     why_canceled = job.failure_comment.rstrip(". ") if state == State.CANCELING else ""
+    comment = ". ".join(filter(None, [why_canceled, rule.comment(now)]))
+    Attempt.objects.filter(job=job, number=job.attempt).update(
+        ended=now, unconfirmed_since=now, result="fail", error_type=rule.error_type, errors=comment
+    )
+    cause = Cause(kind="timer", reason=comment)
+    broken = rule.error_type in INFRASTRUCTURE_ERRORS
+    if pause := attempts.pause_after(job, error_type=rule.error_type):
+        attempts.go_on(held, pause, cause, closes=True, broken=broken)
+        return job
     job.end_time = now
     job.error_type = rule.error_type
-    job.failure_comment = ". ".join(filter(None, [why_canceled, rule.comment(now)]))
+    job.failure_comment = comment
     health = Health.CANCELED if state == State.CANCELING else Health.INCOMPLETE
-    move = find_move(state, State.FINISHED, health, closes=True)
-    broken = rule.error_type in INFRASTRUCTURE_ERRORS
-    _carry_over(held, move, Cause(kind="timer", reason=job.failure_comment), broken=broken)
-    Attempt.objects.filter(job=job, number=job.attempt).update(
-        ended=now,
-        unconfirmed_since=now,
-        result="fail",
-        error_type=job.error_type,
-        errors=job.failure_comment,
-    )
+    carry_over(held, find_move(state, State.FINISHED, health, closes=True), cause, broken=broken)
     return job
 
 
-@_whole
+@whole
 def flag_lost(job_id: int) -> Job:
     """Its worker fell silent: the job may go on there, unheard. Said again, it changes nothing."""
-    held = _hold(job_id)
+    held = hold(job_id)
     job, now = held.job, timezone.now()
     if (
         job.lost_since is not None
@@ -237,14 +225,14 @@ def flag_lost(job_id: int) -> Job:
     job.lost_since = now
     job.deadline = watchdogs.deadline_when_lost(State(job.state), job.deadline, now)
     worker = held.device and held.device.worker_id
-    _tell(held, "job.lost", Cause(kind="timer", reason=f"its worker {worker} fell silent"))
+    tell(held, "job.lost", Cause(kind="timer", reason=f"its worker {worker} fell silent"))
     return job
 
 
-@_whole
+@whole
 def clear_lost(job_id: int) -> Job:
     """Its worker came back: the job goes on as if nothing had happened. Said again, it changes nothing."""
-    held = _hold(job_id)
+    held = hold(job_id)
     job = held.job
     if job.lost_since is None or not _worker_is(WorkerState.ONLINE, held):
         return job
@@ -253,28 +241,26 @@ def clear_lost(job_id: int) -> Job:
     job.lost_since = None
     job.deadline = watchdogs.deadline_when_found(State(job.state), job.job_timeout, began, now)
     worker = held.device.worker_id if held.device else None
-    _tell(
-        held, "job.found", Cause(kind="worker", actor=worker or "", reason=f"its worker {worker} came back")
-    )
+    tell(held, "job.found", Cause(kind="worker", actor=worker or "", reason=f"its worker {worker} came back"))
     return job
 
 
-@_whole
+@whole
 def flag_overtime(job_id: int) -> Job:
     """It runs for longer than its wall time: that is told once, and the job goes on."""
-    held = _hold(job_id)
+    held = hold(job_id)
     job = held.job
     if Job.objects.over_wall_time().filter(pk=job_id).exists():
         job.overtime_since = timezone.now()
-        _tell(held, "job.overtime", Cause(kind="timer", reason="it runs for longer than its wall time"))
+        tell(held, "job.overtime", Cause(kind="timer", reason="it runs for longer than its wall time"))
     return job
 
 
-@_whole
+@whole
 def confirm_end(job_id: int, attempt: int, *, worker: str) -> None:
     """The worker says that nothing runs any more of an attempt that was given up. Said again, it changes nothing."""
-    name = Attempt.objects.values_list("device_name", flat=True).get(job=job_id, number=attempt)
-    device = Device.objects.select_for_update(of=("self",)).filter(pk=name).first()
+    name = Attempt.objects.filter(job=job_id, number=attempt).values("device_name")
+    device = Device.objects.select_for_update(of=("self",)).filter(pk__in=name).first()
     _confirm(device, Job.objects.lock(job_id), attempt, worker=worker)
 
 
@@ -293,7 +279,7 @@ def carry_over_to_device(job: Job, move: Move, cause: Cause) -> None:
     if move.device is None or job.device_id is None:
         return
     device: Device = Device.objects.lock(job.device_id)
-    _apply(device, move.device, job=job.pk, broken=False, cause=cause)
+    apply(device, move.device, job=job.pk, broken=False, cause=cause)
     if move.target == State.SCHEDULED:
         _begin_attempt(job, device)
     if move.target == State.FINISHED:
@@ -303,32 +289,9 @@ def carry_over_to_device(job: Job, move: Move, cause: Cause) -> None:
         )
 
 
-def _hold(job_id: int) -> _Held:
-    device_id = Job.objects.filter(pk=job_id).values_list("device_id", flat=True).get()
-    device = Device.objects.lock(device_id) if device_id else None
-    job: Job = Job.objects.lock(job_id)
-    if job.device_id != device_id:
-        raise _Moved
-    return _Held(job=job, device=device)
-
-
-def _carry_over(held: _Held, move: Move, cause: Cause, *, broken: bool = False) -> None:
-    """Move the job and its device. The device first, as in LAVA's stream of events."""
-    if held.device is not None:
-        held.job.device = held.device  # the same instance, so that payloads need no query
-        if move.device is not None:
-            _apply(held.device, move.device, job=held.job.pk, broken=broken, cause=cause)
-        if move.closes:
-            # Who sees the device need not see the job, and is told nothing of what is said of it.
-            devices.close(
-                held.device, job=held.job.pk, broken=broken, cause=replace(cause, reason=NOT_CONFIRMED)
-            )
-    _move(held.job, move, cause)
-
-
-def _start(held: _Held, cause: Cause) -> None:
+def _start(held: Held, cause: Cause) -> None:
     held.job.start_time = timezone.now()
-    _carry_over(held, find_move(State.SCHEDULED, State.RUNNING, Health.UNKNOWN), cause)
+    carry_over(held, find_move(State.SCHEDULED, State.RUNNING, Health.UNKNOWN), cause)
     Attempt.objects.filter(job=held.job, number=held.job.attempt).update(started=held.job.start_time)
 
 
@@ -337,17 +300,10 @@ def _scheduled(job: Job) -> datetime | None:
     return attempts.values_list("scheduled", flat=True).first()
 
 
-def _worker_is(state: WorkerState, held: _Held) -> bool:
+def _worker_is(state: WorkerState, held: Held) -> bool:
     """False for a device that has no worker any more."""
     worker = held.device and held.device.worker_id
     return Worker.objects.filter(pk=worker, state=state).exists()
-
-
-def _tell(held: _Held, event: str, cause: Cause) -> None:
-    """Something happened to the job that is no move."""
-    held.job.device = held.device  # the same instance, so that payloads need no query
-    held.job.tell(event, cause=cause)
-    held.job.save()
 
 
 def _confirm(device: Device | None, job: Job, attempt: int, *, worker: str) -> None:
@@ -361,35 +317,17 @@ def _confirm(device: Device | None, job: Job, attempt: int, *, worker: str) -> N
     devices.release(device, job=job.pk, broken=False, cause=cause)
 
 
-def _take_out_of_queue(held: _Held, cause: Cause) -> None:
+def _take_out_of_queue(held: Held, cause: Cause) -> None:
     held.job.end_time = timezone.now()
     held.job.failure_comment = cause.reason
     held.job.error_type = "Canceled"
-    _carry_over(held, find_move(State.SUBMITTED, State.FINISHED, Health.CANCELED), cause)
+    carry_over(held, find_move(State.SUBMITTED, State.FINISHED, Health.CANCELED), cause)
 
 
 def _begin_attempt(job: Job, device: Device) -> None:
     Attempt.objects.create(
         job=job, number=job.attempt, device_name=device.name, worker_name=device.worker_id or ""
     )
-
-
-def _apply(device: Device, state: DeviceState, *, job: int, broken: bool, cause: Cause) -> None:
-    match state:
-        case DeviceState.RESERVED:
-            devices.reserve(device, job=job, cause=cause)
-        case DeviceState.RUNNING:
-            devices.occupy(device, job=job, cause=cause)
-        case DeviceState.IDLE:
-            devices.release(device, job=job, broken=broken, cause=cause)
-
-
-def _move(job: Job, move: Move, cause: Cause) -> None:
-    job.state = move.target
-    job.health = move.health
-    job.arrive()
-    job.tell(*move.events, cause=cause)
-    job.save()
 
 
 def _final_health(job: Job, ending: Ending) -> Health:
@@ -414,15 +352,29 @@ def _accept(definition: Definition, *, by: User, resubmitted_from: Job | None) -
         queue_timeout=definition.queue_timeout,
         job_timeout=definition.job_timeout,
         wall_time=definition.wall_time,
+        retry=dict(definition.retry),
+        defer_limit=definition.defer.limit,
         resubmitted_from=resubmitted_from,
     )
-    job.tell("job.submitted", cause=Cause(kind="user", actor=by.username))
+    requeue = _put_off(job, definition.defer)
+    move = find_move(None, State.SUBMITTED, Health.UNKNOWN, requeue=requeue)
+    job.tell(*move.events, cause=Cause(kind="user", actor=by.username))
     job.save()
     if definition.tags:
         job.tags.set(Tag.objects.filter(name__in=definition.tags))
     if visibility.groups:
         job.viewing_groups.set(Group.objects.filter(name__in=visibility.groups))
     return job
+
+
+def _put_off(job: Job, wanted: Defer) -> Requeue | None:
+    """As its definition wants it; nothing for a time that is over already."""
+    now = timezone.now()
+    until = wanted.until or (now + wanted.delay if wanted.delay else now)
+    if until <= now:
+        return None
+    job.put_off(until, Requeue.DEFERRAL, wanted.reason)
+    return Requeue.DEFERRAL
 
 
 def _find_type(definition: Definition) -> DeviceType | None:

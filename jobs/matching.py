@@ -157,6 +157,8 @@ class Cause(StrEnum):
     UNAVAILABLE = "unavailable"
     BUSY = "busy"
     NEXT = "next"
+    DEFERRED = "deferred"
+    RETRY = "retry"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.rights import Anyone
@@ -24,6 +25,7 @@ from jobs.states import (
     UNFINISHED,
     Health,
     Move,
+    Requeue,
     State,
     find_move,
     outcome,
@@ -99,6 +101,14 @@ class JobQuerySet(AnnouncedQuerySet):
         """Those that wait for a device, in the order in which they get one."""
         return self.filter(state=State.SUBMITTED).order_by("-priority", "submit_time", "id")
 
+    def due(self) -> JobQuerySet:
+        """Those of the queue that wait for a device and not for a time."""
+        return self.queued().exclude(not_before__gt=timezone.now())
+
+    def put_off(self) -> JobQuerySet:
+        """Those of the queue that wait for a time, the next ones first."""
+        return self.filter(not_before__gt=timezone.now()).order_by("not_before")
+
     def of_worker(self, worker: str) -> JobQuerySet:
         return self.filter(device__worker=worker, state__in=ON_A_DEVICE)
 
@@ -133,6 +143,16 @@ class Job(AnnouncedModel):
     queue_timeout = models.DurationField(null=True, blank=True)
     job_timeout = models.DurationField(null=True, blank=True)
     wall_time = models.DurationField(null=True, blank=True)
+    # In the queue alone: when it (re)entered it, if that was not when it was submitted, and before when it gets no device.
+    queued_since = models.DateTimeField(null=True, blank=True, editable=False)
+    not_before = models.DateTimeField(null=True, blank=True, editable=False)
+    not_before_reason = models.TextField(blank=True, editable=False)
+    requeue = models.CharField(max_length=8, blank=True, editable=False)  # `jobs.states.Requeue`
+    retry = models.JSONField(
+        default=dict, blank=True, editable=False
+    )  # `jobs.retries`; else its type's columns
+    defer_limit = models.DurationField(null=True, blank=True)  # None: the setting DEFER_LIMIT
+    deferred_since = models.DateTimeField(null=True, blank=True, editable=False)  # put off for the first time
     overtime_since = models.DateTimeField(null=True, blank=True, editable=False)
     # On a device: when the lab waits no longer for the worker's word. `jobs.watchdogs` has the rules.
     deadline = models.DateTimeField(null=True, blank=True, editable=False)
@@ -186,6 +206,7 @@ class Job(AnnouncedModel):
             models.Index(fields=["device_type", "state"], name="job_type_state"),
             models.Index(fields=["submitter", "-id"], name="job_submitter"),
             models.Index(fields=["-end_time", "-id"], name="job_end"),
+            models.Index(fields=["not_before"], condition=Q(not_before__isnull=False), name="job_not_before"),
             models.Index(fields=["deadline"], condition=Q(deadline__isnull=False), name="job_deadline"),
             # All that says who sees a job, and what else lists are counted and searched by: the rows themselves are
             # as long as their definitions.
@@ -225,7 +246,27 @@ class Job(AnnouncedModel):
 
     @property
     def waited(self) -> timedelta:
-        return (self.start_time or self.end_time or timezone.now()) - self.submit_time
+        """How long for a device, since it entered the queue for the last time."""
+        since = self.queued_since or self.submit_time
+        return max((self.start_time or self.end_time or timezone.now()) - since, timedelta(0))
+
+    @property
+    def is_put_off(self) -> bool:
+        """Whether it waits in the queue for a time."""
+        if self.state != State.SUBMITTED or self.not_before is None:
+            return False
+        return self.not_before > timezone.now()
+
+    def put_off(self, until: datetime, requeue: Requeue, reason: str) -> None:
+        self.not_before, self.not_before_reason, self.requeue = until, reason, requeue
+        self.queued_since = until
+
+    def begin_anew(self) -> None:
+        """Set what is another attempt's, so that the job waits for one as it did for the first."""
+        self.attempt += 1
+        self.device = None
+        self.start_time = self.overtime_since = self.lost_since = None
+        self.error_type = self.failure_comment = ""
 
     def log_directory(self, attempt: int | None = None) -> Path:
         """Where the log of an attempt lives; the latest one's unless asked."""
@@ -245,7 +286,23 @@ class Job(AnnouncedModel):
     @property
     def closes_device(self) -> bool:
         """Whether the lab ended it by itself, and its device gets no other job before that end is confirmed."""
-        return self.device is not None and self.device.closed_by == self.pk
+        if self.device is not None and self.attempt == 1:
+            return self.device.closed_by == self.pk
+        return Device.objects.filter(closed_by=self.pk).exists()
+
+    @property
+    def told_attempt(self) -> int:
+        """The attempt that a save tells of: the last thing that happens to one may make the next."""
+        return int(self._loaded.get("attempt", self.attempt))
+
+    def attempts_seen_by(self, user: Anyone) -> AttemptQuerySet:
+        return Attempt.objects.seen_by(user).filter(job=self)
+
+    def shows_attempt(self, number: int, user: Anyone) -> bool:
+        """Whether there is, or is to be, an attempt of this number, whose log and results the user may see."""
+        if number == self.attempt:
+            return True  # by the rule for the job
+        return self.attempts_seen_by(user).filter(number=number).exists()
 
     def may_be_changed_by(self, user: Anyone) -> bool:
         return Job.objects.changeable_by(user).filter(pk=self.pk).exists()
@@ -267,9 +324,13 @@ class Job(AnnouncedModel):
 
     def arrive(self) -> None:
         """Set what comes with the state that it came to just now: its deadline, and at the end its outcome."""
+        if self.state != State.SUBMITTED:
+            self.not_before, self.not_before_reason, self.requeue = None, "", ""
         self.deadline = watchdogs.deadline(State(self.state), self.job_timeout, timezone.now())
         if self.is_finished:
             self.lost_since = None
+            if self.attempt > 1 and not self.attempts.filter(number=self.attempt).exists():
+                self.attempt -= 1  # the next one, which it waited for, is not to be
             self.settle()
 
     @property
@@ -280,6 +341,11 @@ class Job(AnnouncedModel):
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
+    def seen_by(self, user: Anyone) -> AttemptQuerySet:
+        """Of jobs that the user sees. Those of a job that is seen as a public one were on devices that the user sees."""
+        on_hidden = Q(device_name__in=devices_shut_to(user, Right.VIEW), job__visibility=Visibility.PUBLIC)
+        return self.exclude(on_hidden & ~Q(job__submitter=user.pk))
+
     def unconfirmed(self) -> AttemptQuerySet:
         """Those that the lab ended by itself, and whose workers have not said yet that nothing of them runs."""
         return self.filter(unconfirmed_since__isnull=False)
@@ -300,6 +366,9 @@ class Attempt(models.Model):
     errors = models.TextField(blank=True)
     pipeline = models.TextField(blank=True)  # the worker's description of its actions, YAML
     unconfirmed_since = models.DateTimeField(null=True)
+    # What its test asked for: that the job be run again after so long.
+    deferral = models.DurationField(null=True)
+    deferral_reason = models.TextField(blank=True)
 
     objects = AttemptQuerySet.as_manager()
 
@@ -321,6 +390,11 @@ class Attempt(models.Model):
     @property
     def is_over(self) -> bool:
         return self.job.is_finished or self.number != self.job.attempt
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, or why its test asked to be run again."""
+        return self.errors if self.deferral is None else self.deferral_reason
 
     @property
     def log_directory(self) -> Path:
@@ -387,7 +461,9 @@ class TestCase(models.Model):
 def expired(now: datetime) -> JobQuerySet:
     """Queued jobs that have waited longer than their definition allows."""
     limited = Job.objects.filter(state=State.SUBMITTED, queue_timeout__isnull=False)
-    return limited.filter(submit_time__lt=now - models.F("queue_timeout"))
+    late = limited.alias(since=Coalesce("queued_since", "submit_time"))
+    found: JobQuerySet = late.filter(since__lt=now - models.F("queue_timeout"))
+    return found
 
 
 class QueueRecord(models.Model):

@@ -29,7 +29,7 @@ POLL_SECONDS = 5.0  # how late a pass may be when every doorbell is broken
 def run(stop: threading.Event) -> None:
     """Pass after pass until `stop` is set; woken by the engine's doorbell."""
     with Doorbell(settings.RUN, "engine") as bell:
-        Daemon("scheduler", bell, poll=POLL_SECONDS, stop=stop).run(run_once)
+        Daemon("scheduler", bell, poll=POLL_SECONDS, stop=stop).run(run_once, until_next=_until_next)
 
 
 def run_once() -> int:
@@ -40,6 +40,12 @@ def run_once() -> int:
     _flag_overtime()
     _end_overdue_jobs()
     return _assign()
+
+
+def _until_next() -> float | None:
+    """Seconds until the next job that is put off may begin; None if there is none."""
+    next_one = Job.objects.put_off().values_list("not_before", flat=True).first()
+    return None if next_one is None else float((next_one - timezone.now()).total_seconds())
 
 
 def _mark_silent_workers() -> None:
@@ -108,7 +114,7 @@ def _idle_devices() -> list[Idle]:
 
 def _waiting_jobs(idle: list[Idle]) -> list[Waiting]:
     types = {device.device_type for device in idle}
-    fitting = Job.objects.queued().filter(device_type__in=types).prefetch_related("tags")
+    fitting = Job.objects.due().filter(device_type__in=types).prefetch_related("tags")
     queued = list(fitting.only("pk", "device_type_id", "priority", "submit_time", "submitter_id"))
     open_devices = OpenDevices({job.submitter_id for job in queued})
     return [

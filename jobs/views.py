@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.text import capfirst
 from django.views.decorators.http import require_POST, require_safe
 
 from core.pages import asks_for_live_parts, render_live, whole_number
 from core.paging import page
 from devices.models import DeviceType
-from jobs import commands, lifecycle, upkeep
+from jobs import attempts, commands, lifecycle, upkeep
+from jobs.attempts import NotDeferrable
 from jobs.definition import InvalidDefinition
 from jobs.filters import STATUSES, JobFilter, UnknownStatus
-from jobs.forms import CancelForm, SubmitForm
+from jobs.forms import CancelForm, DeferForm, SubmitForm
 from jobs.log_views import attempt_in
-from jobs.models import Job, TestCase
+from jobs.models import Attempt, Job, TestCase
 from jobs.page_parts import RESULTS_BESIDE_LOG, LogPart, Results, Verdict
-from jobs.states import State
+from jobs.states import InvalidMove, State
 from jobs.submit_views import Check, show_form
 from jobs.tallies import Tally
 from jobs.timing import TimeBar
 from jobs.waiting import Prospect
 
 JOBS_OF_PAGE = 50
+ATTEMPTS_SHOWN = 10
 LOOKED_THROUGH = 10_000  # jobs of one page, where no index finds those that are asked for
 LIVE_PARTS = {  # by tab of a job's page
     "log": ["jobs/aside_live.html"],
@@ -81,6 +87,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "time_bar": TimeBar.of(job),
         "is_canceling": job.state == State.CANCELING,
         "may_change": job.may_be_changed_by(request.user),
+        "attempts": _attempts(request, job),
         "prospect": Prospect.of(job) if job.state == State.SUBMITTED else None,
         **_shown(request, job, attempt, tab, tally),
     }
@@ -112,6 +119,38 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     lifecycle.cancel_for(job, user, reason=form.cleaned_data["reason"])
     if job.is_finished:
         messages.warning(request, f"Job {pk} was finished already.")
+    return redirect(job)
+
+
+@require_POST
+def defer(request: HttpRequest, pk: int) -> HttpResponse:
+    job = _find(request, pk)
+    user = request.user
+    if not isinstance(user, User):
+        return redirect_to_login(job.get_absolute_url())
+    attempts.require_right(job, user, "defer")  # before it is said what is wrong with the form
+    form = DeferForm(request.POST)
+    if not form.is_valid():
+        messages.warning(request, f"Job {pk} is not deferred: say for how many minutes it is to wait.")
+        return redirect(job)
+    until = timezone.now() + timedelta(minutes=form.cleaned_data["minutes"])
+    try:
+        attempts.defer_for(job, until, user=user, reason=form.cleaned_data["reason"])
+    except (NotDeferrable, InvalidMove) as refused:
+        messages.warning(request, f"{capfirst(str(refused))}.")
+    return redirect(job)
+
+
+@require_POST
+def hurry(request: HttpRequest, pk: int) -> HttpResponse:
+    job = _find(request, pk)
+    user = request.user
+    if not isinstance(user, User):
+        return redirect_to_login(job.get_absolute_url())
+    try:
+        attempts.hurry_for(job, user=user)
+    except InvalidMove as refused:
+        messages.warning(request, f"{capfirst(str(refused))}.")
     return redirect(job)
 
 
@@ -158,6 +197,13 @@ def _shown(request: HttpRequest, job: Job, attempt: int, tab: str, tally: Tally)
     if asks_for_live_parts(request):  # the log has a poller of its own
         return {"results": results}
     return {"results": results, "log": LogPart.of(job, attempt, whole="full" in request.GET)}
+
+
+def _attempts(request: HttpRequest, job: Job) -> list[Attempt]:
+    """The last ones, the newest first; none for a job that has had but one."""
+    if job.attempt == 1:
+        return []
+    return list(job.attempts_seen_by(request.user).order_by("-number")[:ATTEMPTS_SHOWN])
 
 
 def _results_shown(request: HttpRequest, tally: Tally) -> dict[str, object]:

@@ -181,6 +181,12 @@ OPTIONS = (
         help="Finished jobs are deleted with their results and logs after so many days. 0: never. Pinned jobs stay.",
     ),
     Option(
+        name="DEFER_LIMIT",
+        default=86_400,
+        read=count,
+        help="Seconds for which a job may be put off in all, unless its definition has another limit.",
+    ),
+    Option(
         name="TIME_ZONE",
         default="UTC",
         read=str,

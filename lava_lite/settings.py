@@ -49,6 +49,7 @@ KEEP_LOGS_DAYS: int = _option["KEEP_LOGS_DAYS"]
 KEEP_LOGS_GB: int = _option["KEEP_LOGS_GB"]
 KEEP_EVENTS_DAYS: int = _option["KEEP_EVENTS_DAYS"]
 KEEP_EVENTS: int = _option["KEEP_EVENTS"]
+DEFER_LIMIT: int = _option["DEFER_LIMIT"]
 
 LOGS = DATA / "logs"
 RUN = DATA / "run"  # doorbells

@@ -185,6 +185,31 @@ def given_up(**of_job: Any) -> Job:
     return found
 
 
+def asking_for_deferral(after: timedelta, *, reason: str = "the server is down", **of_job: Any) -> Job:
+    """A running job whose test asked that it be run again after so long. The keywords are those of `job`."""
+    running = job(state=State.RUNNING, **of_job)
+    running.attempts.update(deferral=after, deferral_reason=reason)
+    return running
+
+
+def tried_again(**of_job: Any) -> Job:
+    """A job whose first attempt of three failed, and that waits for the second. The keywords are those of `job`."""
+    of_job.setdefault("lava_lite", {"retry": 3})
+    pk = job(state=State.RUNNING, **of_job).pk
+    lifecycle.finish(pk, BROKEN, worker="worker01")
+    found: Job = Job.objects.get(pk=pk)
+    return found
+
+
+def due(job: Job) -> Job:
+    """The same job, whose time to wait is over if it waits for a time."""
+    Job.objects.filter(pk=job.pk, not_before__isnull=False).update(
+        not_before=timezone.now() - timedelta(seconds=1)
+    )
+    found: Job = Job.objects.get(pk=job.pk)
+    return found
+
+
 def attempt(of: Job) -> Attempt:
     """The latest one of a job that has left the queue."""
     return of.attempts.get(number=of.attempt)

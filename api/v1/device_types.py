@@ -8,15 +8,20 @@ from typing import Any
 from django.db.models import Count
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.v1 import parameters
-from api.v1.base import Listing, PageField, Resource, Shape, find
+from api.v1.base import Body, Listing, PageField, Resource, Shape, find
+from api.v1.fields import Number, Seconds, Whole
+from devices import inventory
 from devices.models import Device, DeviceType, DeviceTypeQuerySet
 from jobs import capacity
 from jobs.capacity import Standing
+from jobs.retries import MAX_ATTEMPTS, MAX_BACKOFF
 
+YEAR = 365 * 86_400  # seconds
 OF_STANDING = {
     Standing.FREE: "ready for a job",
     Standing.BUSY: "a job runs on it",
@@ -27,14 +32,35 @@ OF_STANDING = {
 }
 
 
+class RetrySerializer(Shape):
+    """How jobs are tried again that say nothing of it, when they failed and the lab is to blame."""
+
+    attempts = serializers.IntegerField(
+        source="retry_attempts", help_text="in all; 1: nothing is tried again"
+    )
+    delay = Seconds(source="retry_delay", help_text="seconds before the second attempt")
+    backoff = serializers.FloatField(
+        source="retry_backoff", help_text="by which each further delay is longer than the one before"
+    )
+    max_delay = Seconds(source="retry_max_delay", help_text="seconds that no delay exceeds")
+
+
+class RetryBody(Body):
+    attempts = Whole(source="retry_attempts", required=False, min_value=1, max_value=MAX_ATTEMPTS)
+    delay = Seconds(source="retry_delay", required=False, min_value=0, max_value=YEAR)
+    backoff = Number(source="retry_backoff", required=False, min_value=1, max_value=MAX_BACKOFF)
+    max_delay = Seconds(source="retry_max_delay", required=False, min_value=0, max_value=YEAR)
+
+
 class DeviceTypeSerializer(serializers.ModelSerializer[DeviceType]):
     url = PageField("device-type")
     aliases = serializers.SlugRelatedField[Any](slug_field="name", many=True, read_only=True)
     devices = serializers.SerializerMethodField(help_text="how many you may see that are in service")
+    retry = RetrySerializer(source="*", read_only=True)
 
     class Meta:
         model = DeviceType
-        fields = ["name", "url", "description", "aliases", "devices"]
+        fields = ["name", "url", "description", "aliases", "devices", "retry"]
         read_only_fields = ["name", "description"]
 
     def get_devices(self, device_type: DeviceType) -> int:
@@ -96,6 +122,21 @@ class DeviceTypes(Listing, DeviceTypeResource):
 class OneDeviceType(DeviceTypeResource):
     def get(self, request: Request, name: str) -> Response:
         """Show a device type."""
+        return self.answer(self.find(name))
+
+
+class Retry(DeviceTypeResource):
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(request=RetryBody, responses=DeviceTypeSerializer)
+    def post(self, request: Request, name: str) -> Response:
+        """Set how the jobs of a type are tried again.
+
+        Those that say nothing of it themselves (`lava_lite: {retry: …}`), and that failed with an error of the lab's.
+        What is left out stays as it is. For who looks after the type.
+        """
+        device_type = self.find(name)
+        inventory.change(device_type, self.body(RetryBody), by=self.user)
         return self.answer(self.find(name))
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, timedelta
 from typing import IO, Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -22,18 +24,20 @@ from accounts.models import Scope
 from api.rest.fields import TimeField, WordField
 from api.rest.parsers import JSONParser, MultiPartParser, text_of, utf8
 from api.v1 import parameters
-from api.v1.base import Body, Listing, PageField, Resource, Shape, find
-from api.v1.fields import Text
+from api.v1.base import Body, Listing, PageField, Resource, Shape, find, page_address
+from api.v1.fields import Text, Whole
 from core.numbers import plain
-from jobs import lifecycle, upkeep
+from jobs import attempts, lifecycle, upkeep
+from jobs.definition import MAX_REASON, MAX_TIMEOUT
 from jobs.matching import Cause
-from jobs.models import Job, JobQuerySet, TestCase, Visibility
+from jobs.models import Attempt, Job, JobQuerySet, TestCase, Visibility
 from jobs.states import Health, Outcome, State
 from jobs.tallies import Tally
 from jobs.waiting import Prospect
 
 Context = Mapping[str, Any] | None
 JobKey = int | UUID
+MOST_SECONDS = int(MAX_TIMEOUT.total_seconds())
 
 
 class YAMLParser(BaseParser):
@@ -58,6 +62,19 @@ class DefinitionBody(Body):
 
 class ReasonBody(Body):
     reason = Text(required=False, default="", allow_blank=True, max_length=1000)
+
+
+class DeferBody(Body):
+    seconds = Whole(
+        required=False, min_value=1, max_value=MOST_SECONDS, help_text="from now on; or else `until`"
+    )
+    until = serializers.DateTimeField(required=False, default_timezone=UTC, help_text="or else `seconds`")
+    reason = Text(required=False, default="", allow_blank=True, max_length=MAX_REASON)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("seconds" in attrs) == ("until" in attrs):
+            raise serializers.ValidationError({"seconds": ["expected either seconds or until"]})
+        return attrs
 
 
 class OutcomeField(serializers.ChoiceField):
@@ -95,6 +112,10 @@ class JobSerializer(serializers.ModelSerializer[Job]):
     start_time = TimeField(allow_null=True)
     end_time = TimeField(allow_null=True)
     duration = serializers.SerializerMethodField(help_text="seconds that it has run")
+    not_before = TimeField(
+        allow_null=True, help_text="put off: before then it gets no device; null if it is not"
+    )
+    not_before_reason = serializers.CharField(read_only=True, help_text="why it is put off")
     overtime_since = TimeField(
         allow_null=True, help_text="runs for longer than its wall time; null if it does not"
     )
@@ -136,6 +157,8 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "start_time",
             "end_time",
             "duration",
+            "not_before",
+            "not_before_reason",
             "overtime_since",
             "lost_since",
             "deadline",
@@ -167,8 +190,10 @@ class CountsSerializer(Shape):
 class QueueSerializer(Shape):
     """Where a job stands among those that wait for the same device type."""
 
-    place = serializers.IntegerField(help_text="1 is the next")
-    of = serializers.IntegerField(help_text="how many wait")
+    place = serializers.IntegerField(
+        allow_null=True, help_text="1 is the next; null while the job waits for a time, and not for a device"
+    )
+    of = serializers.IntegerField(help_text="how many wait for a device")
     cause = serializers.ChoiceField(
         [cause.value for cause in Cause], help_text="why it waits, as a word; the sentence is in `reason`"
     )
@@ -251,6 +276,63 @@ class ResultSerializer(serializers.ModelSerializer[TestCase]):
 
     def get_measurement(self, case: TestCase) -> str | None:
         return None if case.measurement is None else plain(case.measurement)
+
+
+class AttemptSerializer(serializers.ModelSerializer[Attempt]):
+    log = serializers.SerializerMethodField(help_text="the address of its log")
+    device = serializers.CharField(source="device_name", read_only=True)
+    worker = serializers.CharField(source="worker_name", read_only=True)
+    scheduled = TimeField()
+    started = TimeField(allow_null=True)
+    ended = TimeField(allow_null=True)
+    result = serializers.ChoiceField(
+        ["pass", "fail"], read_only=True, allow_null=True, help_text="as its worker said; null until it has"
+    )
+    error_type = serializers.CharField(read_only=True, help_text="the dispatcher's word for what went wrong")
+    reason = serializers.SerializerMethodField(
+        help_text="why it failed, or why its test asked to be run again"
+    )
+    deferral = serializers.SerializerMethodField(
+        help_text="after how many seconds its test asked to be run again; null if it did not"
+    )
+    unconfirmed_since = TimeField(
+        allow_null=True,
+        help_text="the lab ended it by itself, and its worker has not confirmed that it stopped",
+    )
+
+    class Meta:
+        model = Attempt
+        fields = [
+            "id",
+            "number",
+            "log",
+            "device",
+            "worker",
+            "scheduled",
+            "started",
+            "ended",
+            "result",
+            "error_type",
+            "reason",
+            "deferral",
+            "unconfirmed_since",
+        ]
+        read_only_fields = ["number"]
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_log(self, attempt: Attempt) -> str:
+        address = page_address(self.context["request"], "job-log-tail", attempt.job_id)
+        return f"{address}?attempt={attempt.number}"
+
+    def get_reason(self, attempt: Attempt) -> str:
+        return attempt.reason
+
+    def get_deferral(self, attempt: Attempt) -> float | None:
+        return None if attempt.deferral is None else attempt.deferral.total_seconds()
+
+    def to_representation(self, attempt: Attempt) -> dict[str, Any]:
+        shown = super().to_representation(attempt)
+        return {**shown, "result": shown["result"] or None}
 
 
 class JobResource(Resource):
@@ -362,9 +444,24 @@ class Results(Listing):
         jobs = Job.objects.visible_to(self.request.user)
         job = find(jobs, "job", **column_of(self.kwargs["job"]))
         number = self.query.get("attempt", job.attempt)
-        if not 1 <= number <= job.attempt:
-            raise NotFound(f"Job {job.pk} has had no other attempts than 1 to {job.attempt}.")
+        if not job.shows_attempt(number, self.request.user):
+            raise NotFound(f"Job {job.pk} has had no attempt {number}, or it is hidden from you.")
         return TestCase.objects.filter(attempt__job=job, attempt__number=number).select_related("suite")
+
+
+class Attempts(Listing):
+    """List the attempts of a job.
+
+    Each is one run of it, with a device, a log and results of its own. One that is to come is not among them.
+    """
+
+    serializer_class = AttemptSerializer
+    parameters = parameters.PAGES_BY_ID
+
+    def get_queryset(self) -> QuerySet[Attempt]:
+        jobs = Job.objects.visible_to(self.request.user)
+        job: Job = find(jobs, "job", **column_of(self.kwargs["job"]))
+        return job.attempts_seen_by(self.request.user)
 
 
 class Cancel(JobResource):
@@ -425,6 +522,41 @@ class Unpin(Pin):
         The lab lets go of it like of others, when its settings say so.
         """
         return self._set(job)
+
+
+class Defer(JobResource):
+    permission_classes = [IsAuthenticated]
+    scopes = {"POST": Scope.SUBMIT}
+    failures = {"POST": (409,)}
+
+    @extend_schema(request=DeferBody, responses=OneJobSerializer)
+    def post(self, request: Request, job: JobKey) -> Response:
+        """Have a waiting job run later.
+
+        In `seconds`, or not before `until`; the latest word counts. One that has left the queue is refused (409), and
+        so is a time beyond what its definition or the lab allows. For those who may cancel it.
+        """
+        wanted = self.body(DeferBody)
+        seconds = wanted.get("seconds")
+        until = wanted["until"] if seconds is None else timezone.now() + timedelta(seconds=seconds)
+        deferred = attempts.defer_for(self.find(job), until, user=self.user, reason=wanted["reason"])
+        return self.answer(self.find(deferred.pk))
+
+
+class Hurry(JobResource):
+    permission_classes = [IsAuthenticated]
+    scopes = {"POST": Scope.SUBMIT}
+    failures = {"POST": (409,)}
+
+    @extend_schema(request=None, responses=OneJobSerializer)
+    def post(self, request: Request, job: JobKey) -> Response:
+        """Have a job run now that was deferred, or is to be tried again later.
+
+        It gets the next device that fits. One that waits for a device anyway is left as it is; one that has left the
+        queue is refused (409). For those who may cancel it.
+        """
+        self.body(Body)
+        return self.answer(self.find(attempts.hurry_for(self.find(job), user=self.user).pk))
 
 
 def column_of(key: JobKey) -> dict[str, JobKey]:

@@ -38,7 +38,10 @@ register_converter(UserConverter, "user_name")
 job_urls: list[URLPattern | URLResolver] = [
     *both("definition", jobs.Definition, "v1-definition"),
     *both("results", jobs.Results, "v1-results"),
+    *both("attempts", jobs.Attempts, "v1-attempts"),
     *both("cancel", jobs.Cancel, "v1-cancel"),
+    *both("defer", jobs.Defer, "v1-defer"),
+    *both("hurry", jobs.Hurry, "v1-hurry"),
     *both("resubmit", jobs.Resubmit, "v1-resubmit"),
     *both("pin", jobs.Pin, "v1-pin"),
     *both("unpin", jobs.Unpin, "v1-unpin"),
@@ -60,6 +63,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *both("devices/<lab_name:name>/history", devices.History, "v1-history"),
     *both("device-types", device_types.DeviceTypes, "v1-device-types"),
     *both("device-types/<lab_name:name>", device_types.OneDeviceType, "v1-device-type"),
+    *both("device-types/<lab_name:name>/retry", device_types.Retry, "v1-retry"),
     *both("device-types/<lab_name:name>/availability", device_types.Availability, "v1-availability"),
     *both("device-types/<lab_name:name>/durations", history.JobDurations, "v1-durations"),
     *both("workers", workers.Workers, "v1-workers"),

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Min
+from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
 
 from core.daemon import Daemon
 from core.doorbell import Doorbell
@@ -22,12 +22,12 @@ from jobs.models import QueueBucket, QueueRecord
 from jobs.states import MOVES, State
 
 Counts = dict[str, int]  # by the label of a state, those that are not 0
+Told = Any  # a row of `_told_after`
 
-COUNTER = "queue-history"  # its row is the lock of whoever writes records
+COUNTER = "queue-history"  # how far the events were taken in; its row is the lock of whoever does it
 POLL_SECONDS = 5.0
 BATCH = 500
-# A move may be told by several events: the last one counts.
-COUNTED = frozenset(move.events[-1] for move in MOVES)
+TELL_A_STATE = frozenset(event for move in MOVES for event in move.events)
 
 SECOND, MINUTE, HOUR, DAY = 1, 60, 3600, 86400
 STORED_SPANS = (MINUTE, HOUR, DAY)
@@ -129,27 +129,43 @@ def begin(moment: datetime, span: int) -> datetime:
 @transaction.atomic
 def _take_in() -> int:
     Counter.objects.get_or_create(name=COUNTER)
-    Counter.objects.select_for_update().get(name=COUNTER)
-    last = QueueRecord.objects.order_by("-number").first()
-    events = Event.objects.filter(type__in=COUNTED, sequence__gt=last.sequence if last else 0)
-    rows = events.order_by("sequence").values_list("sequence", "time", "data__previous_state", "data__state")
-    records = list(_records(last, rows[:BATCH]))
+    position = Counter.objects.select_for_update().get(name=COUNTER)
+    events = list(_told_after(position.value)[:BATCH])
+    if not events:
+        return 0
+    records = list(_records(QueueRecord.objects.order_by("-number").first(), events))
     QueueRecord.objects.bulk_create(records)
     for span in STORED_SPANS:
         _store_buckets(records, span)
-    return len(records)
+    position.value = events[-1].sequence
+    position.save()
+    return len(events)
 
 
-def _records(last: QueueRecord | None, events: Iterable[tuple[Any, ...]]) -> Iterator[QueueRecord]:
+def _told_after(sequence: int) -> QuerySet[Any, Told]:
+    """What was told of the states of jobs, each time with what had been told of the same job before."""
+    of_job = Event.objects.filter(job_id=OuterRef("job_id"), job_sequence__lt=OuterRef("job_sequence"))
+    before = of_job.filter(type__in=TELL_A_STATE).order_by("-job_sequence").values("data__state")[:1]
+    events = Event.objects.filter(type__in=TELL_A_STATE, sequence__gt=sequence).order_by("sequence")
+    rows = events.annotate(source=Subquery(before)).values_list(
+        "sequence", "time", "source", "data__state", named=True
+    )
+    return rows
+
+
+def _records(last: QueueRecord | None, events: Iterable[Told]) -> Iterator[QueueRecord]:
     number = last.number if last else 0
     counts = last.counts if last else {}
     moment = last.time if last else None
-    for sequence, time, source, target in events:
+    for event in events:
+        target = event.data__state
+        if event.source == target:
+            continue
         number += 1
-        counts = moved(counts, source, target)
+        counts = moved(counts, event.source, target)
         # Events are told in the order of their commits, which need not be that of the clocks.
-        moment = max(moment, time) if moment else time
-        yield QueueRecord(number=number, sequence=sequence, time=moment, counts=counts)
+        moment = max(moment, event.time) if moment else event.time
+        yield QueueRecord(number=number, sequence=event.sequence, time=moment, counts=counts)
 
 
 def waiting_and_running(counts: Counts) -> tuple[int, int]:

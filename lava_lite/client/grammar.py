@@ -217,6 +217,32 @@ COMMANDS = (
         examples=("lava-lite job unpin 12",),
     ),
     Command(
+        words="job defer",
+        help="have jobs that wait run later",
+        act=jobs.defer,
+        arguments=(
+            JOBS,
+            arg("--for", dest="time", metavar="TIME", help="so long from now on: 90s, 30min, 12h or 3d"),
+            arg("--until", metavar="TIME", help="or not before then: 2030-01-31T12:00Z"),
+            REASON,
+        ),
+        examples=('lava-lite job defer 12 --for 2h --reason "the board is needed"',),
+    ),
+    Command(
+        words="job hurry",
+        help="run jobs now that were deferred, or are to be tried again later",
+        act=jobs.hurry,
+        arguments=(JOBS,),
+        examples=("lava-lite job hurry 12",),
+    ),
+    Command(
+        words="job attempts",
+        help="list the attempts of a job",
+        act=jobs.attempts,
+        arguments=(JOB, LIMIT),
+        examples=("lava-lite job attempts 12", "lava-lite job log 12 --attempt 1"),
+    ),
+    Command(
         words="job resubmit",
         help="run a job again, as a new job",
         act=jobs.resubmit,

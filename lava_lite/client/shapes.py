@@ -99,6 +99,20 @@ def point_in_time(text: str) -> str:
     return text
 
 
+def seconds_of(text: str) -> int:
+    """A length of time (`90s`, `2h`). Usage says what would be right."""
+    if found := _AGE.fullmatch(text.strip()):
+        return int(found[1]) * _SECONDS[found[2]]
+    raise Usage(f"{text!r} is no length of time; expected one like 90s, 30min, 12h or 3d")
+
+
+def later(text: str) -> str:
+    """A time as the API takes it. Usage says what would be right."""
+    if (time := moment(text)) is None:
+        raise Usage(f"{text!r} is no time; expected one like 2030-01-31T12:00Z or 2030-01-31T12:00+01:00")
+    return time.isoformat(timespec="seconds")
+
+
 def clean(text: str) -> str:
     """Somebody else's words, so that they move nothing on a terminal and stay on their line."""
     return "".join(character if character.isprintable() else " " for character in text).strip()

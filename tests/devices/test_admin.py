@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -579,6 +580,19 @@ def test_a_group_is_given_a_right_on_the_page_of_a_device(site: Client) -> None:
     assert LogEntry.objects.get().get_change_message() == "Added right on a device “rack: submit qemu01”."
 
 
+RETRY = {"retry_attempts": "3", "retry_delay": "90", "retry_backoff": "2", "retry_max_delay": "1:00:00"}
+
+
+def test_a_type_says_in_its_page_how_its_jobs_are_tried_again(site: Client) -> None:
+    build.device_type("qemu")
+    none = {"aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0", **FORM}
+
+    site.post(change("devicetype", "qemu"), {**none, **RETRY})
+
+    qemu = DeviceType.objects.get()
+    assert (qemu.retry_attempts, qemu.retry_delay) == (3, timedelta(seconds=90))
+
+
 @pytest.mark.parametrize(
     ("model", "name"), [("device", "qemu01"), ("devicetype", "qemu"), ("worker", "worker01")]
 )
@@ -586,7 +600,7 @@ def test_what_somebody_else_saved_meanwhile_is_not_overwritten(site: Client, mod
     build.device("qemu01")
     address = change(model, name)
     opened = site.get(address).context["adminform"].form
-    none = {"aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0", **FORM, "job_limit": "0"}
+    none = {"aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0", **FORM, "job_limit": "0", **RETRY}
     mine = {**none, "seen": opened["seen"].value(), "display": "on"}
     site.post(address, {**none, "description": "theirs", "display": "on"})
 

@@ -236,6 +236,8 @@ def _start(move: Move) -> str:
 
 
 def _end(move: Move) -> str:
+    if move.ends_attempt:
+        return f"{move.target.label}, for another attempt"
     return move.target.label if move.health is Health.UNKNOWN else f"{move.target.label}, {move.health.label}"
 
 
@@ -250,7 +252,8 @@ def _node(state: State | None) -> str:
 
 
 def _label(move: Move) -> str:
-    return move.verb if move.health is Health.UNKNOWN else f"{move.verb} ({move.health.label})"
+    why = move.health.label if move.health is not Health.UNKNOWN else move.requeue
+    return f"{move.verb} ({why})" if why else move.verb
 
 
 if __name__ == "__main__":

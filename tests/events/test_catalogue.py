@@ -15,6 +15,10 @@ CORE4 = {
     "hard_remove_job",
     "flag_nonstop",
     "flag_zombie",
+    "failed_job",
+    "defer_job",
+    "inactivate_job",
+    "restart_waiting",
 }
 
 

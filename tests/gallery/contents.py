@@ -172,6 +172,7 @@ class _Lab:
             "private": self._finished(PRIVATE),
             "broken": self._finished(BROKEN),
             "canceled": self._canceled(),
+            "retried": self._tried_again(),
             "queued": self._waits("camera pipeline", "alice", "imx8mp-evk", minutes(48), tags=["camera"]),
             "passed": self._finished(PASSED),
             "running": self._runs("stress the eMMC", "alice", "bbb-01", minutes(34), hours=2),
@@ -243,6 +244,25 @@ class _Lab:
         lifecycle.cancel_for(job, self._cast["bob"], reason="wrong branch")
         lifecycle.finish(job.pk, Ending(passed=False), worker="rack-a")
         self._date(job, ended=self._now - timedelta(minutes=50))
+        return job.pk
+
+    def _tried_again(self) -> int:
+        """It waits for its third attempt."""
+        from jobs import lifecycle
+        from jobs.lifecycle import Ending
+        from jobs.models import Job
+
+        retry = {"attempts": 4, "delay": {"minutes": 20}}
+        job = self._started(
+            "boot v6.12.9 by TFTP", "alice", "qemu-02", minutes(44), lava_lite={"retry": retry}
+        )
+        for error in ("The TFTP server does not answer", "No lease from the DHCP server within 60 seconds"):
+            if job.attempt > 1:
+                lifecycle.schedule(job.pk, "qemu-02")
+                lifecycle.start(job.pk, worker="rack-a")
+            ending = Ending(passed=False, error_type="Infrastructure", errors=error)
+            lifecycle.finish(job.pk, ending, worker="rack-a")
+            job = Job.objects.get(pk=job.pk)
         return job.pk
 
     def _runs(self, name: str, by: str, device: str, ago: timedelta, *, hours: int) -> int:

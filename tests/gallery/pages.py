@@ -48,6 +48,7 @@ PRODUCT = (
     Page(name="job-passed-results", address="/job/{passed}/?tab=results"),
     Page(name="job-broken", address="/job/{broken}/", visitor="alice"),
     Page(name="job-canceled", address="/job/{canceled}/", visitor="alice"),
+    Page(name="job-tried-again", address="/job/{retried}/", visitor="alice"),
     Page(name="job-running", address="/job/{running}/", visitor="alice"),
     Page(name="job-queued", address="/job/{queued}/", visitor="alice"),
     Page(name="job-queued-results", address="/job/{queued}/?tab=results", visitor="alice"),

@@ -28,7 +28,7 @@ from devices import lifecycle as devices  # noqa: E402
 from devices.models import Device, Worker  # noqa: E402
 from devices.states import DeviceState, WorkerState  # noqa: E402
 from events.models import Event  # noqa: E402
-from jobs import lifecycle  # noqa: E402
+from jobs import attempts, lifecycle  # noqa: E402
 from jobs.models import Attempt, Job  # noqa: E402
 from jobs.states import Health, State  # noqa: E402
 from tests import build  # noqa: E402
@@ -72,6 +72,15 @@ def _pass_wall_time(job_id: int) -> None:
     Job.objects.filter(pk=job_id).update(wall_time=hour, start_time=timezone.now() - 2 * hour)
 
 
+def _make_overdue_to_be_tried_again(job_id: int) -> None:
+    Job.objects.filter(pk=job_id).update(retry={"attempts": 2, "errors": ["Job"]})
+    _make_overdue(job_id)
+
+
+def _defer(job_id: int) -> None:
+    attempts.defer(job_id, timezone.now() + timedelta(hours=1), by="alice", reason="the lab is full")
+
+
 DEEDS = [
     Deed(
         name="submit", state=None, do=lambda _: lifecycle.submit(build.definition(), by=build.user("alice"))
@@ -105,6 +114,32 @@ DEEDS = [
         before=_give_up,
         do=lambda job: lifecycle.finish(job, build.FAILED, worker="worker01"),
     ),
+    Deed(
+        name="try again",
+        state=State.RUNNING,
+        before=lambda job: Job.objects.filter(pk=job).update(retry={"attempts": 2}),
+        do=lambda job: lifecycle.finish(job, build.BROKEN, worker="worker01"),
+    ),
+    Deed(
+        name="try again elsewhere",
+        state=State.RUNNING,
+        before=_make_overdue_to_be_tried_again,
+        do=lifecycle.end_overdue,
+    ),
+    Deed(
+        name="put off by its test",
+        state=State.RUNNING,
+        before=lambda job: Attempt.objects.filter(job=job).update(deferral=timedelta(hours=1)),
+        do=lambda job: lifecycle.finish(job, build.PASSED, worker="worker01"),
+    ),
+    Deed(
+        name="put off for too long",
+        state=State.RUNNING,
+        before=lambda job: Attempt.objects.filter(job=job).update(deferral=timedelta(days=2)),
+        do=lambda job: lifecycle.finish(job, build.PASSED, worker="worker01"),
+    ),
+    Deed(name="defer", state=State.SUBMITTED, do=_defer),
+    Deed(name="hurry", state=State.SUBMITTED, before=_defer, do=lambda job: attempts.hurry(job, by="alice")),
     Deed(
         name="resubmit",
         state=State.FINISHED,

@@ -23,7 +23,7 @@ from jobs.history.durations import Spread
 from jobs.history.queue import HOUR, MINUTE, SECOND
 from jobs.models import Attempt, Job, QueueBucket, QueueRecord
 from jobs.retention import Policy
-from jobs.states import MOVES, State
+from jobs.states import State
 from tests import build
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def take_in() -> None:
 
 def told_at(*moments: datetime) -> None:
     """The moves of jobs, in their order, happened at these times."""
-    events = Event.objects.filter(type__in=queue.COUNTED).order_by("id")
+    events = Event.objects.filter(type__in=queue.TELL_A_STATE).order_by("id")
     for event, moment in zip(events, moments, strict=True):
         Event.objects.filter(pk=event.pk).update(time=moment)
 
@@ -68,10 +68,12 @@ def test_a_move_that_is_told_twice_counts_once(alice: User) -> None:
     assert counts() == [{"Submitted": 1}, {}]
 
 
-def test_no_event_both_ends_a_move_and_stands_before_the_end_of_another() -> None:
-    before_the_end = {event for move in MOVES for event in move.events[:-1]}
+def test_a_job_that_is_put_off_as_it_comes_counts_once(alice: User) -> None:
+    build.job(submitter=alice, lava_lite={"defer": {"delay": {"seconds": 60}}})
 
-    assert not queue.COUNTED & before_the_end
+    take_in()
+
+    assert counts() == [{"Submitted": 1}]
 
 
 def test_events_are_taken_in_once_however_often_it_looks(alice: User) -> None:

@@ -19,7 +19,7 @@ from devices.lifecycle import StillInUse
 from devices.models import Device, Worker
 from devices.states import DeviceHealth, DeviceState
 from events.models import Event
-from jobs import lifecycle, scheduler, upkeep
+from jobs import lifecycle, moving, scheduler, upkeep
 from jobs.models import Attempt, Job
 from jobs.states import Health, State
 from tests import build
@@ -161,7 +161,7 @@ def test_the_device_s_event_tells_nothing_of_what_was_said_of_the_job(alice: Use
     scheduler.run_once()
 
     event = Event.objects.filter(subject="qemu01").latest("id")
-    assert (event.cause, event.data["reason"]) == ("timer", lifecycle.NOT_CONFIRMED)
+    assert (event.cause, event.data["reason"]) == ("timer", moving.NOT_CONFIRMED)
 
 
 def test_the_queue_goes_on_past_a_job_that_hangs(alice: User) -> None:
@@ -179,6 +179,7 @@ def test_the_queue_goes_on_past_a_job_that_hangs(alice: User) -> None:
         (Job.objects.overdue, "job_deadline"),
         (Job.objects.oddly_flagged, "job_state"),
         (Job.objects.over_wall_time, "job_state"),
+        (Job.objects.put_off, "job_not_before"),
     ],
 )
 def test_a_pass_reads_no_finished_job(question: Callable[[], Any], index: str) -> None:

@@ -125,6 +125,19 @@ signal TESTRAISE "$(safe "$*")"
 exit 1
 """
 
+_DEFER: Final = r"""
+usage='lava-lite-defer SECONDS REASON'
+
+case $1 in
+    '' | *[!0-9]*) refuse 'say after how many seconds the job is to run again' ;;
+esac
+[ $# -ge 2 ] || refuse 'the reason is missing'
+seconds=$1
+shift
+signal DEFER "$seconds $(safe "$*")"
+exit 1
+"""
+
 # Which processes belong to which name is kept in files of the job's own.
 _BACKGROUND: Final = r"""
 [ -n "$1" ] || refuse 'the name is missing'
@@ -189,6 +202,7 @@ _SCRIPTS: Final = {
     "lava-test-set": _TEST_SET,
     "lava-test-reference": _TEST_REFERENCE,
     "lava-test-raise": _TEST_RAISE,
+    "lava-lite-defer": _DEFER,
     "lava-background-process-start": _BACKGROUND_START,
     "lava-background-process-stop": _BACKGROUND_STOP,
 }

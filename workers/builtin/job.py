@@ -14,14 +14,14 @@ from workers.builtin.console import Console
 from workers.builtin.directory import JobDirectory, Order, Outcome
 from workers.builtin.executors import EXECUTORS
 from workers.builtin.executors.base import Executor, Task
-from workers.builtin.job_end import CANCELED, ActionTimeout, JobEnd
+from workers.builtin.job_end import CANCELED, ActionTimeout, JobEnd, PutOff
 from workers.builtin.journal import Journal
 from workers.builtin.plan import ACTION_NAME, FETCH_NAME, Plan, TestAction
 from workers.builtin.processes import JobProcesses
 from workers.builtin.reading import InvalidPlan
 from workers.builtin.signals import Signal
 from workers.builtin.test_definitions import TestDefinition
-from workers.builtin.test_run import NAMESPACE, TestRaised, TestRun
+from workers.builtin.test_run import NAMESPACE, TestDeferred, TestRaised, TestRun
 from workers.messages import ErrorType
 
 TERM_GRACE: Final = 2.0  # seconds between the polite and the other way to end a process
@@ -58,6 +58,8 @@ class Job:
         self._journal.say("info", f"lava-lite-worker, version: {self._order.version}")
         try:
             self._run_plan(self._validated_plan())
+        except PutOff as end:
+            return self._put_off(end)
         except JobEnd as end:
             return self._failed(end)
         self._journal.say("info", "Job finished correctly")
@@ -153,6 +155,14 @@ class Job:
             script = self._directory.script(definition.suite)
             script.write_text(_script(definition, root), encoding="utf-8", errors="replace")
 
+    def _put_off(self, end: PutOff) -> Outcome:
+        """A server that does not know of deferral takes it for the failure of a test."""
+        message = str(end)
+        self._journal.say("info", message)
+        self._journal.result(definition="lava", case="job", result="skip")
+        self._journal.flush()
+        return Outcome(result="fail", error_type=end.error_type, errors=message)
+
     def _failed(self, end: JobEnd) -> Outcome:
         message = str(end)
         tell_failure(self._journal, end.error_type, message)
@@ -229,7 +239,7 @@ class _PlanRun:
         self._processes = executor.processes
         self._console = Console(executor, journal, wake=wake, on_signal=self._on_signal)
         self._definition: TestRun | None = None
-        self._raised: str | None = None
+        self._asked_end: JobEnd | None = None
         self._last_level = 0
 
     def run(self) -> None:
@@ -250,6 +260,8 @@ class _PlanRun:
             try:
                 for definition in action.definitions:
                     self._run_definition(definition, action, began + action.timeout)
+            except PutOff:
+                raise
             except JobEnd as end:
                 self._blocks.tell_failure(str(action.level), ACTION_NAME, end, time.monotonic() - began)
                 if not (isinstance(end, ActionTimeout) and action.goes_on_after_timeout):
@@ -270,31 +282,33 @@ class _PlanRun:
         finally:
             self._console.end_line()
             self._definition = None
-            run.finish(exit_code)
+            run.finish(exit_code, is_put_off=isinstance(self._asked_end, PutOff))
             self._journal.flush()
-        self._check_raised()
+        self._check_asked_end()
 
     def _check(self, action: TestAction, action_end: float) -> None:
         """Raises JobEnd if there is a reason not to go on."""
         self._limits.check()
-        self._check_raised()
+        self._check_asked_end()
         if time.monotonic() >= action_end:
             raise ActionTimeout(
                 ErrorType.LAVA_TIMEOUT, f"{ACTION_NAME} timed out after {action.timeout} seconds"
             )
 
-    def _check_raised(self) -> None:
-        if self._raised is not None:
-            raise JobEnd(ErrorType.TEST, self._raised)
+    def _check_asked_end(self) -> None:
+        if self._asked_end is not None:
+            raise self._asked_end
 
     def _on_signal(self, found: Signal, number: int) -> None:
         if self._definition is None:  # something that was left running speaks
             return
         try:
             self._definition.take(found, number)
+        # The job ends when the lines that were read together with this one are in the log.
         except TestRaised as raised:
-            # The job ends when the lines that were read together with this one are in the log.
-            self._raised = str(raised)
+            self._asked_end = JobEnd(ErrorType.TEST, str(raised))
+        except TestDeferred as deferred:
+            self._asked_end = PutOff(ErrorType.TEST, str(deferred))
 
     def _end_processes(self) -> None:
         """First the polite way; what they still print is read."""

@@ -12,7 +12,18 @@ from lava_lite.client.context import Context
 from lava_lite.client.errors import Faulty, OutOfTime, Problem, Usage
 from lava_lite.client.exits import Exit, of_outcome, worst
 from lava_lite.client.follow import Timer
-from lava_lite.client.shapes import age, ago, clean, column, duration, point_in_time, status, tone_of
+from lava_lite.client.shapes import (
+    age,
+    ago,
+    clean,
+    column,
+    duration,
+    later,
+    point_in_time,
+    seconds_of,
+    status,
+    tone_of,
+)
 
 STDIN = "-"
 
@@ -34,6 +45,15 @@ RESULTS = (
     column("NAME", "name"),
     column("MEASUREMENT", "measurement"),
     column("UNIT", "unit"),
+)
+
+ATTEMPTS = (
+    column("ATTEMPT", "number"),
+    column("RESULT", "result", toned=True),
+    column("DEVICE", "device"),
+    column("WORKER", "worker"),
+    column("AGE", "scheduled", age),
+    column("WHY", lambda attempt: clean(attempt.get("reason") or attempt.get("error_type") or "")),
 )
 
 FILTERS = ("state", "health", "outcome", "submitter", "device", "device_type", "tag", "q")
@@ -130,6 +150,7 @@ def show(context: Context) -> Exit:
             ("took", duration(job["duration"])),
             ("lost since", ago(job.get("lost_since"))),
             ("attempt", str(job["attempt"])),
+            ("not before", ago(job.get("not_before"))),
             ("run again from", str(job.get("resubmitted_from") or "")),
             ("results", ", ".join(f"{count} {word}" for word, count in results.items() if count)),
         ]
@@ -186,6 +207,44 @@ def _set_pinned(context: Context, verb: str) -> Exit:
         return job, Exit.OK
 
     return context.each(context.words.jobs, set_one)
+
+
+def defer(context: Context) -> Exit:
+    words = context.words
+    if (words.time is None) == (words.until is None):
+        raise Usage("expected either --for or --until")
+    when = {"seconds": seconds_of(words.time)} if words.time else {"until": later(words.until)}
+
+    def defer_one(name: str) -> tuple[Row, Exit]:
+        job = context.api.post(f"jobs/{segment(name)}/defer/", {**when, "reason": words.reason or ""})
+        _tell_of_wait(context, job)
+        return job, Exit.OK
+
+    return context.each(words.jobs, defer_one)
+
+
+def hurry(context: Context) -> Exit:
+    def hurry_one(name: str) -> tuple[Row, Exit]:
+        job = context.api.post(f"jobs/{segment(name)}/hurry/", {})
+        _tell_of_wait(context, job)
+        return job, Exit.OK
+
+    return context.each(context.words.jobs, hurry_one)
+
+
+def _tell_of_wait(context: Context, job: Row) -> None:
+    if not context.console.as_json:
+        context.console.say(f"{job['id']}\t{job['not_before'] or 'now'}")
+
+
+def attempts(context: Context) -> Exit:
+    words = context.words
+    rows = context.api.items(f"jobs/{segment(words.job)}/attempts/", limit=words.limit)
+    if context.console.as_json:
+        context.console.json_list(rows)
+    else:
+        context.console.table(ATTEMPTS, rows)
+    return Exit.OK
 
 
 def resubmit(context: Context) -> Exit:

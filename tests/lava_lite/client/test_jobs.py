@@ -268,6 +268,58 @@ def test_ctrl_c_leaves_the_job_alone_and_says_so(fake: FakeServer, tmp_path: Pat
     assert fake.paths("POST") == []
 
 
+def test_jobs_are_deferred_by_a_length_of_time(lava_lite: LavaLite, fake: FakeServer) -> None:
+    deferred = job(12, state="Submitted", not_before="2030-01-01T12:00:00Z")
+    fake.on("POST", f"{JOBS}12/defer/", deferred)
+
+    done = lava_lite("job", "defer", "12", "--for", "2h", "--reason", "full")
+
+    assert done.out == "12\t2030-01-01T12:00:00Z\n"
+    assert [asked.json for asked in fake.asked] == [{"seconds": 7200, "reason": "full"}]
+
+
+def test_jobs_are_deferred_until_a_time(lava_lite: LavaLite, fake: FakeServer) -> None:
+    fake.on("POST", f"{JOBS}12/defer/", job(12, state="Submitted", not_before="2030-01-01T12:00:00Z"))
+
+    lava_lite("job", "defer", "12", "--until", "2030-01-01T12:00Z")
+
+    assert [asked.json for asked in fake.asked] == [{"until": "2030-01-01T12:00:00+00:00", "reason": ""}]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "expected either --for or --until"),
+        (["--for", "1h", "--until", "2030-01-01"], "expected either --for or --until"),
+        (["--for", "soon"], "'soon' is no length of time"),
+        (["--until", "2h"], "'2h' is no time"),
+    ],
+    ids=str,
+)
+def test_a_deferral_that_makes_no_sense_asks_no_server(
+    words: list[str], says: str, lava_lite: LavaLite, fake: FakeServer
+) -> None:
+    done = lava_lite("job", "defer", "12", *words)
+
+    assert done.code == 2
+    assert says in done.err
+    assert fake.paths("POST") == []
+
+
+def test_a_job_is_told_to_run_now(lava_lite: LavaLite, fake: FakeServer) -> None:
+    fake.on("POST", f"{JOBS}12/hurry/", job(12, state="Submitted", not_before=None))
+
+    assert lava_lite("job", "hurry", "12").out == "12\tnow\n"
+
+
+def test_the_attempts_of_a_job_are_listed(lava_lite: LavaLite, fake: FakeServer) -> None:
+    row = {"id": 3, "number": 1, "result": "fail", "device": "qemu01", "worker": "w", "reason": "no power"}
+    row["scheduled"] = "2020-01-01T00:00:00Z"
+    fake.on("GET", f"{JOBS}12/attempts/?limit=50", {"items": [row], "next": None})
+
+    assert lava_lite("job", "attempts", "12").out == "1\tfail\tqemu01\tw\t2020-01-01T00:00:00Z\tno power\n"
+
+
 def test_a_job_is_run_again(lava_lite: LavaLite, fake: FakeServer) -> None:
     fake.on("POST", f"{JOBS}12/resubmit/", Reply(body=job(13), status=201))
 

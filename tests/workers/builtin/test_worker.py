@@ -176,6 +176,10 @@ def test_a_case_may_run_anything(lab: LabServer, start_worker: StartWorker) -> N
         "lava-background-process-stop x",
         "lava-background-process-start x --cmd sleep 9; lava-background-process-start x --cmd sleep 9",
         "lava-background-process-start x --cmd sleep 9; lava-background-process-stop x --attach nothing text/plain",
+        "lava-lite-defer",
+        "lava-lite-defer 600",
+        "lava-lite-defer soon it is down",
+        "lava-lite-defer -5 it is down",
     ],
 )
 def test_a_helper_that_is_used_wrongly_says_how_to_use_it(
@@ -243,6 +247,22 @@ def test_a_test_may_end_the_job(lab: LabServer, start_worker: StartWorker) -> No
 
     assert job.printed == []
     assert (job.end.result, job.end.error_type, job.end.errors) == ("fail", "Test", "the board is on fire")
+
+
+def test_a_test_may_ask_to_be_run_again_later(lab: LabServer, start_worker: StartWorker) -> None:
+    start_worker()
+
+    job = run_job(
+        lab, jobs_definition([["lava-lite-defer 600 the server is down", "sleep 60"], ["echo never"]])
+    )
+
+    said = "the test asked to be run again in 600 seconds: the server is down"
+    assert (job.end.result, job.end.error_type, job.end.errors) == ("fail", "Test", said)
+    assert "<LAVA_SIGNAL_DEFER 600 the%20server%20is%20down>" in job.output
+    assert job.printed == []
+    ends = [(result["case"], result["result"]) for result in job.results if result["definition"] == "lava"]
+    assert ends[-1] == ("job", "skip")
+    assert "fail" not in {result for _, result in ends}
 
 
 def test_a_background_process_runs_beside_the_steps_until_it_is_stopped(

@@ -1,0 +1,100 @@
+"""What the verbs of a job's life are made of: the locks in their order, and one step by the table of moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from django.db import transaction
+
+from devices import lifecycle as devices
+from devices.models import Device
+from devices.states import DeviceState
+from events.outbox import Cause
+from jobs.models import Job
+from jobs.states import Move
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+NOT_CONFIRMED = "closed: the lab ended the job, and its worker has not confirmed that it stopped"
+
+
+class _Moved(Exception):
+    """The job got another device between the look and the lock."""
+
+
+@dataclass(slots=True)
+class Held:
+    """A job and its device, both locked until the transaction ends."""
+
+    job: Job
+    device: Device | None
+
+
+def whole(verb: Callable[P, R]) -> Callable[P, R]:
+    """One transaction, begun again if the job moved to another device before the locks were held."""
+
+    @wraps(verb)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        while True:
+            try:
+                with transaction.atomic():
+                    return verb(*args, **kwargs)
+            except _Moved:
+                continue
+
+    return run
+
+
+def hold(job_id: int) -> Held:
+    device_id = Job.objects.filter(pk=job_id).values_list("device_id", flat=True).get()
+    device = Device.objects.lock(device_id) if device_id else None
+    job: Job = Job.objects.lock(job_id)
+    if job.device_id != device_id:
+        raise _Moved
+    return Held(job=job, device=device)
+
+
+def carry_over(held: Held, move: Move, cause: Cause, *, broken: bool = False) -> None:
+    """Move the job and its device. The device first, as in LAVA's stream of events."""
+    if held.device is not None:
+        held.job.device = held.device  # the same instance, so that payloads need no query
+        if move.device is not None:
+            apply(held.device, move.device, job=held.job.pk, broken=broken, cause=cause)
+        if move.closes:
+            # Who sees the device need not see the job, and is told nothing of what is said of it.
+            devices.close(
+                held.device, job=held.job.pk, broken=broken, cause=replace(cause, reason=NOT_CONFIRMED)
+            )
+    step(held.job, move, cause)
+
+
+def apply(device: Device, state: DeviceState, *, job: int, broken: bool, cause: Cause) -> None:
+    match state:
+        case DeviceState.RESERVED:
+            devices.reserve(device, job=job, cause=cause)
+        case DeviceState.RUNNING:
+            devices.occupy(device, job=job, cause=cause)
+        case DeviceState.IDLE:
+            devices.release(device, job=job, broken=broken, cause=cause)
+
+
+def step(job: Job, move: Move, cause: Cause) -> None:
+    """Move the job alone. Its row must be locked."""
+    if move.ends_attempt:
+        job.begin_anew()
+    job.state = move.target
+    job.health = move.health
+    job.arrive()
+    job.tell(*move.events, cause=cause)
+    job.save()
+
+
+def tell(held: Held, event: str, cause: Cause) -> None:
+    """Something happened to the job that is no move."""
+    held.job.device = held.device  # the same instance, so that payloads need no query
+    held.job.tell(event, cause=cause)
+    held.job.save()
