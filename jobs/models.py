@@ -19,6 +19,7 @@ from devices.models import Device, DeviceType, Right, Tag, devices_shut_to, type
 from devices.states import WorkerState
 from events.announced import AnnouncedModel, AnnouncedQuerySet
 from jobs import logs, watchdogs
+from jobs.outline import ACTIONS, LONGEST_LEVEL, LONGEST_NAME, StepState
 from jobs.states import (
     ON_A_DEVICE,
     UNFINISHED,
@@ -28,8 +29,6 @@ from jobs.states import (
     find_move,
     outcome,
 )
-
-ACTIONS = "lava"  # the suite in which the dispatcher tells of its own actions; one that is tried again has failed once
 
 # As plain numbers, so that migrations do not depend on these modules.
 _FINISHED = State.FINISHED.value
@@ -365,6 +364,38 @@ class TestCase(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.result}"
+
+
+class Step(models.Model):
+    """One action of an attempt, found in its log: `jobs.outline` has the rules."""
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="steps")
+    index = models.PositiveBigIntegerField()  # on the wire, of the record that began it
+    level = models.CharField(max_length=LONGEST_LEVEL)  # as in 2.1.1
+    name = models.CharField(max_length=LONGEST_NAME)
+    parent = models.PositiveBigIntegerField(null=True)  # index of the step that it is a part of
+    trial = models.PositiveIntegerField(default=1)
+    state = models.CharField(max_length=10, choices=[(state.value, state.value) for state in StepState])
+    began = models.DateTimeField()  # by the worker's clock
+    ended = models.DateTimeField(null=True)
+    record = models.PositiveBigIntegerField()  # its number in the log, as clients of LAVA count
+    last_record = models.PositiveBigIntegerField(null=True)  # that ended it
+    offset = models.PositiveBigIntegerField(null=True)  # bytes; where its text begins in the log
+    end_offset = models.PositiveBigIntegerField(null=True)
+    seen = models.PositiveBigIntegerField()  # on the wire, of the last record that said something of it
+
+    class Meta:
+        ordering = ["index"]
+        constraints = [models.UniqueConstraint(fields=["attempt", "index"], name="step_unique")]
+        indexes = [models.Index(fields=["attempt"], condition=Q(ended__isnull=True), name="step_running")]
+
+    def __str__(self) -> str:
+        return f"{self.level} {self.name}: {self.state}"
+
+    @property
+    def duration(self) -> timedelta:
+        """How long it took, or has run until now."""
+        return max((self.ended or timezone.now()) - self.began, timedelta())
 
 
 def expired(now: datetime) -> JobQuerySet:

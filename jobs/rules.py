@@ -18,6 +18,7 @@ def register() -> None:
     """Called once, when the application is ready."""
     devices.before_retiring(cancel_job_of)
     visibility.register("job", may_see)
+    visibility.register("step", may_see)
     visibility.register_mask("device", hide_job)
 
 
@@ -28,7 +29,7 @@ def cancel_job_of(device: Device, cause: Cause) -> None:
 
 
 def may_see(event: Event, user: Anyone) -> bool:
-    """As the job itself; a deleted one's last word is for those who could see it by its visibility."""
+    """An event of a job or of its steps, as the job itself; a deleted one's last word is for those who could see it by its visibility."""
     if event.type == "job.deleted":
         return bool(event.data["visibility"] == Visibility.PUBLIC.label) or user.is_superuser
     return Job.objects.visible_to(user).filter(pk=event.job_id).exists()

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from devices import lifecycle as devices
 from devices.models import Worker, name_is_plain
 from jobs import definition as definitions
-from jobs import lifecycle, logs, results
+from jobs import lifecycle, logs, results, steps
 from jobs.lifecycle import Ending
 from jobs.logs.records import storable
 from jobs.models import Attempt, Job
@@ -207,7 +207,7 @@ def _ending(change: StateChange) -> Ending:
 @_answers
 @require_POST
 def job_logs(request: HttpRequest, job_id: str) -> JsonResponse:
-    """Records of the log. Answered when the file and the results found in it are both stored."""
+    """Records of the log. Answered when the file and what was found in it, results and steps, are stored."""
     token = _token(request)
     post = LogPost.from_form(request.read())
     records = logs.parse_lines(post.lines)
@@ -221,7 +221,7 @@ def job_logs(request: HttpRequest, job_id: str) -> JsonResponse:
 
 def _store(attempt: Attempt, index: int, records: list[logs.Record], *, strict: bool) -> None:
     try:
-        logs.append(attempt.log_directory, index, records, strict=strict)
+        appended = logs.append(attempt.log_directory, index, records, strict=strict)
     except logs.Hole as hole:
         raise Refused(409, str(hole), expected=hole.expected) from hole
     except (OSError, logs.UnknownFormat) as error:
@@ -231,6 +231,7 @@ def _store(attempt: Attempt, index: int, records: list[logs.Record], *, strict: 
         results.Found(index=position, record=record) for position, record in enumerate(records, start=index)
     )
     results.collect(attempt, found)
+    steps.collect(attempt, appended)
 
 
 def _is_ours(request: HttpRequest) -> bool:

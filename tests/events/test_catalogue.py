@@ -38,4 +38,11 @@ def test_the_other_dialects_use_their_own_words_only() -> None:
 
     assert {entry.lava for entry in entries} == {None, "testjob", "device", "worker"}
     assert {entry.pulp for entry in entries if entry.pulp} <= of_pulp
-    assert {entry.lambdacd for entry in entries} == {None, "pipeline-started", "pipeline-finished"}
+    assert {entry.lambdacd for entry in entries if entry.lambdacd} == {
+        "pipeline-started",
+        "pipeline-finished",
+        "step-started",
+        "step-result-updated",
+        "step-result-update-consumed",
+        "step-finished",
+    }
