@@ -9,11 +9,11 @@ test definition within one says `Starting test lava.0_smoke (7_1.1.3.1)` and `En
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 MOST_STEPS: Final = 2_000  # of one attempt; what begins beyond them is not kept
 LONGEST_LEVEL: Final = 100
@@ -84,6 +84,20 @@ class Step:
         return self.last_record is None
 
 
+class Judged(Protocol):
+    """A step as far as blame goes."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def parent(self) -> int | None: ...
+    @property
+    def state(self) -> str: ...
+
+
+J = TypeVar("J", bound=Judged)
+
+
 class Event(StrEnum):
     STARTED = "step.started"
     UPDATED = "step.updated"
@@ -95,6 +109,25 @@ class Event(StrEnum):
 class Change:
     event: Event
     step: Step  # as it was just then
+
+
+def culprit(steps: Sequence[J]) -> J | None:
+    """The step in which it went wrong: the first that failed, or else the last that could not finish.
+
+    The innermost one: what it is a part of failed with it. Not one whose failure was overcome: what it is a part of
+    passed, as when an action is tried again.
+    """
+    overcome: set[int] = set()
+    for step in steps:  # what they are parts of comes first
+        above = step.parent
+        if step.state == StepState.PASS or above in overcome:
+            overcome.add(step.index)
+    guilty = [step for step in steps if step.index not in overcome]
+    failed = [step for step in guilty if step.state == StepState.FAIL]
+    unfinished = [step for step in reversed(guilty) if step.state == StepState.UNFINISHED]
+    blamed = failed or unfinished
+    above_others = {step.parent for step in blamed}
+    return next((step for step in blamed if step.index not in above_others), None)
 
 
 def mark_of(level: str, message: Any) -> Mark | None:

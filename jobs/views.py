@@ -20,6 +20,7 @@ from jobs.log_views import attempt_in
 from jobs.models import Job, TestCase
 from jobs.page_parts import RESULTS_BESIDE_LOG, LogPart, Results, Verdict
 from jobs.states import State
+from jobs.steps_shown import Steps
 from jobs.submit_views import Check, show_form
 from jobs.tallies import Tally
 from jobs.timing import TimeBar
@@ -28,7 +29,7 @@ from jobs.waiting import Prospect
 JOBS_OF_PAGE = 50
 LOOKED_THROUGH = 10_000  # jobs of one page, where no index finds those that are asked for
 LIVE_PARTS = {  # by tab of a job's page
-    "log": ["jobs/aside_live.html"],
+    "log": ["jobs/steps_now_live.html", "jobs/steps_live.html", "jobs/aside_live.html"],
     "results": ["jobs/results_live.html"],
     "definition": [],
 }
@@ -78,6 +79,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "attempt": attempt,
         "attempt_query": "" if attempt == job.attempt else f"&attempt={attempt}",
         "verdict": verdict,
+        "steps": Steps.of(job, attempt),
         "time_bar": TimeBar.of(job),
         "is_canceling": job.state == State.CANCELING,
         "may_change": job.may_be_changed_by(request.user),
@@ -138,7 +140,8 @@ def _shown(request: HttpRequest, job: Job, attempt: int, tab: str, tally: Tally)
     results = Results.of(tally, size=RESULTS_BESIDE_LOG)
     if asks_for_live_parts(request):  # the log has a poller of its own
         return {"results": results}
-    return {"results": results, "log": LogPart.of(job, attempt, whole="full" in request.GET)}
+    start = whole_number(request.GET.get("from"))
+    return {"results": results, "log": LogPart.of(job, attempt, whole="full" in request.GET, start=start)}
 
 
 def _results_shown(request: HttpRequest, tally: Tally) -> dict[str, object]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import yaml
@@ -21,8 +21,9 @@ from devices.models import Device, DeviceRight, DeviceType, DeviceTypeRight, Rig
 from devices.states import DeviceHealth, WorkerState
 from events.models import Event
 from events.outbox import Cause
-from jobs import lifecycle
+from jobs import lifecycle, logs, steps
 from jobs.lifecycle import Ending
+from jobs.logs import Record
 from jobs.models import Attempt, Job, TestCase, TestSuite
 from jobs.states import State
 
@@ -202,6 +203,22 @@ def case(
         of.settle()
         of.save(update_fields=["outcome"])
     return made
+
+
+def log(of: Job, *lines: Any) -> list[Record]:
+    """Further records of the latest attempt, one each second, with the steps that they tell of; no text: a result."""
+    to = attempt(of)
+    first = logs.next_index(to.log_directory)
+    records = [
+        Record(
+            time=datetime(2026, 11, 22, 12) + timedelta(seconds=number),
+            level="info" if isinstance(line, str) else "results",
+            message=line,
+        )
+        for number, line in enumerate(lines, start=first)
+    ]
+    steps.collect(to, logs.append(to.log_directory, first, records))
+    return records
 
 
 def events_of(subject: Job | Device | Worker) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -27,7 +27,8 @@ from api.v1.fields import Text
 from core.numbers import plain
 from jobs import lifecycle
 from jobs.matching import Cause
-from jobs.models import Job, JobQuerySet, TestCase, Visibility
+from jobs.models import Job, JobQuerySet, Step, TestCase, Visibility
+from jobs.outline import StepState, culprit
 from jobs.states import Health, Outcome, State
 from jobs.tallies import Tally
 from jobs.waiting import Prospect
@@ -173,6 +174,47 @@ class QueueSerializer(Shape):
     )
 
 
+class StepSerializer(serializers.ModelSerializer[Step]):
+    state = serializers.ChoiceField([state.value for state in StepState], read_only=True)
+    start_time = TimeField(source="began")
+    end_time = TimeField(source="ended", allow_null=True)
+    duration = serializers.SerializerMethodField(help_text="seconds; of one that runs, until now")
+    start_line = serializers.IntegerField(source="record", read_only=True)
+    end_line = serializers.IntegerField(
+        source="last_record",
+        read_only=True,
+        allow_null=True,
+        help_text="null if the log does not tell of its end",
+    )
+    offset = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text="bytes: `start` of log-tail shows the log from there on"
+    )
+
+    class Meta:
+        model = Step
+        fields = [
+            "id",
+            "index",
+            "level",
+            "name",
+            "parent",
+            "trial",
+            "state",
+            "start_time",
+            "end_time",
+            "duration",
+            "start_line",
+            "end_line",
+            "offset",
+            "end_offset",
+        ]
+        read_only_fields = ["index", "level", "name", "parent", "trial", "end_offset"]
+        extra_kwargs: ClassVar = {"parent": {"help_text": "`index` of the step that it is a part of"}}
+
+    def get_duration(self, step: Step) -> float:
+        return round(step.duration.total_seconds(), 3)
+
+
 class OneJobSerializer(JobSerializer):
     results = serializers.SerializerMethodField(
         help_text="of the latest attempt's tests; what the dispatcher tells of its own actions, suite lava, is left out"
@@ -180,8 +222,13 @@ class OneJobSerializer(JobSerializer):
 
     queue = serializers.SerializerMethodField(help_text="null unless it waits for a device")
 
+    culprit = serializers.SerializerMethodField(
+        help_text="the step of the latest attempt in which it went wrong: that failed, or that could not finish; "
+        "null if there is none, and while it is not finished"
+    )
+
     class Meta(JobSerializer.Meta):
-        fields = [*JobSerializer.Meta.fields, "queue", "results"]
+        fields = [*JobSerializer.Meta.fields, "queue", "results", "culprit"]
 
     def to_representation(self, job: Job) -> dict[str, Any]:
         self._prospect = Prospect.of(job) if job.state == State.SUBMITTED else None
@@ -205,6 +252,13 @@ class OneJobSerializer(JobSerializer):
     @extend_schema_field(CountsSerializer)
     def get_results(self, job: Job) -> dict[str, int]:
         return {**dict.fromkeys(TestCase.Result.values, 0), **Tally.of(job, job.attempt).of_tests}
+
+    @extend_schema_field(StepSerializer(allow_null=True))
+    def get_culprit(self, job: Job) -> dict[str, Any] | None:
+        if not job.is_finished:
+            return None
+        guilty = culprit(list(Step.objects.filter(attempt__job=job, attempt__number=job.attempt)))
+        return None if guilty is None else dict(StepSerializer(guilty).data)
 
 
 class FaultSerializer(Shape):
@@ -335,7 +389,20 @@ class Definition(JobResource):
         return HttpResponse(self.find(job).definition, content_type="application/yaml; charset=utf-8")
 
 
-class Results(Listing):
+class OfAttempt(Resource):
+    """What belongs to one attempt of a job."""
+
+    def attempt(self) -> dict[str, Any]:
+        """By which its rows are found."""
+        jobs = Job.objects.visible_to(self.request.user)
+        job = find(jobs, "job", **column_of(self.kwargs["job"]))
+        number = self.query.get("attempt", job.attempt)
+        if not 1 <= number <= job.attempt:
+            raise NotFound(f"Job {job.pk} has had no other attempts than 1 to {job.attempt}.")
+        return {"attempt__job": job, "attempt__number": number}
+
+
+class Results(OfAttempt, Listing):
     """List the results of a job.
 
     In the order of the log; of the latest attempt, unless `attempt` names another.
@@ -350,12 +417,25 @@ class Results(Listing):
     }
 
     def get_queryset(self) -> QuerySet[TestCase]:
-        jobs = Job.objects.visible_to(self.request.user)
-        job = find(jobs, "job", **column_of(self.kwargs["job"]))
-        number = self.query.get("attempt", job.attempt)
-        if not 1 <= number <= job.attempt:
-            raise NotFound(f"Job {job.pk} has had no other attempts than 1 to {job.attempt}.")
-        return TestCase.objects.filter(attempt__job=job, attempt__number=number).select_related("suite")
+        return TestCase.objects.filter(**self.attempt()).select_related("suite")
+
+
+class Steps(OfAttempt, Listing):
+    """List the steps of a job.
+
+    What its log tells of the dispatcher's actions and of the test definitions within them, in the order in which they
+    began; of the latest attempt, unless `attempt` names another. Of one attempt, at most 2,000 are kept.
+    """
+
+    serializer_class = StepSerializer
+    parameters = {
+        "state": parameters.choice("The state", StepState, "state"),
+        "attempt": parameters.number("The number of the attempt."),
+        **parameters.PAGES_BY_ID,
+    }
+
+    def get_queryset(self) -> QuerySet[Step]:
+        return Step.objects.filter(**self.attempt())
 
 
 class Cancel(JobResource):

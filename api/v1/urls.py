@@ -38,6 +38,7 @@ register_converter(UserConverter, "user_name")
 job_urls: list[URLPattern | URLResolver] = [
     *both("definition", jobs.Definition, "v1-definition"),
     *both("results", jobs.Results, "v1-results"),
+    *both("steps", jobs.Steps, "v1-steps"),
     *both("cancel", jobs.Cancel, "v1-cancel"),
     *both("resubmit", jobs.Resubmit, "v1-resubmit"),
 ]

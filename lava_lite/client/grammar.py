@@ -182,6 +182,18 @@ COMMANDS = (
         examples=("lava-lite job results 12 --result fail",),
     ),
     Command(
+        words="job steps",
+        help="list the steps of a job, as its log tells of them",
+        act=jobs.steps,
+        arguments=(
+            JOB,
+            arg("--state", metavar="STATE", help="running, pass, fail, canceled or unfinished"),
+            ATTEMPT,
+            LIMIT,
+        ),
+        examples=("lava-lite job steps 12 --state fail",),
+    ),
+    Command(
         words="job definition",
         help="print a job's definition",
         act=jobs.definition,

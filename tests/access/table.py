@@ -182,6 +182,7 @@ REST_V1 = {
     "api/v1/jobs/<job:job>": Row(of="job", get=who_sees_it),
     "api/v1/jobs/<job:job>/definition": Row(of="job", get=who_sees_it),
     "api/v1/jobs/<job:job>/results": Row(of="job", get=who_sees_it),
+    "api/v1/jobs/<job:job>/steps": Row(of="job", get=who_sees_it),
     "api/v1/jobs/<job:job>/cancel": Row(of="job", post=who_changes_it),
     "api/v1/jobs/<job:job>/resubmit": Row(of="job", post=who_sees_it_and_logged_in),
     "api/v1/devices": Row(get=anybody),
@@ -253,4 +254,4 @@ XMLRPC = {
 SOCKETS = {"/ws/": nobody}
 STREAMS: dict[str, Who] = {}
 
-EVENT_SUBJECTS = {"job": who_sees_it, "device": who_sees_it, "worker": anybody}
+EVENT_SUBJECTS = {"job": who_sees_it, "step": who_sees_it, "device": who_sees_it, "worker": anybody}

@@ -24,6 +24,7 @@ from jobs.outline import (
     Place,
     Step,
     StepState,
+    culprit,
     mark_of,
 )
 
@@ -181,6 +182,43 @@ def test_no_more_steps_are_kept_than_an_attempt_may_have() -> None:
     outline = read([f"start: {number} action" for number in range(MOST_STEPS + 5)])
 
     assert len(outline.steps) == MOST_STEPS
+
+
+def blamed(*lines: Line) -> str | None:
+    outline = read(lines)
+    outline.close(StepState.UNFINISHED, NOON + timedelta(hours=1))
+    step = culprit(outline.steps)
+    return step and step.level
+
+
+def test_the_innermost_step_that_failed_is_the_one_in_which_it_went_wrong() -> None:
+    assert (
+        blamed(
+            "start: 1 deploy",
+            "start: 1.1 load",
+            "end: 1.1 load",
+            result("load", level="1.1"),
+            "end: 1 deploy",
+            result("deploy", level="1"),
+            "start: 2 boot",
+            "end: 2 boot",
+            result("boot", level="2"),
+        )
+        == "1.1"
+    )
+
+
+def test_a_failure_that_was_overcome_is_no_culprit() -> None:
+    again = "start: 1.1 load", "end: 1.1 load"
+    assert blamed("start: 1 deploy", *again, result("load", level="1.1"), *again, "end: 1 deploy") is None
+
+
+def test_without_a_failure_it_went_wrong_in_what_could_not_finish() -> None:
+    assert blamed("start: 1 deploy", "end: 1 deploy", "start: 2 boot", "start: 2.1 login") == "2.1"
+
+
+def test_nobody_is_to_blame_where_all_passed() -> None:
+    assert blamed("start: 1 deploy", "end: 1 deploy") is None
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,15 @@ RESULTS = (
     column("UNIT", "unit"),
 )
 
+STEPS = (
+    column("STATE", "state", toned=True),
+    column("LEVEL", "level"),
+    column("NAME", "name"),
+    column("TRY", "trial"),
+    column("TOOK", "duration", duration),
+    column("LINE", "start_line"),
+)
+
 FILTERS = ("state", "health", "outcome", "submitter", "device", "device_type", "tag", "q")
 
 
@@ -119,6 +128,7 @@ def show(context: Context) -> Exit:
             ("description", job["description"]),
             ("status", status(job)),
             ("reason", job["reason"]),
+            ("went wrong in", _step(job.get("culprit"))),
             ("submitter", job["submitter"]),
             ("device", job["device"] or f"any {job['device_type']}"),
             ("tags", ", ".join(job.get("tags") or [])),
@@ -203,6 +213,24 @@ def results(context: Context) -> Exit:
     else:
         context.console.table(RESULTS, rows)
     return Exit.OK
+
+
+def steps(context: Context) -> Exit:
+    words = context.words
+    rows = context.api.items(
+        f"jobs/{segment(words.job)}/steps/", limit=words.limit, state=words.state, attempt=words.attempt
+    )
+    if context.console.as_json:
+        context.console.json_list(rows)
+    else:
+        context.console.table(STEPS, rows)
+    return Exit.OK
+
+
+def _step(step: Row | None) -> str:
+    if step is None:
+        return ""
+    return f"{step['level']} {step['name']} ({step['state']} after {duration(step['duration'])})"
 
 
 def _definition(context: Context, name: str) -> bytes:
