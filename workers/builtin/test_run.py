@@ -47,6 +47,8 @@ class TestRun:
             case "TESTSET", ("START", name, *_):
                 self._set = name
                 self._journal.say("info", f"Starting test_set {name}")
+            case "TESTSET", ("STOP", *_) if not self._set:
+                self._journal.say("warning", "No test_set to close")
             case "TESTSET", ("STOP", *_):
                 self._journal.say("info", f"Closing test_set {self._set}")
                 self._set = ""

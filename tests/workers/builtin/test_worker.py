@@ -169,7 +169,12 @@ def test_a_case_may_run_anything(lab: LabServer, start_worker: StartWorker) -> N
         "lava-test-case x --reslut pass",
         "lava-test-case '' --result pass",
         "lava-test-set begin x",
+        "lava-test-set start",
+        "lava-test-set",
         "lava-test-reference x --result pass",
+        "lava-test-reference x --reference http://example.invalid/x",
+        "lava-test-reference",
+        "lava-test-raise",
         "lava-background-process-start x",
         "lava-background-process-start x --cmd",
         "lava-background-process-start a/b --cmd true",
@@ -243,6 +248,31 @@ def test_a_test_may_end_the_job(lab: LabServer, start_worker: StartWorker) -> No
 
     assert job.printed == []
     assert (job.end.result, job.end.error_type, job.end.errors) == ("fail", "Test", "the board is on fire")
+
+
+def test_a_set_ends_with_its_definition_or_with_the_next_set(
+    lab: LabServer, start_worker: StartWorker
+) -> None:
+    start_worker()
+    steps = [
+        ["lava-test-set start 'first set'", "lava-test-case a --result pass", "lava-test-set start second"],
+        ["lava-test-case c --result pass"],
+    ]
+    steps[0] += ["lava-test-case b --result pass", "lava-test-reference r --result pass --reference x"]
+
+    job = run_job(lab, jobs_definition(steps))
+
+    sets = {name: case.get("set") for name, case in job.cases("0_suite").items()}
+    assert sets == {"a": "first set", "b": "second", "r": "second"}
+    assert "set" not in job.cases("1_suite")["c"]
+
+
+def test_a_set_that_was_never_started_is_not_closed(lab: LabServer, start_worker: StartWorker) -> None:
+    start_worker()
+
+    job = run_job(lab, definition("lava-test-set stop"))
+
+    assert "No test_set to close" in job.messages("warning")
 
 
 def test_a_background_process_runs_beside_the_steps_until_it_is_stopped(
