@@ -97,6 +97,8 @@ _TYPES = (
     _job("overtime", "runs for longer than its wall time; it goes on", core4="flag_nonstop"),
     _job("lost", "its worker fell silent: it is ended after a grace time", core4="flag_zombie"),
     _job("found", "its worker came back within the grace time: it goes on"),
+    _job("waiting", "a test waits for a person", pulp="suspended"),
+    _job("resumed", "the person answered, or nobody did in time: the test goes on", pulp="running"),
     _job("resubmitted", "a stopped job was run again as a new job", core4="restart_stopped", pulp="waiting"),
     _job("deleted", "the row and its files are gone for good", core4="hard_remove_job"),
     _step("started", "an action of the job began", "step-started"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django import forms
 from django.conf import settings
 
+from jobs.models import LONGEST_QUESTION, Wait
+
 
 class SubmitForm(forms.Form):
     """A text, or a file that has it. Its faults have lines and paths; the view lists them."""
@@ -40,3 +42,13 @@ class CancelForm(forms.Form):
     reason = forms.CharField(
         required=False, max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
+
+
+class AnswerForm(forms.Form):
+    """To a test that waits for a person."""
+
+    answer = forms.ChoiceField(
+        choices=[(word.value, word.label) for word in (Wait.Answer.DONE, Wait.Answer.FAILED)]
+    )
+    comment = forms.CharField(required=False, max_length=LONGEST_QUESTION)
+    wait = forms.CharField(required=False, max_length=32)

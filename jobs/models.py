@@ -30,6 +30,8 @@ from jobs.states import (
     outcome,
 )
 
+LONGEST_QUESTION = 500  # characters
+
 # As plain numbers, so that migrations do not depend on these modules.
 _FINISHED = State.FINISHED.value
 _UNFINISHED = [state.value for state in UNFINISHED]
@@ -396,6 +398,42 @@ class Step(models.Model):
     def duration(self) -> timedelta:
         """How long it took, or has run until now."""
         return max((self.ended or timezone.now()) - self.began, timedelta())
+
+
+class WaitQuerySet(models.QuerySet["Wait"]):
+    def open(self) -> WaitQuerySet:
+        """Those that nobody has answered yet, and for which somebody still waits."""
+        return self.filter(answer="")
+
+
+class Wait(models.Model):
+    """A test's question to a person: `jobs.waits` has the verbs."""
+
+    class Answer(models.TextChoices):
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        TIMEOUT = "timeout", "Nobody answered in time"
+        ENDED = "ended", "The attempt ended first"
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="waits")
+    key = models.CharField(max_length=32)  # chosen by the test
+    text = models.CharField(max_length=LONGEST_QUESTION)
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)  # then the test goes on by itself
+    answer = models.CharField(max_length=8, choices=Answer, blank=True)  # empty while it waits
+    answered = models.DateTimeField(null=True)
+    answered_by = models.CharField(max_length=150, blank=True)  # kept when the user is gone
+    comment = models.CharField(max_length=LONGEST_QUESTION, blank=True)
+
+    objects = WaitQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["attempt", "key"], name="wait_unique")]
+        indexes = [models.Index(fields=["attempt"], condition=Q(answer=""), name="wait_open")]
+
+    def __str__(self) -> str:
+        return f"{self.text}: {self.answer or 'waits'}"
 
 
 def expired(now: datetime) -> JobQuerySet:

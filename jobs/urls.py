@@ -10,6 +10,7 @@ job_urls = [
     path("log", log_views.log, name="job-log"),
     path("definition", views.definition, name="job-definition"),
     path("cancel/", views.cancel, name="job-cancel"),
+    path("answer/", views.answer, name="job-answer"),
     path("resubmit/", views.resubmit, name="job-resubmit"),
 ]
 

@@ -12,12 +12,12 @@ from django.views.decorators.http import require_POST, require_safe
 from core.pages import asks_for_live_parts, render_live, whole_number
 from core.paging import page
 from devices.models import DeviceType
-from jobs import commands, lifecycle
+from jobs import commands, lifecycle, waits
 from jobs.definition import InvalidDefinition
 from jobs.filters import STATUSES, JobFilter, UnknownStatus
-from jobs.forms import CancelForm, SubmitForm
+from jobs.forms import AnswerForm, CancelForm, SubmitForm
 from jobs.log_views import attempt_in
-from jobs.models import Job, TestCase
+from jobs.models import Job, TestCase, Wait
 from jobs.page_parts import RESULTS_BESIDE_LOG, LogPart, Results, Verdict
 from jobs.states import State
 from jobs.steps_shown import Steps
@@ -80,13 +80,14 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "attempt_query": "" if attempt == job.attempt else f"&attempt={attempt}",
         "verdict": verdict,
         "steps": Steps.of(job, attempt),
+        "waits": list(Wait.objects.open().filter(attempt__job=job, attempt__number=attempt)),
         "time_bar": TimeBar.of(job),
         "is_canceling": job.state == State.CANCELING,
         "may_change": job.may_be_changed_by(request.user),
         "prospect": Prospect.of(job) if job.state == State.SUBMITTED else None,
         **_shown(request, job, attempt, tab, tally),
     }
-    parts = ["jobs/head_live.html", "jobs/actions_live.html", *LIVE_PARTS[tab]]
+    parts = ["jobs/head_live.html", "jobs/actions_live.html", "jobs/waits_live.html", *LIVE_PARTS[tab]]
     return render_live(request, "jobs/detail.html", parts, context)
 
 
@@ -128,6 +129,29 @@ def resubmit(request: HttpRequest, pk: int) -> HttpResponse:
     except InvalidDefinition as invalid:
         refused = Check(text=job.definition, faults=invalid.faults, is_done=True)
         return show_form(request, SubmitForm(initial={"definition": job.definition}), refused, status=400)
+
+
+@require_POST
+def answer(request: HttpRequest, pk: int) -> HttpResponse:
+    job = _find(request, pk)
+    user = request.user
+    if not isinstance(user, User):
+        return redirect_to_login(job.get_absolute_url())
+    form = AnswerForm(request.POST)
+    if not form.is_valid():
+        messages.warning(request, f"Job {pk} goes on waiting: {_first_fault(form)}")
+        return redirect(job)
+    given = form.cleaned_data
+    try:
+        waits.answer(job, user, Wait.Answer(given["answer"]), comment=given["comment"], key=given["wait"])
+    except waits.NotWaiting:
+        messages.warning(request, f"Job {pk} did not wait for this answer any more.")
+    return redirect(job)
+
+
+def _first_fault(form: AnswerForm) -> str:
+    name, faults = next(iter(form.errors.items()))
+    return f"{name}: {faults[0]}"
 
 
 def _shown(request: HttpRequest, job: Job, attempt: int, tab: str, tally: Tally) -> dict[str, object]:

@@ -1,4 +1,5 @@
-"""The server end of the worker protocol: LAVA 2023.01's four addresses, for its worker and for the built-in one.
+"""The server end of the worker protocol: LAVA 2023.01's four addresses, for its worker and for the built-in one, and
+a fifth for the latter alone.
 
 Nothing that is answered here may kill or wedge a worker: it sends FINISHED until it gets exactly 200 and log
 records until it gets 200 with `line_count`, so what cannot be used is taken and dropped with a warning.
@@ -22,7 +23,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from devices import lifecycle as devices
 from devices.models import Worker, name_is_plain
 from jobs import definition as definitions
-from jobs import lifecycle, logs, results, steps
+from jobs import lifecycle, logs, results, steps, waits
 from jobs.lifecycle import Ending
 from jobs.logs.records import storable
 from jobs.models import Attempt, Job
@@ -232,6 +233,18 @@ def _store(attempt: Attempt, index: int, records: list[logs.Record], *, strict: 
     )
     results.collect(attempt, found)
     steps.collect(attempt, appended)
+    waits.collect(attempt, appended)
+
+
+@_answers
+@require_safe
+def job_answers(request: HttpRequest, job_id: str) -> JsonResponse:
+    """What people have answered to the job's questions, by their keys. LAVA has no such address."""
+    try:
+        attempt = _attempt(job_id, _token(request))
+    except Forgotten:
+        raise Refused(404, f"Unknown job '{job_id}'") from None
+    return JsonResponse({"answers": waits.answers_for(attempt)})
 
 
 def _is_ours(request: HttpRequest) -> bool:

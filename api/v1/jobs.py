@@ -25,9 +25,9 @@ from api.v1 import parameters
 from api.v1.base import Body, Listing, PageField, Resource, Shape, find
 from api.v1.fields import Text
 from core.numbers import plain
-from jobs import lifecycle
+from jobs import lifecycle, waits
 from jobs.matching import Cause
-from jobs.models import Job, JobQuerySet, Step, TestCase, Visibility
+from jobs.models import LONGEST_QUESTION, Job, JobQuerySet, Step, TestCase, Visibility, Wait
 from jobs.outline import StepState, culprit
 from jobs.states import Health, Outcome, State
 from jobs.tallies import Tally
@@ -59,6 +59,22 @@ class DefinitionBody(Body):
 
 class CancelBody(Body):
     reason = Text(required=False, default="", allow_blank=True, max_length=1000)
+
+
+class AnswerBody(Body):
+    answer = serializers.ChoiceField([Wait.Answer.DONE.value, Wait.Answer.FAILED.value])
+    comment = Text(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=LONGEST_QUESTION,
+        help_text="printed by the test",
+    )
+    wait = Text(
+        required=False,
+        default="",
+        help_text="`key` of the question; without it, the one that has waited longest",
+    )
 
 
 class OutcomeField(serializers.ChoiceField):
@@ -215,6 +231,18 @@ class StepSerializer(serializers.ModelSerializer[Step]):
         return round(step.duration.total_seconds(), 3)
 
 
+class WaitSerializer(serializers.ModelSerializer[Wait]):
+    since = TimeField()
+    until = TimeField(allow_null=True, help_text="then the test goes on by itself")
+    answer = serializers.ChoiceField(Wait.Answer.choices, read_only=True, allow_blank=True)
+    answered = TimeField(allow_null=True)
+
+    class Meta:
+        model = Wait
+        fields = ["id", "key", "text", "since", "until", "answer", "answered", "answered_by", "comment"]
+        read_only_fields = ["key", "text", "answered_by", "comment"]
+
+
 class OneJobSerializer(JobSerializer):
     results = serializers.SerializerMethodField(
         help_text="of the latest attempt's tests; what the dispatcher tells of its own actions, suite lava, is left out"
@@ -227,8 +255,12 @@ class OneJobSerializer(JobSerializer):
         "null if there is none, and while it is not finished"
     )
 
+    waits = serializers.SerializerMethodField(
+        help_text="what its test asks of a person now, the oldest first"
+    )
+
     class Meta(JobSerializer.Meta):
-        fields = [*JobSerializer.Meta.fields, "queue", "results", "culprit"]
+        fields = [*JobSerializer.Meta.fields, "queue", "results", "culprit", "waits"]
 
     def to_representation(self, job: Job) -> dict[str, Any]:
         self._prospect = Prospect.of(job) if job.state == State.SUBMITTED else None
@@ -259,6 +291,11 @@ class OneJobSerializer(JobSerializer):
             return None
         guilty = culprit(list(Step.objects.filter(attempt__job=job, attempt__number=job.attempt)))
         return None if guilty is None else dict(StepSerializer(guilty).data)
+
+    @extend_schema_field(WaitSerializer(many=True))
+    def get_waits(self, job: Job) -> list[dict[str, Any]]:
+        questions = Wait.objects.open().filter(attempt__job=job, attempt__number=job.attempt)
+        return [dict(row) for row in WaitSerializer(questions, many=True).data]
 
 
 class FaultSerializer(Shape):
@@ -436,6 +473,38 @@ class Steps(OfAttempt, Listing):
 
     def get_queryset(self) -> QuerySet[Step]:
         return Step.objects.filter(**self.attempt())
+
+
+class Waits(OfAttempt, Listing):
+    """List what a job has asked of people.
+
+    And what they answered. `answer` is empty while it waits; `timeout` if nobody answered in time, `ended` if the attempt
+    ended first. Of the latest attempt, unless `attempt` names another.
+    """
+
+    serializer_class = WaitSerializer
+    parameters = {"attempt": parameters.number("The number of the attempt."), **parameters.PAGES_BY_ID}
+
+    def get_queryset(self) -> QuerySet[Wait]:
+        return Wait.objects.filter(**self.attempt())
+
+
+class Answer(JobResource):
+    permission_classes = [IsAuthenticated]
+    scopes = {"POST": Scope.SUBMIT}
+
+    @extend_schema(request=AnswerBody, responses=OneJobSerializer)
+    def post(self, request: Request, job: JobKey) -> Response:
+        """Answer a test that waits for a person.
+
+        It goes on at once. For the job's submitter, and for who looks after its device.
+        """
+        given = self.body(AnswerBody)
+        found = self.find(job)
+        waits.answer(
+            found, self.user, Wait.Answer(given["answer"]), comment=given["comment"], key=given["wait"]
+        )
+        return self.answer(self.find(found.pk))
 
 
 class Cancel(JobResource):

@@ -39,6 +39,8 @@ job_urls: list[URLPattern | URLResolver] = [
     *both("definition", jobs.Definition, "v1-definition"),
     *both("results", jobs.Results, "v1-results"),
     *both("steps", jobs.Steps, "v1-steps"),
+    *both("waits", jobs.Waits, "v1-waits"),
+    *both("answer", jobs.Answer, "v1-answer"),
     *both("cancel", jobs.Cancel, "v1-cancel"),
     *both("resubmit", jobs.Resubmit, "v1-resubmit"),
 ]

@@ -208,6 +208,18 @@ COMMANDS = (
         examples=("lava-lite job wait 12 13 --timeout 600",),
     ),
     Command(
+        words="job answer",
+        help="tell a job that waits for a person that it may go on",
+        act=jobs.answer,
+        arguments=(
+            JOB,
+            arg("--failed", action="store_true", help="what it asked for could not be done"),
+            arg("--comment", metavar="TEXT", help="printed by the test"),
+        ),
+        more="The question that has waited longest is answered; job show prints what is asked.",
+        examples=("lava-lite job answer 12", 'lava-lite job answer 12 --failed --comment "no such button"'),
+    ),
+    Command(
         words="job cancel",
         help="cancel jobs",
         act=jobs.cancel,

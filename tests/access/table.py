@@ -71,6 +71,7 @@ PAGES = {
     "job/<int:pk>/log": Row(of="job", get=who_sees_it),
     "job/<int:pk>/definition": Row(of="job", get=who_sees_it),
     "job/<int:pk>/cancel": Row(of="job", post=who_changes_it, by="session"),
+    "job/<int:pk>/answer": Row(of="job", post=who_sees_it_and_logged_in, by="session"),
     "job/<int:pk>/resubmit": Row(of="job", post=who_sees_it_and_logged_in, by="session"),
     "scheduler/job/<int:pk>": Row(of="job", get=anybody),  # leads to the job's page, and knows nothing of it
     "scheduler/job/<int:pk>/log_file/plain": Row(of="job", get=who_sees_it),
@@ -183,6 +184,8 @@ REST_V1 = {
     "api/v1/jobs/<job:job>/definition": Row(of="job", get=who_sees_it),
     "api/v1/jobs/<job:job>/results": Row(of="job", get=who_sees_it),
     "api/v1/jobs/<job:job>/steps": Row(of="job", get=who_sees_it),
+    "api/v1/jobs/<job:job>/waits": Row(of="job", get=who_sees_it),
+    "api/v1/jobs/<job:job>/answer": Row(of="job", post=who_changes_it, send={"answer": "done"}),
     "api/v1/jobs/<job:job>/cancel": Row(of="job", post=who_changes_it),
     "api/v1/jobs/<job:job>/resubmit": Row(of="job", post=who_sees_it_and_logged_in),
     "api/v1/devices": Row(get=anybody),
@@ -214,6 +217,7 @@ OTHERS = {
         of="job", get=nobody, post=nobody, refusals=WORKER_REFUSALS
     ),
     "scheduler/internal/v1/jobs/<str:job_id>/logs": Row(of="job", post=nobody, refusals=WORKER_REFUSALS),
+    "scheduler/internal/v1/jobs/<str:job_id>/answers": Row(of="job", get=nobody, refusals=WORKER_REFUSALS),
 }
 
 TABLE = PAGES | REST_V02 | REST_V1 | OTHERS

@@ -404,3 +404,15 @@ def test_on_a_phone_the_outline_is_folded_until_it_is_asked_for(page: Page, lab:
     page.get_by_text("Steps", exact=True).click()
 
     expect(step).to_be_visible()
+
+
+def test_a_test_that_waits_for_a_person_goes_on_when_the_button_is_pressed(page: Page, lab: Lab) -> None:
+    submit(page, lab, local_job("wait", "lava-lite-wait-for-person Press reset"))
+    expect(page.locator("#job-waits")).to_contain_text("Press reset", timeout=30_000)
+
+    page.get_by_label("Comment").fill("it was stuck")
+    page.get_by_role("button", name="Done").click()
+
+    wait_for_end(page)
+    assert "\nit was stuck\n" in text_of(page)
+    expect(page.locator("#job-waits")).to_be_empty()

@@ -48,7 +48,7 @@ def run_program(program: str, address: str) -> str:
 
 
 def test_the_page_can_be_followed_from_its_first_command_to_its_last(lab: Lab) -> None:
-    login, submit, results, steps, take_out, free, availability, refused = blocks("sh")
+    login, submit, results, steps, answer, take_out, free, availability, refused = blocks("sh")
     wait, read_all = blocks("python")
 
     assert run(lab, login)["scope"] == "submit"
@@ -57,6 +57,7 @@ def test_the_page_can_be_followed_from_its_first_command_to_its_last(lab: Lab) -
     found = run(lab, results.replace("/jobs/2/", f"/jobs/{job['id']}/"))
     assert {item["result"] for item in found["items"]} <= {"fail", "unknown"}
     assert run(lab, steps.replace("/jobs/2/", f"/jobs/{job['id']}/"))["items"]
+    assert run(lab, answer.replace("/jobs/2/", f"/jobs/{job['id']}/"))["status"] == 409  # it asked nothing
     assert f"{job['id']} " in run_program(read_all, f"{lab.url}/api/v1/jobs/?state=Finished&limit=1")
     assert run(lab, take_out)["health_reason"] == "the fan is loud"
     run_program(wait, f"{lab.url}/api/v1/jobs/1/")  # the first one of every lab has the device until it ends

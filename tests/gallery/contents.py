@@ -175,6 +175,7 @@ class _Lab:
             "queued": self._waits("camera pipeline", "alice", "imx8mp-evk", minutes(48), tags=["camera"]),
             "passed": self._finished(PASSED),
             "running": self._runs("stress the eMMC", "alice", "bbb-01", minutes(34), hours=2),
+            "asking": self._asks("hot-plug the camera", "alice", "imx8mp-01", minutes(9)),
         }
         self._waits("PCIe link training", "bob", "rockpro64", minutes(21))
         places["failed"] = self._finished(FAILED)
@@ -248,6 +249,15 @@ class _Lab:
         """`hours` are what it may take."""
         job = self._started(name, by, device, ago, timeouts={"job": {"hours": hours}})
         self._write(job, [*_boot(device), *_tests()[:4]])
+        return job.pk
+
+    def _asks(self, name: str, by: str, device: str, ago: timedelta) -> int:
+        """A person is to do something."""
+        from tests import build
+
+        job = self._started(name, by, device, ago, timeouts={"job": {"hours": 1}})
+        self._write(job, _boot(device))
+        build.question(job, "Plug%20the%20camera%20into%20the%20left%20socket", seconds=1800)
         return job.pk
 
     def _waits(self, name: str, by: str, device_type: str, ago: timedelta, **more: Any) -> int:

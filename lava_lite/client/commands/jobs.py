@@ -129,6 +129,7 @@ def show(context: Context) -> Exit:
             ("status", status(job)),
             ("reason", job["reason"]),
             ("went wrong in", _step(job.get("culprit"))),
+            ("waits for a person", "; ".join(wait["text"] for wait in job.get("waits") or [])),
             ("submitter", job["submitter"]),
             ("device", job["device"] or f"any {job['device_type']}"),
             ("tags", ", ".join(job.get("tags") or [])),
@@ -178,6 +179,17 @@ def cancel(context: Context) -> Exit:
         return job, Exit.OK
 
     return context.each(context.words.jobs, cancel_one)
+
+
+def answer(context: Context) -> Exit:
+    words = context.words
+    body = {"answer": "failed" if words.failed else "done", "comment": words.comment or ""}
+    job = context.api.post(f"jobs/{segment(words.job)}/answer/", body)
+    if context.console.as_json:
+        context.console.json(job)
+    else:
+        context.console.say(f"{job['id']}\t{job['state']}")
+    return Exit.OK
 
 
 def resubmit(context: Context) -> Exit:

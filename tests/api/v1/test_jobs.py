@@ -438,3 +438,25 @@ def test_a_job_names_the_step_in_which_it_went_wrong(alice: User, anyone: APICli
     lifecycle.finish(job.pk, build.FAILED, worker="worker01")
 
     assert anyone.get(f"{JOBS}{job.pk}/").json()["culprit"]["name"] == "deploy"
+
+
+# Questions to a person.
+
+
+def test_a_job_that_waits_for_a_person_says_what_for_and_takes_the_answer(alice: User, login: Login) -> None:
+    hers, job = login(alice), build.job(submitter=alice, state=State.RUNNING)
+    build.question(job)
+    assert [wait["text"] for wait in hers.get(f"{JOBS}{job.pk}/").json()["waits"]] == ["Press reset"]
+
+    answer = hers.post(f"{JOBS}{job.pk}/answer/", {"answer": "failed", "comment": "no button"}, format="json")
+
+    assert (answer.status_code, answer.json()["waits"]) == (200, [])
+    (wait,) = hers.get(f"{JOBS}{job.pk}/waits/").json()["items"]
+    assert (wait["answer"], wait["answered_by"], wait["comment"]) == ("failed", "alice", "no button")
+
+
+def test_a_job_that_waits_for_nobody_takes_no_answer(alice: User, login: Login) -> None:
+    hers, job = login(alice), build.job(submitter=alice, state=State.RUNNING)
+
+    assert hers.post(f"{JOBS}{job.pk}/answer/", {"answer": "done"}, format="json").status_code == 409
+    assert hers.post(f"{JOBS}{job.pk}/answer/", {"answer": "maybe"}, format="json").status_code == 400

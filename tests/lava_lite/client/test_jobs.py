@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -300,6 +301,13 @@ def test_results_are_listed(lava_lite: LavaLite, fake: FakeServer) -> None:
         lava_lite("job", "results", "12", "--result", "fail").out
         == "3\tfail\t0_boot\t\tlogin\t4.50\tseconds\n"
     )
+
+
+def test_a_job_that_waits_for_a_person_is_answered(lava_lite: LavaLite, fake: FakeServer) -> None:
+    fake.on("POST", f"{JOBS}12/answer/", job(12, state="Running"))
+
+    assert lava_lite("job", "answer", "12", "--failed", "--comment", "no button").out == "12\tRunning\n"
+    assert json.loads(fake.asked[-1].body) == {"answer": "failed", "comment": "no button"}
 
 
 def test_steps_are_listed(lava_lite: LavaLite, fake: FakeServer) -> None:
