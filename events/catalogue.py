@@ -15,7 +15,7 @@ class EventType:
     fires: str  # when, in a few words
     lava: str | None = None  # last part of the topic of LAVA's frame; None: LAVA says nothing
     core4: str | None = None
-    pulp: str | None = None  # the state in Pulp's task report
+    pulp: str | None = None  # the state in Pulp's task report, or the part of it that changed
     lambdacd: str | None = None  # the topic on LambdaCD's bus
 
 
@@ -97,6 +97,7 @@ _TYPES = (
     _job("overtime", "runs for longer than its wall time; it goes on", core4="flag_nonstop"),
     _job("lost", "its worker fell silent: it is ended after a grace time", core4="flag_zombie"),
     _job("found", "its worker came back within the grace time: it goes on"),
+    _job("progress", "a step began or a percentage changed, at most once a second", pulp="progress_report"),
     _job("waiting", "a test waits for a person", pulp="suspended"),
     _job("resumed", "the person answered, or nobody did in time: the test goes on", pulp="running"),
     _job("resubmitted", "a stopped job was run again as a new job", core4="restart_stopped", pulp="waiting"),

@@ -11,7 +11,7 @@ from django.db.models.signals import post_delete, post_save, pre_delete
 
 from devices.lifecycle import StillInUse
 from events import outbox
-from jobs import lifecycle, steps, waits
+from jobs import lifecycle, progress, steps, waits
 from jobs.models import Job, Visibility
 from jobs.states import ON_A_DEVICE, Health, State
 
@@ -66,6 +66,7 @@ def _saved(instance: Job, created: bool, raw: bool = False, **_: Any) -> None:
         return
     if not created and instance.state not in ON_A_DEVICE and (instance.happening or instance.has_moved):
         steps.close(instance)
+        progress.close(instance)
         waits.close(instance)
     if instance.happening:
         return _record(instance, instance.happening.events)

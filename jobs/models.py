@@ -31,6 +31,7 @@ from jobs.states import (
 )
 
 LONGEST_QUESTION = 500  # characters
+LONGEST_PROGRESS = 200
 
 # As plain numbers, so that migrations do not depend on these modules.
 _FINISHED = State.FINISHED.value
@@ -398,6 +399,33 @@ class Step(models.Model):
     def duration(self) -> timedelta:
         """How long it took, or has run until now."""
         return max((self.ended or timezone.now()) - self.began, timedelta())
+
+
+class ProgressQuerySet(models.QuerySet["Progress"]):
+    def pending(self) -> ProgressQuerySet:
+        """Those that have changed since they were told."""
+        return self.filter(is_pending=True)
+
+
+class Progress(models.Model):
+    """How far an attempt is: `jobs.progress` has the rules."""
+
+    attempt = models.OneToOneField(Attempt, on_delete=models.CASCADE, primary_key=True)
+    percent = models.PositiveSmallIntegerField(null=True)  # None: its test does not say
+    text = models.CharField(max_length=LONGEST_PROGRESS, blank=True)
+    level = models.CharField(max_length=LONGEST_LEVEL, blank=True)  # of the step that began last
+    name = models.CharField(max_length=LONGEST_NAME, blank=True)
+    told = models.DateTimeField(null=True)
+    is_pending = models.BooleanField(default=False)
+
+    objects = ProgressQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "progress"
+        indexes = [models.Index(fields=["told"], condition=Q(is_pending=True), name="progress_pending")]
+
+    def __str__(self) -> str:
+        return f"{self.percent} % {self.text}"
 
 
 class WaitQuerySet(models.QuerySet["Wait"]):

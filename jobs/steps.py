@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from events import outbox
 from events.outbox import Cause, News
-from jobs import logs, outline
+from jobs import logs, outline, progress
 from jobs.logs import Appended
 from jobs.models import Attempt, Job, Step
 from jobs.outline import Change, Mark, Outline, Place, StepState, mark_of
@@ -42,6 +42,8 @@ def collect(attempt: Attempt, appended: Appended) -> int:
             known.close(_state_at_end(job), timezone.now())
         _store(attempt, known, logs.spans(attempt.log_directory, _records_of(known.changes)))
         _tell(job, attempt, known.changes, Cause(kind="worker", actor=attempt.worker_name))
+        if began := [change.step for change in known.changes if change.event is outline.Event.STARTED]:
+            progress.step_began(job, attempt, began[-1])
     return len(known.changes)
 
 

@@ -17,7 +17,7 @@ from jobs.definition import InvalidDefinition
 from jobs.filters import STATUSES, JobFilter, UnknownStatus
 from jobs.forms import AnswerForm, CancelForm, SubmitForm
 from jobs.log_views import attempt_in
-from jobs.models import Job, TestCase, Wait
+from jobs.models import Job, Progress, TestCase, Wait
 from jobs.page_parts import RESULTS_BESIDE_LOG, LogPart, Results, Verdict
 from jobs.states import State
 from jobs.steps_shown import Steps
@@ -80,6 +80,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "attempt_query": "" if attempt == job.attempt else f"&attempt={attempt}",
         "verdict": verdict,
         "steps": Steps.of(job, attempt),
+        "progress": _progress(job),
         "waits": list(Wait.objects.open().filter(attempt__job=job, attempt__number=attempt)),
         "time_bar": TimeBar.of(job),
         "is_canceling": job.state == State.CANCELING,
@@ -129,6 +130,14 @@ def resubmit(request: HttpRequest, pk: int) -> HttpResponse:
     except InvalidDefinition as invalid:
         refused = Check(text=job.definition, faults=invalid.faults, is_done=True)
         return show_form(request, SubmitForm(initial={"definition": job.definition}), refused, status=400)
+
+
+def _progress(job: Job) -> Progress | None:
+    """What its test says of itself in percent, while it runs."""
+    if job.is_finished:
+        return None
+    of_job = Progress.objects.filter(attempt__job=job, attempt__number=job.attempt)
+    return of_job.filter(percent__isnull=False).first()
 
 
 @require_POST

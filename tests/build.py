@@ -21,7 +21,7 @@ from devices.models import Device, DeviceRight, DeviceType, DeviceTypeRight, Rig
 from devices.states import DeviceHealth, WorkerState
 from events.models import Event
 from events.outbox import Cause
-from jobs import lifecycle, logs, steps, waits
+from jobs import lifecycle, logs, progress, steps, waits
 from jobs.lifecycle import Ending
 from jobs.logs import Record
 from jobs.models import Attempt, Job, TestCase, TestSuite
@@ -219,6 +219,7 @@ def log(of: Job, *lines: Any, level: str = "info") -> None:
     ]
     appended = logs.append(to.log_directory, first, records)
     steps.collect(to, appended)
+    progress.collect(to, appended)
     waits.collect(to, appended)
 
 

@@ -23,7 +23,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from devices import lifecycle as devices
 from devices.models import Worker, name_is_plain
 from jobs import definition as definitions
-from jobs import lifecycle, logs, results, steps, waits
+from jobs import lifecycle, logs, progress, results, steps, waits
 from jobs.lifecycle import Ending
 from jobs.logs.records import storable
 from jobs.models import Attempt, Job
@@ -208,7 +208,7 @@ def _ending(change: StateChange) -> Ending:
 @_answers
 @require_POST
 def job_logs(request: HttpRequest, job_id: str) -> JsonResponse:
-    """Records of the log. Answered when the file and what was found in it, results and steps, are stored."""
+    """Records of the log. Answered when the file and what was found in it (results, steps …) are stored."""
     token = _token(request)
     post = LogPost.from_form(request.read())
     records = logs.parse_lines(post.lines)
@@ -233,6 +233,7 @@ def _store(attempt: Attempt, index: int, records: list[logs.Record], *, strict: 
     )
     results.collect(attempt, found)
     steps.collect(attempt, appended)
+    progress.collect(attempt, appended)
     waits.collect(attempt, appended)
 
 

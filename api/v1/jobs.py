@@ -27,7 +27,7 @@ from api.v1.fields import Text
 from core.numbers import plain
 from jobs import lifecycle, waits
 from jobs.matching import Cause
-from jobs.models import LONGEST_QUESTION, Job, JobQuerySet, Step, TestCase, Visibility, Wait
+from jobs.models import LONGEST_QUESTION, Job, JobQuerySet, Progress, Step, TestCase, Visibility, Wait
 from jobs.outline import StepState, culprit
 from jobs.states import Health, Outcome, State
 from jobs.tallies import Tally
@@ -231,6 +231,17 @@ class StepSerializer(serializers.ModelSerializer[Step]):
         return round(step.duration.total_seconds(), 3)
 
 
+class ProgressSerializer(serializers.ModelSerializer[Progress]):
+    percent = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text="0 to 100; null if its test does not say"
+    )
+
+    class Meta:
+        model = Progress
+        fields = ["percent", "text", "level", "name"]
+        read_only_fields = ["text", "level", "name"]
+
+
 class WaitSerializer(serializers.ModelSerializer[Wait]):
     since = TimeField()
     until = TimeField(allow_null=True, help_text="then the test goes on by itself")
@@ -255,12 +266,16 @@ class OneJobSerializer(JobSerializer):
         "null if there is none, and while it is not finished"
     )
 
+    progress = serializers.SerializerMethodField(
+        help_text="how far the latest attempt is, or was: what its test said, and the step that began last; "
+        "null if nothing is known"
+    )
     waits = serializers.SerializerMethodField(
         help_text="what its test asks of a person now, the oldest first"
     )
 
     class Meta(JobSerializer.Meta):
-        fields = [*JobSerializer.Meta.fields, "queue", "results", "culprit", "waits"]
+        fields = [*JobSerializer.Meta.fields, "queue", "results", "culprit", "progress", "waits"]
 
     def to_representation(self, job: Job) -> dict[str, Any]:
         self._prospect = Prospect.of(job) if job.state == State.SUBMITTED else None
@@ -291,6 +306,11 @@ class OneJobSerializer(JobSerializer):
             return None
         guilty = culprit(list(Step.objects.filter(attempt__job=job, attempt__number=job.attempt)))
         return None if guilty is None else dict(StepSerializer(guilty).data)
+
+    @extend_schema_field(ProgressSerializer(allow_null=True))
+    def get_progress(self, job: Job) -> dict[str, Any] | None:
+        found = Progress.objects.filter(attempt__job=job, attempt__number=job.attempt).first()
+        return None if found is None else dict(ProgressSerializer(found).data)
 
     @extend_schema_field(WaitSerializer(many=True))
     def get_waits(self, job: Job) -> list[dict[str, Any]]:

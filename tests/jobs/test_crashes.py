@@ -25,7 +25,7 @@ EXPECTED = {
     "end overdue": ("Finished Incomplete", ["device.changed", "job.start_failed"]),
     "confirm the end": ("Finished Incomplete", ["device.changed"]),
     "resubmit": ("Finished Complete", ["job.submitted", "job.resubmitted"]),
-    "tell of a step": ("Running Unknown", ["step.started", "step.finished"]),
+    "tell of a step": ("Running Unknown", ["step.started", "step.finished", "job.progress"]),
     "ask a person": ("Running Unknown", ["job.waiting"]),
     "answer": ("Running Unknown", ["job.resumed"]),
     "bare save": ("Finished Incomplete", ["device.changed", "job.failed"]),

@@ -169,7 +169,7 @@ def test_plain_output_costs_no_query(
 def test_steps_are_stored_in_a_constant_number_of_queries(
     attempt: Attempt, count: int, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(20):
         collect(attempt, *(f"start: {number} action" for number in range(count)))
 
     assert Step.objects.count() == count

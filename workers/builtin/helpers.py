@@ -184,6 +184,19 @@ done
 """
 )
 
+_PROGRESS: Final = r"""
+usage='lava-lite-progress PERCENT [TEXT]'
+
+[ $# -ge 1 ] || refuse 'the percentage is missing'
+percent=${1%\%}
+shift
+case $percent in
+    100 | [0-9] | [0-9][0-9]) ;;
+    *) refuse "a percentage is a whole number from 0 to 100, not \"$percent\"" ;;
+esac
+if [ -n "$*" ]; then signal PROGRESS "$percent $(safe "$*")"; else signal PROGRESS "$percent"; fi
+"""
+
 # The answer comes as a file beside bin/: a word, then what the person wrote.
 _WAIT_FOR_PERSON: Final = r"""
 usage='lava-lite-wait-for-person TEXT [--timeout SECONDS]'
@@ -227,6 +240,7 @@ _SCRIPTS: Final = {
     "lava-test-set": _TEST_SET,
     "lava-test-reference": _TEST_REFERENCE,
     "lava-test-raise": _TEST_RAISE,
+    "lava-lite-progress": _PROGRESS,
     "lava-lite-wait-for-person": _WAIT_FOR_PERSON,
     "lava-background-process-start": _BACKGROUND_START,
     "lava-background-process-stop": _BACKGROUND_STOP,

@@ -11,7 +11,7 @@ from workers.builtin.signals import RESULTS, Signal, measurement
 from workers.builtin.test_definitions import TestDefinition
 
 NAMESPACE: Final = "common"
-FOR_THE_LAB: Final = frozenset({waits.ASKED, waits.OVER})  # the server finds them in the log
+FOR_THE_LAB: Final = frozenset({"PROGRESS", waits.ASKED, waits.OVER})  # the server finds them in the log
 
 
 class TestRaised(Exception):

@@ -130,6 +130,7 @@ def show(context: Context) -> Exit:
             ("reason", job["reason"]),
             ("went wrong in", _step(job.get("culprit"))),
             ("waits for a person", "; ".join(wait["text"] for wait in job.get("waits") or [])),
+            ("progress", _progress(job.get("progress"))),
             ("submitter", job["submitter"]),
             ("device", job["device"] or f"any {job['device_type']}"),
             ("tags", ", ".join(job.get("tags") or [])),
@@ -237,6 +238,12 @@ def steps(context: Context) -> Exit:
     else:
         context.console.table(STEPS, rows)
     return Exit.OK
+
+
+def _progress(progress: Row | None) -> str:
+    if progress is None or progress["percent"] is None:
+        return ""
+    return f"{progress['percent']} % {progress['text']}".rstrip()
 
 
 def _step(step: Row | None) -> str:

@@ -460,3 +460,17 @@ def test_a_job_that_waits_for_nobody_takes_no_answer(alice: User, login: Login) 
 
     assert hers.post(f"{JOBS}{job.pk}/answer/", {"answer": "done"}, format="json").status_code == 409
     assert hers.post(f"{JOBS}{job.pk}/answer/", {"answer": "maybe"}, format="json").status_code == 400
+
+
+def test_a_job_says_how_far_it_is(alice: User, anyone: APIClient) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING)
+    assert anyone.get(f"{JOBS}{job.pk}/").json()["progress"] is None
+
+    build.log(job, "Received signal: <PROGRESS> 40 Flashing", level="debug")
+
+    assert anyone.get(f"{JOBS}{job.pk}/").json()["progress"] == {
+        "percent": 40,
+        "text": "Flashing",
+        "level": "",
+        "name": "",
+    }

@@ -175,6 +175,9 @@ def test_a_case_may_run_anything(lab: LabServer, start_worker: StartWorker) -> N
         "lava-test-reference x --reference http://example.invalid/x",
         "lava-test-reference",
         "lava-test-raise",
+        "lava-lite-progress",
+        "lava-lite-progress 101",
+        "lava-lite-progress soon",
         "lava-background-process-start x",
         "lava-background-process-start x --cmd",
         "lava-background-process-start a/b --cmd true",
@@ -273,6 +276,19 @@ def test_a_set_that_was_never_started_is_not_closed(lab: LabServer, start_worker
     job = run_job(lab, definition("lava-test-set stop"))
 
     assert "No test_set to close" in job.messages("warning")
+
+
+def test_a_test_says_how_far_it_is(lab: LabServer, start_worker: StartWorker) -> None:
+    start_worker()
+
+    job = run_job(lab, definition("lava-lite-progress 40% flashing it", "lava-lite-progress 100"))
+
+    said = [message for message in job.messages("debug") if "<PROGRESS>" in message]
+    assert said == [
+        "Received signal: <PROGRESS> 40 flashing%20it",
+        "Received signal: <PROGRESS> 100",
+    ]
+    assert job.messages("warning") == []
 
 
 def test_a_background_process_runs_beside_the_steps_until_it_is_stopped(
