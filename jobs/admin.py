@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -25,6 +26,7 @@ from accounts.admin_base import (
 from core.looks import Look
 from core.templatetags.lab import ago, preformatted, status
 from devices.admin import InventoryAdmin, VisibleFilter
+from events.outbox import Cause
 from jobs import lifecycle, looks, upkeep
 from jobs.models import Attempt, Job, TestCase
 from jobs.states import State
@@ -44,6 +46,32 @@ def _cancel(page: LabAdmin, request: HttpRequest, jobs: QuerySet[Job], reason: s
     for job in unfinished:
         lifecycle.cancel_for(job, actor(request), reason=reason)
     return f"Canceled, or asked to stop: {named(unfinished)}" if unfinished else "All were finished already."
+
+
+PIN = Deed(
+    action="pin",
+    title="Pin",
+    consequence="Their logs, results and events stay, however old they get.",
+    button="Pin the jobs",
+    permission="cancel",
+)
+UNPIN = Deed(
+    action="unpin",
+    title="Unpin",
+    consequence="They are let go of like others when the lab's settings say so.",
+    button="Unpin the jobs",
+    permission="cancel",
+)
+
+
+def _pinning(pinned: bool) -> Callable[[LabAdmin, HttpRequest, QuerySet[Job], str], str]:
+    def pin(page: LabAdmin, request: HttpRequest, jobs: QuerySet[Job], reason: str) -> str:
+        rows = list(jobs.select_related("submitter").order_by("id"))
+        for job in rows:
+            upkeep.pin(job, by=actor(request), pinned=pinned, reason=reason)
+        return f"{'Pinned' if pinned else 'Unpinned'}: {named(rows)}"
+
+    return pin
 
 
 class AttemptInline(StackedInline):
@@ -71,10 +99,10 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
         "submitted",
     ]
     list_display_links = ["id", "description"]
-    list_filter = ["state", "health", ("device_type", VisibleFilter), "health_check"]
+    list_filter = ["state", "health", ("device_type", VisibleFilter), "health_check", "pinned"]
     list_select_related = ["submitter"]
     search_fields = ["=id", "description", "submitter__username"]
-    actions = [asking(CANCEL, _cancel)]
+    actions = [asking(CANCEL, _cancel), asking(PIN, _pinning(True)), asking(UNPIN, _pinning(False))]
     inlines = [AttemptInline]
     fields = [
         "word",
@@ -93,6 +121,8 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
         "submit_time",
         "start_time",
         "end_time",
+        "pinned",
+        "log_removed",
         "uuid",
         "resubmitted_from",
         "definition_text",
@@ -114,7 +144,7 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
         return [_fate(job) for job in objs], numbers, lacking, []
 
     def remove(self, pk: Any, *, by: str) -> None:
-        upkeep.remove(pk, by=by)
+        upkeep.remove(pk, cause=Cause(kind="user", actor=by))
 
     def look_of(self, row: Job) -> Look:
         return looks.of_job(row)

@@ -141,6 +141,9 @@ class Job(AnnouncedModel):
     lost_since = models.DateTimeField(null=True, blank=True, editable=False)  # its worker fell silent
     error_type = models.CharField(max_length=32, blank=True)
     failure_comment = models.TextField(blank=True)
+    # What `jobs.retention` goes by.
+    pinned = models.BooleanField(default=False, editable=False)
+    log_removed = models.DateTimeField(null=True, blank=True, editable=False)
     resubmitted_from = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="resubmissions"
     )
@@ -323,6 +326,19 @@ class Attempt(models.Model):
     @property
     def log_directory(self) -> Path:
         return self.job.log_directory(self.number)
+
+
+class DiscardedLog(models.Model):
+    """A log that nobody can reach any more, and whose files are to be removed."""
+
+    directory = models.CharField(max_length=200, unique=True)  # of all attempts of a job, below the logs
+
+    def __str__(self) -> str:
+        return self.directory
+
+    @property
+    def path(self) -> Path:
+        return Path(settings.LOGS, self.directory)
 
 
 class TestSuite(models.Model):

@@ -12,6 +12,8 @@ job_urls = [
     path("cancel/", views.cancel, name="job-cancel"),
     path("answer/", views.answer, name="job-answer"),
     path("resubmit/", views.resubmit, name="job-resubmit"),
+    path("pin/", views.pin, name="job-pin"),
+    path("unpin/", views.unpin, name="job-unpin"),
 ]
 
 urlpatterns = [

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core.pages import asks_for_live_parts, render_live, whole_number
 from core.paging import page
 from devices.models import DeviceType
-from jobs import commands, lifecycle, waits
+from jobs import commands, lifecycle, upkeep, waits
 from jobs.definition import InvalidDefinition
 from jobs.filters import STATUSES, JobFilter, UnknownStatus
 from jobs.forms import AnswerForm, CancelForm, SubmitForm
@@ -161,6 +161,25 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
 def _first_fault(form: AnswerForm) -> str:
     name, faults = next(iter(form.errors.items()))
     return f"{name}: {faults[0]}"
+
+
+@require_POST
+def pin(request: HttpRequest, pk: int) -> HttpResponse:
+    return _set_pinned(request, pk, True)
+
+
+@require_POST
+def unpin(request: HttpRequest, pk: int) -> HttpResponse:
+    return _set_pinned(request, pk, False)
+
+
+def _set_pinned(request: HttpRequest, pk: int, pinned: bool) -> HttpResponse:
+    job = _find(request, pk)
+    user = request.user
+    if not isinstance(user, User):
+        return redirect_to_login(job.get_absolute_url())
+    upkeep.pin(job, by=user, pinned=pinned)
+    return redirect(job)
 
 
 def _shown(request: HttpRequest, job: Job, attempt: int, tab: str, tally: Tally) -> dict[str, object]:

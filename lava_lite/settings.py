@@ -43,6 +43,12 @@ DEFINITION_LIMIT: int = _option["DEFINITION_LIMIT"]
 JOB_TIMEOUT_GRACE: int = _option["JOB_TIMEOUT_GRACE"]
 LOST_JOB_GRACE: int = _option["LOST_JOB_GRACE"]
 CANCEL_GRACE: int = _option["CANCEL_GRACE"]
+KEEP_JOBS_DAYS: int = _option["KEEP_JOBS_DAYS"]
+KEEP_JOBS: int = _option["KEEP_JOBS"]
+KEEP_LOGS_DAYS: int = _option["KEEP_LOGS_DAYS"]
+KEEP_LOGS_GB: int = _option["KEEP_LOGS_GB"]
+KEEP_EVENTS_DAYS: int = _option["KEEP_EVENTS_DAYS"]
+KEEP_EVENTS: int = _option["KEEP_EVENTS"]
 
 LOGS = DATA / "logs"
 RUN = DATA / "run"  # doorbells

@@ -25,7 +25,7 @@ from api.v1 import parameters
 from api.v1.base import Body, Listing, PageField, Resource, Shape, find
 from api.v1.fields import Text
 from core.numbers import plain
-from jobs import lifecycle, waits
+from jobs import lifecycle, upkeep, waits
 from jobs.matching import Cause
 from jobs.models import LONGEST_QUESTION, Job, JobQuerySet, Progress, Step, TestCase, Visibility, Wait
 from jobs.outline import StepState, culprit
@@ -57,7 +57,7 @@ class DefinitionBody(Body):
     definition = DefinitionField(trim_whitespace=False, help_text="YAML, as LAVA's")
 
 
-class CancelBody(Body):
+class ReasonBody(Body):
     reason = Text(required=False, default="", allow_blank=True, max_length=1000)
 
 
@@ -119,6 +119,9 @@ class JobSerializer(serializers.ModelSerializer[Job]):
     deadline = TimeField(
         allow_null=True, help_text="when the lab ends it by itself, if its worker has not; null on no device"
     )
+    log_removed = TimeField(
+        allow_null=True, help_text="when the lab let go of its log; null while there is one"
+    )
     resubmitted_from = serializers.IntegerField(source="resubmitted_from_id", read_only=True, allow_null=True)
     may_cancel = serializers.SerializerMethodField(
         help_text="whether who asks may cancel it, and it can be canceled"
@@ -154,10 +157,12 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "lost_since",
             "deadline",
             "health_check",
+            "pinned",
+            "log_removed",
             "resubmitted_from",
             "may_cancel",
         ]
-        read_only_fields = ["description", "priority", "attempt", "health_check"]
+        read_only_fields = ["description", "priority", "attempt", "health_check", "pinned"]
 
     def get_reason(self, job: Job) -> str:
         return job.failure_comment
@@ -397,6 +402,10 @@ class Jobs(Listing, JobResource):
         "device": parameters.text("The name of the device", "device"),
         "device_type": parameters.text("The name of the device type", "device_type"),
         "tag": parameters.one("A tag that the job asks for.", "tags__name"),
+        "pinned": parameters.flag(
+            "Those that are pinned, or those that are not.",
+            narrow=lambda rows, value: rows.filter(pinned=value),
+        ),
         "q": parameters.part("A part of the description, in whatever case.", "description"),
         "since": parameters.time("Submitted at this time or later", "submit_time__gte"),
         "until": parameters.time("Submitted before this time", "submit_time__lt"),
@@ -531,14 +540,14 @@ class Cancel(JobResource):
     permission_classes = [IsAuthenticated]
     scopes = {"POST": Scope.SUBMIT}
 
-    @extend_schema(request=CancelBody, responses=OneJobSerializer)
+    @extend_schema(request=ReasonBody, responses=OneJobSerializer)
     def post(self, request: Request, job: JobKey) -> Response:
         """Cancel a job.
 
         One that waits is canceled at once; one that runs is Canceling until its worker has stopped it. What is over, or
         asked to stop already, is left as it is. For its submitter, and for who looks after its device.
         """
-        asked = lifecycle.cancel_for(self.find(job), self.user, reason=self.body(CancelBody)["reason"])
+        asked = lifecycle.cancel_for(self.find(job), self.user, reason=self.body(ReasonBody)["reason"])
         return self.answer(self.find(asked.pk))
 
 
@@ -554,6 +563,37 @@ class Resubmit(JobResource):
         """
         self.body(Body)
         return self.new(lifecycle.resubmit(self.find(job), by=self.user))
+
+
+class Pin(JobResource):
+    permission_classes = [IsAuthenticated]
+    scopes = {"POST": Scope.SUBMIT}
+    pinned = True
+
+    @extend_schema(request=ReasonBody, responses=OneJobSerializer)
+    def post(self, request: Request, job: JobKey) -> Response:
+        """Pin a job.
+
+        Its log, results and events stay, however old they get. For its submitter, and for who looks after its device.
+        """
+        return self._set(job)
+
+    def _set(self, job: JobKey) -> Response:
+        reason = self.body(ReasonBody)["reason"]
+        row = upkeep.pin(self.find(job), by=self.user, pinned=self.pinned, reason=reason)
+        return self.answer(self.find(row.pk))
+
+
+class Unpin(Pin):
+    pinned = False
+
+    @extend_schema(request=ReasonBody, responses=OneJobSerializer)
+    def post(self, request: Request, job: JobKey) -> Response:
+        """Unpin a job.
+
+        The lab lets go of it like of others, when its settings say so.
+        """
+        return self._set(job)
 
 
 def column_of(key: JobKey) -> dict[str, JobKey]:

@@ -102,8 +102,8 @@ def number(help: str, *, narrow: Narrow = _all_rows) -> Parameter:
     return Parameter(help=help, read=whole_number, schema=NUMBER, narrow=narrow)
 
 
-def flag(help: str) -> Parameter:
-    return Parameter(help=help, read=truth, schema={"type": "boolean"})
+def flag(help: str, *, narrow: Narrow = _all_rows) -> Parameter:
+    return Parameter(help=help, narrow=narrow, read=truth, schema={"type": "boolean"})
 
 
 def _limit(text: str) -> int:

@@ -43,6 +43,8 @@ job_urls: list[URLPattern | URLResolver] = [
     *both("answer", jobs.Answer, "v1-answer"),
     *both("cancel", jobs.Cancel, "v1-cancel"),
     *both("resubmit", jobs.Resubmit, "v1-resubmit"),
+    *both("pin", jobs.Pin, "v1-pin"),
+    *both("unpin", jobs.Unpin, "v1-unpin"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

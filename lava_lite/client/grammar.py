@@ -227,6 +227,20 @@ COMMANDS = (
         examples=('lava-lite job cancel 12 --reason "wrong kernel"',),
     ),
     Command(
+        words="job pin",
+        help="keep jobs with their logs and results, however old they get",
+        act=jobs.pin,
+        arguments=(JOBS, REASON),
+        examples=('lava-lite job pin 12 --reason "the reference for 6.12"',),
+    ),
+    Command(
+        words="job unpin",
+        help="let the lab let go of jobs when they are old",
+        act=jobs.unpin,
+        arguments=(JOBS, REASON),
+        examples=("lava-lite job unpin 12",),
+    ),
+    Command(
         words="job resubmit",
         help="run a job again, as a new job",
         act=jobs.resubmit,

@@ -73,6 +73,8 @@ PAGES = {
     "job/<int:pk>/cancel": Row(of="job", post=who_changes_it, by="session"),
     "job/<int:pk>/answer": Row(of="job", post=who_sees_it_and_logged_in, by="session"),
     "job/<int:pk>/resubmit": Row(of="job", post=who_sees_it_and_logged_in, by="session"),
+    "job/<int:pk>/pin": Row(of="job", post=who_changes_it, by="session"),
+    "job/<int:pk>/unpin": Row(of="job", post=who_changes_it, by="session"),
     "scheduler/job/<int:pk>": Row(of="job", get=anybody),  # leads to the job's page, and knows nothing of it
     "scheduler/job/<int:pk>/log_file/plain": Row(of="job", get=who_sees_it),
     "scheduler/job/<int:pk>/definition/plain": Row(of="job", get=who_sees_it),
@@ -187,6 +189,8 @@ REST_V1 = {
     "api/v1/jobs/<job:job>/waits": Row(of="job", get=who_sees_it),
     "api/v1/jobs/<job:job>/answer": Row(of="job", post=who_changes_it, send={"answer": "done"}),
     "api/v1/jobs/<job:job>/cancel": Row(of="job", post=who_changes_it),
+    "api/v1/jobs/<job:job>/pin": Row(of="job", post=who_changes_it),
+    "api/v1/jobs/<job:job>/unpin": Row(of="job", post=who_changes_it),
     "api/v1/jobs/<job:job>/resubmit": Row(of="job", post=who_sees_it_and_logged_in),
     "api/v1/devices": Row(get=anybody),
     "api/v1/devices/health": Row(post=keepers, send=TAKE_OUT | {"devices": ["hushboard"]}),

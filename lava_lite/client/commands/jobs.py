@@ -193,6 +193,24 @@ def answer(context: Context) -> Exit:
     return Exit.OK
 
 
+def pin(context: Context) -> Exit:
+    return _set_pinned(context, "pin")
+
+
+def unpin(context: Context) -> Exit:
+    return _set_pinned(context, "unpin")
+
+
+def _set_pinned(context: Context, verb: str) -> Exit:
+    def set_one(name: str) -> tuple[Row, Exit]:
+        job = context.api.post(f"jobs/{segment(name)}/{verb}/", {"reason": context.words.reason})
+        if not context.console.as_json:
+            context.console.say(f"{job['id']}\t{'pinned' if job['pinned'] else 'not pinned'}")
+        return job, Exit.OK
+
+    return context.each(context.words.jobs, set_one)
+
+
 def resubmit(context: Context) -> Exit:
     job = context.api.post(f"jobs/{segment(context.words.job)}/resubmit/", {})
     _tell_of(context, job)

@@ -27,6 +27,9 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PrintMotd yes
 """
+_SLOWLY = """\
+ForceCommand /bin/sh -c "$SSH_ORIGINAL_COMMAND"; code=$?; sleep {seconds}; exit $code
+"""
 
 
 @dataclass
@@ -34,6 +37,7 @@ class SshServer:
     directory: Path
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    more: str = ""  # lines of its configuration
 
     def __post_init__(self) -> None:
         self.directory.mkdir()
@@ -75,7 +79,7 @@ class SshServer:
 
     def start(self) -> None:
         config = self.directory / "sshd_config"
-        config.write_text(_CONFIG.format(port=self.port, directory=self.directory))
+        config.write_text(_CONFIG.format(port=self.port, directory=self.directory) + self.more)
         with open(self.directory / "log", "ab") as log:
             self.process = subprocess.Popen(
                 [str(PROGRAM), "-D", "-e", "-f", str(config)],
@@ -96,6 +100,12 @@ class SshServer:
                 return connection.recv(4) == b"SSH-"
         except OSError:
             return False
+
+    def say_ends_after(self, seconds: float) -> None:
+        """Of each command, from now on."""
+        self.go_down()
+        self.more = _SLOWLY.format(seconds=seconds)
+        self.start()
 
     def connections(self) -> set[int]:
         """The processes of sshd that serve one."""

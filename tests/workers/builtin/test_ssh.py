@@ -118,6 +118,16 @@ def test_many_lines_arrive_complete_and_in_order(run: Run) -> None:
     assert job.printed == [str(number) for number in range(1, 20001)]
 
 
+def test_much_output_is_taken_while_the_board_is_slow_to_say_that_it_began(
+    run: Run, board: SshServer
+) -> None:
+    board.say_ends_after(1)
+
+    job = run(definition("echo first; sleep 0.3; seq 20000"))
+
+    assert job.printed[-1] == "20000"
+
+
 def test_a_step_that_fails_ends_its_definition_and_the_next_one_runs(run: Run) -> None:
     job = run(jobs_definition([["echo one", "exit 3", "echo never"], ["echo two"]]))
 

@@ -21,7 +21,7 @@ from typing import IO, Any, Final, Self
 
 from workers.builtin import tools
 from workers.builtin.executors.base import LANGUAGE, Executor, Task
-from workers.builtin.executors.terminal import COLUMNS, ROWS, EndMark, Terminal
+from workers.builtin.executors.terminal import COLUMNS, ROWS, EndMark, Terminal, Wire
 from workers.builtin.job_end import JobEnd
 from workers.builtin.processes import MARK
 from workers.messages import ErrorType
@@ -84,12 +84,14 @@ done
 class Far(Executor):
     """A subclass says how to get there."""
 
+    wire: type[Wire] = Terminal  # on which the program runs that opens the terminal over there
+
     def __init__(self, task: Task, root: str) -> None:
         self.root = root
         self.processes = _FarProcesses(self)
         self._task = task
         self._directory = task.directory
-        self._terminal = Terminal()
+        self._terminal = self.wire()
         self._mark = EndMark()
         self.is_lost = False
         self._is_open = False

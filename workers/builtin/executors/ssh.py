@@ -15,6 +15,7 @@ from workers.builtin import tools
 from workers.builtin.directory import JobDirectory
 from workers.builtin.executors.base import Task
 from workers.builtin.executors.far import Far, find_script
+from workers.builtin.executors.terminal import Pipes
 from workers.builtin.job_end import JobEnd
 from workers.messages import ErrorType
 
@@ -42,6 +43,10 @@ class Ssh(Far):
     A guard over there waits for the end of its input, which comes with the end of the runner or of the connection,
     however that happens; then it ends what the job left running and removes its directory.
     """
+
+    # The process that holds the connection writes what all others receive. A terminal of ours that is full would
+    # hold it up, and with it the calls whose answers we wait for before we read on.
+    wire = Pipes
 
     def __init__(self, task: Task) -> None:
         super().__init__(task, _root(task.settings, task.mark))

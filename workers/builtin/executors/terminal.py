@@ -1,4 +1,4 @@
-"""A pseudo-terminal of this machine, and what is started on it."""
+"""What programs of this machine are started on: a pseudo-terminal, or a pair of pipes."""
 
 from __future__ import annotations
 
@@ -8,36 +8,39 @@ import pty
 import signal
 import struct
 import termios
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 ROWS, COLUMNS = 24, 80
 _READ: Final = 64 * 1024
 
+FileAction = tuple[Any, ...]  # of os.posix_spawn
 
-class Terminal:
-    """It is nobody's controlling terminal, and lives on between the processes that use it."""
+
+class Wire(ABC):
+    """What a program is started on, and what it prints arrives by; it lives on between the programs that use it.
+
+    A subclass says what it is made of.
+    """
 
     def __init__(self) -> None:
         self._pid = 0
-        self._to_write = b""
         self.exit_code: int | None = None  # of what was spawned last
 
-    def open(self) -> None:
-        self._master, terminal = pty.openpty()
-        os.set_blocking(self._master, False)
-        self._path = os.ttyname(terminal)
-        # An open end of our own keeps the terminal alive between the processes, and takes what we say in it.
-        self._terminal = os.open(self._path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
-        os.close(terminal)
-        _set_up(self._terminal)
+    @abstractmethod
+    def open(self) -> None: ...
 
-    def close(self) -> None:
-        os.close(self._master)
-        os.close(self._terminal)
+    @abstractmethod
+    def close(self) -> None: ...
 
+    @abstractmethod
     def fileno(self) -> int:
-        return self._master
+        """Readable when there is output, without waiting."""
+
+    @abstractmethod
+    def _attach(self) -> list[FileAction]:
+        """How a program gets its standard input, output and error."""
 
     def spawn(self, command: list[str], environment: Mapping[str, str]) -> None:
         """In a session of its own, so that its end sends no hang-up to what it left running."""
@@ -46,11 +49,7 @@ class Terminal:
             command[0],
             command,
             environment,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, self._path, os.O_RDWR | os.O_NOCTTY, 0),
-                (os.POSIX_SPAWN_DUP2, 0, 1),
-                (os.POSIX_SPAWN_DUP2, 0, 2),
-            ],
+            file_actions=self._attach(),
             setsid=True,
             setsigmask=[],
             setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
@@ -59,26 +58,10 @@ class Terminal:
     def read(self) -> bytes:
         """What there is now, b"" if nothing. Also notices the end of what was spawned."""
         self._collect()
-        self._write()
         try:
-            return os.read(self._master, _READ)
+            return os.read(self.fileno(), _READ)
         except BlockingIOError:
             return b""
-
-    def say(self, text: bytes) -> None:
-        """Print something of our own, after all that was printed until now."""
-        self._to_write = text
-        self._write()
-
-    def _write(self) -> None:
-        """The terminal may be full; then it takes the rest later."""
-        if not self._to_write:
-            return
-        try:
-            written = os.write(self._terminal, self._to_write)
-        except BlockingIOError:
-            return
-        self._to_write = self._to_write[written:]
 
     def _collect(self) -> None:
         """Take leave of children that have ended: what was spawned, and orphans that were handed to us."""
@@ -91,6 +74,82 @@ class Terminal:
                 return
             if pid == self._pid:
                 self.exit_code = os.waitstatus_to_exitcode(status)
+
+
+class Terminal(Wire):
+    """A pseudo-terminal; it is nobody's controlling terminal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._to_write = b""
+
+    def open(self) -> None:
+        self._master, terminal = pty.openpty()
+        os.set_blocking(self._master, False)
+        self._path = os.ttyname(terminal)
+        # An open end of our own keeps the terminal alive between the programs, and takes what we say in it.
+        self._terminal = os.open(self._path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        os.close(terminal)
+        _set_up(self._terminal)
+
+    def close(self) -> None:
+        os.close(self._master)
+        os.close(self._terminal)
+
+    def fileno(self) -> int:
+        return self._master
+
+    def read(self) -> bytes:
+        self._write()
+        return super().read()
+
+    def say(self, text: bytes) -> None:
+        """Print something of our own, after all that was printed until now."""
+        self._to_write = text
+        self._write()
+
+    def _attach(self) -> list[FileAction]:
+        return [
+            (os.POSIX_SPAWN_OPEN, 0, self._path, os.O_RDWR | os.O_NOCTTY, 0),
+            (os.POSIX_SPAWN_DUP2, 0, 1),
+            (os.POSIX_SPAWN_DUP2, 0, 2),
+        ]
+
+    def _write(self) -> None:
+        """The terminal may be full; then it takes the rest later."""
+        if not self._to_write:
+            return
+        try:
+            written = os.write(self._terminal, self._to_write)
+        except BlockingIOError:
+            return
+        self._to_write = self._to_write[written:]
+
+
+class Pipes(Wire):
+    """For a program that opens a terminal elsewhere, and must not be held up when nobody reads here for a while.
+
+    Its input stays open and empty.
+    """
+
+    def open(self) -> None:
+        self._input, self._silence = os.pipe()
+        self._output, self._entrance = os.pipe()
+        os.set_blocking(self._output, False)
+
+    def close(self) -> None:
+        for end in (self._input, self._silence, self._output, self._entrance):
+            os.close(end)
+
+    def fileno(self) -> int:
+        return self._output
+
+    def _attach(self) -> list[FileAction]:
+        return [
+            (os.POSIX_SPAWN_DUP2, self._input, 0),
+            (os.POSIX_SPAWN_DUP2, self._entrance, 1),
+            (os.POSIX_SPAWN_DUP2, self._entrance, 2),
+        ]
 
 
 class EndMark:
