@@ -6,7 +6,7 @@ something of it, so records that are sent twice are looked at twice and change n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from datetime import UTC
 from typing import Any
@@ -55,6 +55,17 @@ def close(job: Job) -> None:
         known.close(_state_at_end(job), job.end_time or timezone.now())
         _store(attempt, known, {})
         _tell(job, attempt, known.changes, job.cause)
+
+
+def culprit(job: Job, number: int, steps: Sequence[Step]) -> Step | None:
+    """Of the steps of this attempt, the one in which it went wrong.
+
+    None while it runs, as what failed may be tried again, and if somebody canceled it.
+    """
+    is_latest = number == job.attempt
+    if is_latest and (not job.is_finished or job.health == Health.CANCELED):
+        return None
+    return outline.culprit(steps)
 
 
 def _marks(appended: Appended) -> Iterable[tuple[Mark, Place]]:

@@ -9,7 +9,8 @@ from typing import Self
 from core.looks import Look
 from jobs import looks
 from jobs.models import Job, Step
-from jobs.outline import MOST_STEPS, StepState, culprit
+from jobs.outline import MOST_STEPS, StepState
+from jobs.steps import culprit
 
 ROWS = 200  # of a page; of more steps, the outer ones are shown
 DEEPEST = 6  # that is indented further
@@ -36,8 +37,7 @@ class Steps:
     @classmethod
     def of(cls, job: Job, attempt: int) -> Self:
         steps = list(Step.objects.filter(attempt__job=job, attempt__number=attempt))
-        # While it runs, what failed may be tried again.
-        guilty = culprit(steps) if job.is_finished or attempt < job.attempt else None
+        guilty = culprit(job, attempt, steps)
         rows = [_row(step, guilty) for step in steps]
         shown = _shown(rows)
         return cls(

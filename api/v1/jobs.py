@@ -28,8 +28,9 @@ from core.numbers import plain
 from jobs import lifecycle, upkeep, waits
 from jobs.matching import Cause
 from jobs.models import LONGEST_QUESTION, Job, JobQuerySet, Progress, Step, TestCase, Visibility, Wait
-from jobs.outline import StepState, culprit
+from jobs.outline import StepState
 from jobs.states import Health, Outcome, State
+from jobs.steps import culprit
 from jobs.tallies import Tally
 from jobs.waiting import Prospect
 
@@ -268,7 +269,7 @@ class OneJobSerializer(JobSerializer):
 
     culprit = serializers.SerializerMethodField(
         help_text="the step of the latest attempt in which it went wrong: that failed, or that could not finish; "
-        "null if there is none, and while it is not finished"
+        "null if there is none, if it was canceled, and while it is not finished"
     )
 
     progress = serializers.SerializerMethodField(
@@ -307,9 +308,8 @@ class OneJobSerializer(JobSerializer):
 
     @extend_schema_field(StepSerializer(allow_null=True))
     def get_culprit(self, job: Job) -> dict[str, Any] | None:
-        if not job.is_finished:
-            return None
-        guilty = culprit(list(Step.objects.filter(attempt__job=job, attempt__number=job.attempt)))
+        steps = Step.objects.filter(attempt__job=job, attempt__number=job.attempt)
+        guilty = culprit(job, job.attempt, list(steps))
         return None if guilty is None else dict(StepSerializer(guilty).data)
 
     @extend_schema_field(ProgressSerializer(allow_null=True))

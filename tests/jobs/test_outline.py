@@ -104,8 +104,11 @@ def test_a_result_of_another_name_says_nothing_of_the_step() -> None:
     assert states(outline) == [("2.2.1", "login", "pass")]
 
 
-def test_an_action_that_was_canceled_says_so() -> None:
-    word = result("boot", level="2", extra={"fail": "The job was canceled"})
+@pytest.mark.parametrize(
+    "extra", [{"fail": "The job was canceled"}, {"fail": "the lab was stopped", "error_type": "Canceled"}]
+)
+def test_an_action_that_was_canceled_says_so(extra: dict[str, str]) -> None:
+    word = result("boot", level="2", extra=extra)
     outline = read(["start: 2 boot", "end: 2 boot", word])
 
     assert states(outline) == [("2", "boot", "canceled")]

@@ -64,6 +64,14 @@ def test_the_line_of_the_outcome_leads_to_the_step_that_failed(client: Client, j
         assert f'<a href="?tab=log&from={place}">failed in 2.1 login-action</a>' in html
 
 
+def test_a_job_that_was_canceled_did_not_go_wrong_in_a_step(job: Job) -> None:
+    build.log(job, *FAILED)
+    lifecycle.cancel(job.pk, by="alice")
+    ended(job)
+
+    assert Steps.of(Job.objects.get(pk=job.pk), 1).culprit is None
+
+
 def test_a_job_that_was_cut_off_says_in_which_step(client: Client, job: Job) -> None:
     build.log(job, "start: 1 deploy")
     ended(job)

@@ -209,7 +209,7 @@ class Blocks:
             level=level,
             namespace=NAMESPACE,
             duration=f"{duration:.2f}",
-            extra={"fail": str(end)},
+            extra={"fail": str(end), "error_type": end.error_type},
             result="fail",
         )
 
