@@ -20,6 +20,8 @@ LONGEST_LEVEL: Final = 100
 LONGEST_NAME: Final = 200
 SPOKEN: Final = ("info", "debug")  # levels of records in which the dispatcher itself speaks
 TOLD: Final = "results"
+OF_ACTION: Final = ("start: ", "end: ")  # how what they say of steps begins
+OF_TEST: Final = ("Starting test ", "Ending test ")
 ACTIONS: Final = "lava"  # the suite of the dispatcher's own actions; one that is tried again has failed once
 
 _CANCELED: Final = (
@@ -136,9 +138,9 @@ def mark_of(level: str, message: Any) -> Mark | None:
         return _judged(message) if isinstance(message, Mapping) else None
     if level not in SPOKEN or not isinstance(message, str):
         return None
-    if message.startswith(("start: ", "end: ")):
+    if message.startswith(OF_ACTION):
         return _of_action(message)
-    if message.startswith(("Starting test ", "Ending test ")):
+    if message.startswith(OF_TEST):
         return _of_test(message)
     return None
 

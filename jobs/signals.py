@@ -15,7 +15,6 @@ from urllib.parse import unquote
 from jobs.logs import Appended
 from jobs.logs.records import storable
 
-_START: Final = "Received signal: <"
 _SIGNAL: Final = re.compile(r"Received signal: <([A-Z]{1,32})> ?([^\n]*)")
 _LEVEL: Final = "debug"
 
@@ -28,10 +27,8 @@ class Signal:
 
 def received(appended: Appended, names: Collection[str]) -> Iterator[Signal]:
     """The signals of these names in a batch of records, also those that the log had before."""
-    for placed in appended.placed(_LEVEL):
+    starts = tuple(f"Received signal: <{name}>" for name in names)
+    for placed in appended.placed(_LEVEL, starts=starts):
         message = placed.record.message
-        if not isinstance(message, str) or not message.startswith(_START):
-            continue
-        found = _SIGNAL.fullmatch(message)
-        if found is not None and found[1] in names:
+        if isinstance(message, str) and (found := _SIGNAL.fullmatch(message)):
             yield Signal(name=found[1], words=tuple(storable(unquote(word)) for word in found[2].split()))

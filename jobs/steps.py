@@ -69,7 +69,8 @@ def culprit(job: Job, number: int, steps: Sequence[Step]) -> Step | None:
 
 
 def _marks(appended: Appended) -> Iterable[tuple[Mark, Place]]:
-    for placed in appended.placed(*outline.SPOKEN, outline.TOLD):
+    starts = (*outline.OF_ACTION, *outline.OF_TEST)
+    for placed in appended.placed(*outline.SPOKEN, outline.TOLD, starts=starts):
         mark = mark_of(placed.record.level, placed.record.message)
         if mark is not None:
             time = placed.record.time.replace(tzinfo=UTC)

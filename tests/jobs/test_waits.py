@@ -84,7 +84,7 @@ def test_who_looks_after_the_device_may_answer(job: Job, bob: User) -> None:
 def test_a_stranger_may_not_answer(job: Job, mallory: User) -> None:
     build.question(job)
 
-    with pytest.raises(NotAllowed, match="job 1 is alice's"):
+    with pytest.raises(NotAllowed, match=f"job {job.pk} is alice's"):
         waits.answer(job, mallory, Answer.DONE)
     assert answers() == [("a1", "")]
 
