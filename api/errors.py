@@ -20,6 +20,7 @@ from jobs.definition import InvalidDefinition
 from jobs.logs import UnknownFormat
 from jobs.models import Job
 from jobs.states import InvalidMove
+from jobs.waits import NotWaiting
 
 BUSY = "The database is busy; nothing was changed. Try again."
 RETRY_AFTER = {"Retry-After": "5"}  # seconds
@@ -125,6 +126,7 @@ KINDS: dict[type[Exception], Kind] = {
     DeviceBusy: CONFLICT,
     InvalidMove: CONFLICT,
     NotDeferrable: CONFLICT,
+    NotWaiting: CONFLICT,
     StillInUse: CONFLICT,
     UnknownFormat: BROKEN_LOG,
     OperationalError: DATABASE_BUSY,

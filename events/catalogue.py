@@ -11,11 +11,11 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventType:
     name: str  # canonical
-    subject: str  # whose rule of sight decides: job, device, worker, queue
+    subject: str  # whose rule of sight decides: job, step, device, worker, queue
     fires: str  # when, in a few words
     lava: str | None = None  # last part of the topic of LAVA's frame; None: LAVA says nothing
     core4: str | None = None
-    pulp: str | None = None  # the state in Pulp's task report
+    pulp: str | None = None  # the state in Pulp's task report, or the part of it that changed
     lambdacd: str | None = None  # the topic on LambdaCD's bus
 
 
@@ -31,6 +31,10 @@ def _job(
     return EventType(
         name=f"job.{name}", subject="job", fires=fires, lava=lava, core4=core4, pulp=pulp, lambdacd=lambdacd
     )
+
+
+def _step(name: str, fires: str, lambdacd: str) -> EventType:
+    return EventType(name=f"step.{name}", subject="step", fires=fires, lambdacd=lambdacd)
 
 
 _TYPES = (
@@ -122,8 +126,15 @@ _TYPES = (
     _job("overtime", "runs for longer than its wall time; it goes on", core4="flag_nonstop"),
     _job("lost", "its worker fell silent: it is ended after a grace time", core4="flag_zombie"),
     _job("found", "its worker came back within the grace time: it goes on"),
+    _job("progress", "a step began or a percentage changed, at most once a second", pulp="progress_report"),
+    _job("waiting", "a test waits for a person", pulp="suspended"),
+    _job("resumed", "the person answered, or nobody did in time: the test goes on", pulp="running"),
     _job("resubmitted", "a stopped job was run again as a new job", core4="restart_stopped", pulp="waiting"),
     _job("deleted", "the row and its files are gone for good", core4="hard_remove_job"),
+    _step("started", "an action of the job began", "step-started"),
+    _step("updated", "the log said something else of an action", "step-result-updated"),
+    _step("stored", "what was said of it is saved", "step-result-update-consumed"),
+    _step("finished", "it ended, or the attempt ended first", "step-finished"),
     EventType(name="device.added", subject="device", fires="a device appeared"),
     EventType(
         name="device.changed", subject="device", fires="a device changed state or health", lava="device"

@@ -12,9 +12,9 @@ from django.db.models.signals import post_delete, post_save, pre_delete
 from devices.lifecycle import StillInUse
 from devices.models import Device
 from events import outbox
-from jobs import lifecycle
+from jobs import lifecycle, progress, steps, waits
 from jobs.models import Job, Visibility
-from jobs.states import Health, State
+from jobs.states import ON_A_DEVICE, Health, State
 
 
 def connect() -> None:
@@ -67,6 +67,10 @@ def old_status(state: State, health: Health) -> str:
 def _saved(instance: Job, created: bool, raw: bool = False, **_: Any) -> None:
     if raw:
         return
+    if not created and instance.state not in ON_A_DEVICE and (instance.happening or instance.has_moved):
+        steps.close(instance)
+        progress.close(instance)
+        waits.close(instance)
     if instance.happening:
         return _record(instance, instance.happening.events)
     if created or instance.has_moved:

@@ -6,6 +6,7 @@ from django import forms
 from django.conf import settings
 
 from jobs.definition import MAX_REASON, MAX_TIMEOUT
+from jobs.models import LONGEST_QUESTION, Wait
 
 
 class SubmitForm(forms.Form):
@@ -47,3 +48,13 @@ class CancelForm(forms.Form):
     reason = forms.CharField(
         required=False, max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
+
+
+class AnswerForm(forms.Form):
+    """To a test that waits for a person."""
+
+    answer = forms.ChoiceField(
+        choices=[(word.value, word.label) for word in (Wait.Answer.DONE, Wait.Answer.FAILED)]
+    )
+    comment = forms.CharField(required=False, max_length=LONGEST_QUESTION)
+    wait = forms.CharField(required=False, max_length=32)

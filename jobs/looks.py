@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from core.looks import Look
 from jobs.models import Attempt, Job, TestCase
+from jobs.outline import StepState
 from jobs.states import INFRASTRUCTURE_ERRORS, Health, Outcome, Requeue, State
 
 STATE = {
@@ -33,6 +34,13 @@ RESULT = {
     TestCase.Result.FAIL: Look(word="fail", icon="bad", tone="bad"),
     TestCase.Result.SKIP: Look(word="skip", icon="skip", tone="still"),
     TestCase.Result.UNKNOWN: Look(word="unknown", icon="unknown", tone="warn"),
+}
+STEP = {
+    StepState.RUNNING: Look(word="running", icon="running", tone="busy", turning=True),
+    StepState.PASS: Look(word="pass", icon="good", tone="good"),
+    StepState.FAIL: Look(word="fail", icon="bad", tone="bad"),
+    StepState.CANCELED: Look(word="canceled", icon="stopped", tone="warn"),
+    StepState.UNFINISHED: Look(word="unfinished", icon="unknown", tone="warn"),
 }
 
 

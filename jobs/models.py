@@ -20,6 +20,7 @@ from devices.models import Device, DeviceType, Right, Tag, devices_shut_to, type
 from devices.states import WorkerState
 from events.announced import AnnouncedModel, AnnouncedQuerySet
 from jobs import logs, watchdogs
+from jobs.outline import ACTIONS, LONGEST_LEVEL, LONGEST_NAME, StepState
 from jobs.states import (
     ON_A_DEVICE,
     UNFINISHED,
@@ -31,7 +32,8 @@ from jobs.states import (
     outcome,
 )
 
-ACTIONS = "lava"  # the suite in which the dispatcher tells of its own actions; one that is tried again has failed once
+LONGEST_QUESTION = 500  # characters
+LONGEST_PROGRESS = 200
 
 # As plain numbers, so that migrations do not depend on these modules.
 _FINISHED = State.FINISHED.value
@@ -456,6 +458,101 @@ class TestCase(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.result}"
+
+
+class Step(models.Model):
+    """One action of an attempt, found in its log: `jobs.outline` has the rules."""
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="steps")
+    index = models.PositiveBigIntegerField()  # on the wire, of the record that began it
+    level = models.CharField(max_length=LONGEST_LEVEL)  # as in 2.1.1
+    name = models.CharField(max_length=LONGEST_NAME)
+    parent = models.PositiveBigIntegerField(null=True)  # index of the step that it is a part of
+    trial = models.PositiveIntegerField(default=1)
+    state = models.CharField(max_length=10, choices=[(state.value, state.value) for state in StepState])
+    began = models.DateTimeField()  # by the worker's clock
+    ended = models.DateTimeField(null=True)
+    record = models.PositiveBigIntegerField()  # its number in the log, as clients of LAVA count
+    last_record = models.PositiveBigIntegerField(null=True)  # that ended it
+    offset = models.PositiveBigIntegerField(null=True)  # bytes; where its text begins in the log
+    end_offset = models.PositiveBigIntegerField(null=True)
+    seen = models.PositiveBigIntegerField()  # on the wire, of the last record that said something of it
+
+    class Meta:
+        ordering = ["index"]
+        constraints = [models.UniqueConstraint(fields=["attempt", "index"], name="step_unique")]
+        indexes = [models.Index(fields=["attempt"], condition=Q(ended__isnull=True), name="step_running")]
+
+    def __str__(self) -> str:
+        return f"{self.level} {self.name}: {self.state}"
+
+    @property
+    def duration(self) -> timedelta:
+        """How long it took, or has run until now."""
+        return max((self.ended or timezone.now()) - self.began, timedelta())
+
+
+class ProgressQuerySet(models.QuerySet["Progress"]):
+    def pending(self) -> ProgressQuerySet:
+        """Those that have changed since they were told."""
+        return self.filter(is_pending=True)
+
+
+class Progress(models.Model):
+    """How far an attempt is: `jobs.progress` has the rules."""
+
+    attempt = models.OneToOneField(Attempt, on_delete=models.CASCADE, primary_key=True)
+    percent = models.PositiveSmallIntegerField(null=True)  # None: its test does not say
+    text = models.CharField(max_length=LONGEST_PROGRESS, blank=True)
+    level = models.CharField(max_length=LONGEST_LEVEL, blank=True)  # of the step that began last
+    name = models.CharField(max_length=LONGEST_NAME, blank=True)
+    told = models.DateTimeField(null=True)
+    is_pending = models.BooleanField(default=False)
+
+    objects = ProgressQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "progress"
+        indexes = [models.Index(fields=["told"], condition=Q(is_pending=True), name="progress_pending")]
+
+    def __str__(self) -> str:
+        return f"{self.percent} % {self.text}"
+
+
+class WaitQuerySet(models.QuerySet["Wait"]):
+    def open(self) -> WaitQuerySet:
+        """Those that nobody has answered yet, and for which somebody still waits."""
+        return self.filter(answer="")
+
+
+class Wait(models.Model):
+    """A test's question to a person: `jobs.waits` has the verbs."""
+
+    class Answer(models.TextChoices):
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        TIMEOUT = "timeout", "Nobody answered in time"
+        ENDED = "ended", "The attempt ended first"
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="waits")
+    key = models.CharField(max_length=32)  # chosen by the test
+    text = models.CharField(max_length=LONGEST_QUESTION)
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)  # then the test goes on by itself
+    answer = models.CharField(max_length=8, choices=Answer, blank=True)  # empty while it waits
+    answered = models.DateTimeField(null=True)
+    answered_by = models.CharField(max_length=150, blank=True)  # kept when the user is gone
+    comment = models.CharField(max_length=LONGEST_QUESTION, blank=True)
+
+    objects = WaitQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["attempt", "key"], name="wait_unique")]
+        indexes = [models.Index(fields=["attempt"], condition=Q(answer=""), name="wait_open")]
+
+    def __str__(self) -> str:
+        return f"{self.text}: {self.answer or 'waits'}"
 
 
 def expired(now: datetime) -> JobQuerySet:

@@ -21,6 +21,7 @@ def register() -> None:
     devices.before_retiring(cancel_job_of)
     inventory.before_removing(Device, check_hides_no_attempt)
     visibility.register("job", may_see)
+    visibility.register("step", may_see)
     visibility.register_mask("device", hide_job)
     visibility.register_mask("job", hide_device)
 
@@ -42,7 +43,7 @@ def check_hides_no_attempt(device: Device) -> None:
 
 
 def may_see(event: Event, user: Anyone) -> bool:
-    """As the job itself; a deleted one's last word is for those who could see it by its visibility."""
+    """An event of a job or of its steps, as the job itself; a deleted one's last word is for those who could see it by its visibility."""
     if event.type == "job.deleted":
         return bool(event.data["visibility"] == Visibility.PUBLIC.label) or user.is_superuser
     return Job.objects.visible_to(user).filter(pk=event.job_id).exists()

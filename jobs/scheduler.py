@@ -15,7 +15,7 @@ from devices import lifecycle as devices
 from devices.lifecycle import DeviceBusy
 from devices.models import Device, Worker
 from devices.states import DeviceState
-from jobs import lifecycle
+from jobs import lifecycle, progress
 from jobs.matching import Idle, Waiting, match
 from jobs.models import Job, expired
 from jobs.open_devices import OpenDevices
@@ -39,6 +39,7 @@ def run_once() -> int:
     _flag_jobs()
     _flag_overtime()
     _end_overdue_jobs()
+    progress.tell_pending()
     return _assign()
 
 

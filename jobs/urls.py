@@ -12,6 +12,7 @@ job_urls = [
     path("cancel/", views.cancel, name="job-cancel"),
     path("defer/", views.defer, name="job-defer"),
     path("hurry/", views.hurry, name="job-hurry"),
+    path("answer/", views.answer, name="job-answer"),
     path("resubmit/", views.resubmit, name="job-resubmit"),
     path("pin/", views.pin, name="job-pin"),
     path("unpin/", views.unpin, name="job-unpin"),

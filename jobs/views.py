@@ -16,15 +16,16 @@ from django.views.decorators.http import require_POST, require_safe
 from core.pages import asks_for_live_parts, render_live, whole_number
 from core.paging import page
 from devices.models import DeviceType
-from jobs import attempts, commands, lifecycle, upkeep
+from jobs import attempts, commands, lifecycle, upkeep, waits
 from jobs.attempts import NotDeferrable
 from jobs.definition import InvalidDefinition
 from jobs.filters import STATUSES, JobFilter, UnknownStatus
-from jobs.forms import CancelForm, DeferForm, SubmitForm
+from jobs.forms import AnswerForm, CancelForm, DeferForm, SubmitForm
 from jobs.log_views import attempt_in
-from jobs.models import Attempt, Job, TestCase
+from jobs.models import Attempt, Job, Progress, TestCase, Wait
 from jobs.page_parts import RESULTS_BESIDE_LOG, LogPart, Results, Verdict
 from jobs.states import InvalidMove, State
+from jobs.steps_shown import Steps
 from jobs.submit_views import Check, show_form
 from jobs.tallies import Tally
 from jobs.timing import TimeBar
@@ -34,7 +35,7 @@ JOBS_OF_PAGE = 50
 ATTEMPTS_SHOWN = 10
 LOOKED_THROUGH = 10_000  # jobs of one page, where no index finds those that are asked for
 LIVE_PARTS = {  # by tab of a job's page
-    "log": ["jobs/aside_live.html"],
+    "log": ["jobs/steps_now_live.html", "jobs/steps_live.html", "jobs/aside_live.html"],
     "results": ["jobs/results_live.html"],
     "definition": [],
 }
@@ -84,6 +85,9 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "attempt": attempt,
         "attempt_query": "" if attempt == job.attempt else f"&attempt={attempt}",
         "verdict": verdict,
+        "steps": Steps.of(job, attempt),
+        "progress": _progress(job),
+        "waits": list(Wait.objects.open().filter(attempt__job=job, attempt__number=attempt)),
         "time_bar": TimeBar.of(job),
         "is_canceling": job.state == State.CANCELING,
         "may_change": job.may_be_changed_by(request.user),
@@ -91,7 +95,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "prospect": Prospect.of(job) if job.state == State.SUBMITTED else None,
         **_shown(request, job, attempt, tab, tally),
     }
-    parts = ["jobs/head_live.html", "jobs/actions_live.html", *LIVE_PARTS[tab]]
+    parts = ["jobs/head_live.html", "jobs/actions_live.html", "jobs/waits_live.html", *LIVE_PARTS[tab]]
     return render_live(request, "jobs/detail.html", parts, context)
 
 
@@ -167,6 +171,37 @@ def resubmit(request: HttpRequest, pk: int) -> HttpResponse:
         return show_form(request, SubmitForm(initial={"definition": job.definition}), refused, status=400)
 
 
+def _progress(job: Job) -> Progress | None:
+    """What its test says of itself in percent, while it runs."""
+    if job.is_finished:
+        return None
+    of_job = Progress.objects.filter(attempt__job=job, attempt__number=job.attempt)
+    return of_job.filter(percent__isnull=False).first()
+
+
+@require_POST
+def answer(request: HttpRequest, pk: int) -> HttpResponse:
+    job = _find(request, pk)
+    user = request.user
+    if not isinstance(user, User):
+        return redirect_to_login(job.get_absolute_url())
+    form = AnswerForm(request.POST)
+    if not form.is_valid():
+        messages.warning(request, f"Job {pk} goes on waiting: {_first_fault(form)}")
+        return redirect(job)
+    given = form.cleaned_data
+    try:
+        waits.answer(job, user, Wait.Answer(given["answer"]), comment=given["comment"], key=given["wait"])
+    except waits.NotWaiting:
+        messages.warning(request, f"Job {pk} did not wait for this answer any more.")
+    return redirect(job)
+
+
+def _first_fault(form: AnswerForm) -> str:
+    name, faults = next(iter(form.errors.items()))
+    return f"{name}: {faults[0]}"
+
+
 @require_POST
 def pin(request: HttpRequest, pk: int) -> HttpResponse:
     return _set_pinned(request, pk, True)
@@ -196,7 +231,8 @@ def _shown(request: HttpRequest, job: Job, attempt: int, tab: str, tally: Tally)
     results = Results.of(tally, size=RESULTS_BESIDE_LOG)
     if asks_for_live_parts(request):  # the log has a poller of its own
         return {"results": results}
-    return {"results": results, "log": LogPart.of(job, attempt, whole="full" in request.GET)}
+    start = whole_number(request.GET.get("from"))
+    return {"results": results, "log": LogPart.of(job, attempt, whole="full" in request.GET, start=start)}
 
 
 def _attempts(request: HttpRequest, job: Job) -> list[Attempt]:

@@ -1,4 +1,5 @@
-"""The server end of the worker protocol: LAVA 2023.01's four addresses, for its worker and for the built-in one.
+"""The server end of the worker protocol: LAVA 2023.01's four addresses, for its worker and for the built-in one, and
+a fifth for the latter alone.
 
 Nothing that is answered here may kill or wedge a worker: it sends FINISHED until it gets exactly 200 and log
 records until it gets 200 with `line_count`, so what cannot be used is taken and dropped with a warning.
@@ -22,7 +23,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from devices import lifecycle as devices
 from devices.models import Worker, name_is_plain
-from jobs import attempts, lifecycle, logs, results
+from jobs import attempts, lifecycle, logs, progress, results, steps, waits
 from jobs import definition as definitions
 from jobs.definition import MAX_REASON
 from jobs.lifecycle import Ending
@@ -210,7 +211,7 @@ def _ending(change: StateChange) -> Ending:
 @_answers
 @require_POST
 def job_logs(request: HttpRequest, job_id: str) -> JsonResponse:
-    """Records of the log. Answered when the file and the results found in it are both stored."""
+    """Records of the log. Answered when the file and what was found in it (results, steps …) are stored."""
     token = _token(request)
     post = LogPost.from_form(request.read())
     records = logs.parse_lines(post.lines)
@@ -224,7 +225,7 @@ def job_logs(request: HttpRequest, job_id: str) -> JsonResponse:
 
 def _store(attempt: Attempt, index: int, records: list[logs.Record], *, strict: bool) -> None:
     try:
-        logs.append(attempt.log_directory, index, records, strict=strict)
+        appended = logs.append(attempt.log_directory, index, records, strict=strict)
     except logs.Hole as hole:
         raise Refused(409, str(hole), expected=hole.expected) from hole
     except (OSError, logs.UnknownFormat) as error:
@@ -234,6 +235,9 @@ def _store(attempt: Attempt, index: int, records: list[logs.Record], *, strict: 
         results.Found(index=position, record=record) for position, record in enumerate(records, start=index)
     )
     results.collect(attempt, found)
+    steps.collect(attempt, appended)
+    progress.collect(attempt, appended)
+    waits.collect(attempt, appended)
     for deferral in _deferrals(records):
         attempts.ask_for_deferral(
             attempt, timedelta(seconds=deferral.seconds), storable(deferral.reason)[:MAX_REASON]
@@ -245,6 +249,17 @@ def _deferrals(records: Iterable[logs.Record]) -> Iterator[signals.Deferral]:
     for record in records:
         if record.level == "target" and isinstance(record.message, str) and _DEFER in record.message:
             yield from filter(None, (signal.deferral for signal in signals.find(record.message)))
+
+
+@_answers
+@require_safe
+def job_answers(request: HttpRequest, job_id: str) -> JsonResponse:
+    """What people have answered to the job's questions, by their keys. LAVA has no such address."""
+    try:
+        attempt = _attempt(job_id, _token(request))
+    except Forgotten:
+        raise Refused(404, f"Unknown job '{job_id}'") from None
+    return JsonResponse({"answers": waits.answers_for(attempt)})
 
 
 def _is_ours(request: HttpRequest) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, timedelta
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -27,11 +27,23 @@ from api.v1 import parameters
 from api.v1.base import Body, Listing, PageField, Resource, Shape, find, page_address
 from api.v1.fields import Text, Whole
 from core.numbers import plain
-from jobs import attempts, lifecycle, upkeep
+from jobs import attempts, lifecycle, upkeep, waits
 from jobs.definition import MAX_REASON, MAX_TIMEOUT
 from jobs.matching import Cause
-from jobs.models import Attempt, Job, JobQuerySet, TestCase, Visibility
+from jobs.models import (
+    LONGEST_QUESTION,
+    Attempt,
+    Job,
+    JobQuerySet,
+    Progress,
+    Step,
+    TestCase,
+    Visibility,
+    Wait,
+)
+from jobs.outline import StepState
 from jobs.states import Health, Outcome, State
+from jobs.steps import culprit
 from jobs.tallies import Tally
 from jobs.waiting import Prospect
 
@@ -75,6 +87,22 @@ class DeferBody(Body):
         if ("seconds" in attrs) == ("until" in attrs):
             raise serializers.ValidationError({"seconds": ["expected either seconds or until"]})
         return attrs
+
+
+class AnswerBody(Body):
+    answer = serializers.ChoiceField([Wait.Answer.DONE.value, Wait.Answer.FAILED.value])
+    comment = Text(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=LONGEST_QUESTION,
+        help_text="printed by the test",
+    )
+    wait = Text(
+        required=False,
+        default="",
+        help_text="`key` of the question; without it, the one that has waited longest",
+    )
 
 
 class OutcomeField(serializers.ChoiceField):
@@ -203,6 +231,70 @@ class QueueSerializer(Shape):
     )
 
 
+class StepSerializer(serializers.ModelSerializer[Step]):
+    state = serializers.ChoiceField([state.value for state in StepState], read_only=True)
+    start_time = TimeField(source="began")
+    end_time = TimeField(source="ended", allow_null=True)
+    duration = serializers.SerializerMethodField(help_text="seconds; of one that runs, until now")
+    start_line = serializers.IntegerField(source="record", read_only=True)
+    end_line = serializers.IntegerField(
+        source="last_record",
+        read_only=True,
+        allow_null=True,
+        help_text="null if the log does not tell of its end",
+    )
+    offset = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text="bytes: `start` of log-tail shows the log from there on"
+    )
+
+    class Meta:
+        model = Step
+        fields = [
+            "id",
+            "index",
+            "level",
+            "name",
+            "parent",
+            "trial",
+            "state",
+            "start_time",
+            "end_time",
+            "duration",
+            "start_line",
+            "end_line",
+            "offset",
+            "end_offset",
+        ]
+        read_only_fields = ["index", "level", "name", "parent", "trial", "end_offset"]
+        extra_kwargs: ClassVar = {"parent": {"help_text": "`index` of the step that it is a part of"}}
+
+    def get_duration(self, step: Step) -> float:
+        return round(step.duration.total_seconds(), 3)
+
+
+class ProgressSerializer(serializers.ModelSerializer[Progress]):
+    percent = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text="0 to 100; null if its test does not say"
+    )
+
+    class Meta:
+        model = Progress
+        fields = ["percent", "text", "level", "name"]
+        read_only_fields = ["text", "level", "name"]
+
+
+class WaitSerializer(serializers.ModelSerializer[Wait]):
+    since = TimeField()
+    until = TimeField(allow_null=True, help_text="then the test goes on by itself")
+    answer = serializers.ChoiceField(Wait.Answer.choices, read_only=True, allow_blank=True)
+    answered = TimeField(allow_null=True)
+
+    class Meta:
+        model = Wait
+        fields = ["id", "key", "text", "since", "until", "answer", "answered", "answered_by", "comment"]
+        read_only_fields = ["key", "text", "answered_by", "comment"]
+
+
 class OneJobSerializer(JobSerializer):
     results = serializers.SerializerMethodField(
         help_text="of the latest attempt's tests; what the dispatcher tells of its own actions, suite lava, is left out"
@@ -210,8 +302,21 @@ class OneJobSerializer(JobSerializer):
 
     queue = serializers.SerializerMethodField(help_text="null unless it waits for a device")
 
+    culprit = serializers.SerializerMethodField(
+        help_text="the step of the latest attempt in which it went wrong: that failed, or that could not finish; "
+        "null if there is none, if it was canceled, and while it is not finished"
+    )
+
+    progress = serializers.SerializerMethodField(
+        help_text="how far the latest attempt is, or was: what its test said, and the step that began last; "
+        "null if nothing is known"
+    )
+    waits = serializers.SerializerMethodField(
+        help_text="what its test asks of a person now, the oldest first"
+    )
+
     class Meta(JobSerializer.Meta):
-        fields = [*JobSerializer.Meta.fields, "queue", "results"]
+        fields = [*JobSerializer.Meta.fields, "queue", "results", "culprit", "progress", "waits"]
 
     def to_representation(self, job: Job) -> dict[str, Any]:
         self._prospect = Prospect.of(job) if job.state == State.SUBMITTED else None
@@ -235,6 +340,22 @@ class OneJobSerializer(JobSerializer):
     @extend_schema_field(CountsSerializer)
     def get_results(self, job: Job) -> dict[str, int]:
         return {**dict.fromkeys(TestCase.Result.values, 0), **Tally.of(job, job.attempt).of_tests}
+
+    @extend_schema_field(StepSerializer(allow_null=True))
+    def get_culprit(self, job: Job) -> dict[str, Any] | None:
+        steps = Step.objects.filter(attempt__job=job, attempt__number=job.attempt)
+        guilty = culprit(job, job.attempt, list(steps))
+        return None if guilty is None else dict(StepSerializer(guilty).data)
+
+    @extend_schema_field(ProgressSerializer(allow_null=True))
+    def get_progress(self, job: Job) -> dict[str, Any] | None:
+        found = Progress.objects.filter(attempt__job=job, attempt__number=job.attempt).first()
+        return None if found is None else dict(ProgressSerializer(found).data)
+
+    @extend_schema_field(WaitSerializer(many=True))
+    def get_waits(self, job: Job) -> list[dict[str, Any]]:
+        questions = Wait.objects.open().filter(attempt__job=job, attempt__number=job.attempt)
+        return [dict(row) for row in WaitSerializer(questions, many=True).data]
 
 
 class FaultSerializer(Shape):
@@ -426,7 +547,20 @@ class Definition(JobResource):
         return HttpResponse(self.find(job).definition, content_type="application/yaml; charset=utf-8")
 
 
-class Results(Listing):
+class OfAttempt(Resource):
+    """What belongs to one attempt of a job."""
+
+    def attempt(self) -> dict[str, Any]:
+        """By which its rows are found."""
+        jobs = Job.objects.visible_to(self.request.user)
+        job = find(jobs, "job", **column_of(self.kwargs["job"]))
+        number = self.query.get("attempt", job.attempt)
+        if not job.shows_attempt(number, self.request.user):
+            raise NotFound(f"Job {job.pk} has had no attempt {number}, or it is hidden from you.")
+        return {"attempt__job": job, "attempt__number": number}
+
+
+class Results(OfAttempt, Listing):
     """List the results of a job.
 
     In the order of the log; of the latest attempt, unless `attempt` names another.
@@ -441,12 +575,57 @@ class Results(Listing):
     }
 
     def get_queryset(self) -> QuerySet[TestCase]:
-        jobs = Job.objects.visible_to(self.request.user)
-        job = find(jobs, "job", **column_of(self.kwargs["job"]))
-        number = self.query.get("attempt", job.attempt)
-        if not job.shows_attempt(number, self.request.user):
-            raise NotFound(f"Job {job.pk} has had no attempt {number}, or it is hidden from you.")
-        return TestCase.objects.filter(attempt__job=job, attempt__number=number).select_related("suite")
+        return TestCase.objects.filter(**self.attempt()).select_related("suite")
+
+
+class Steps(OfAttempt, Listing):
+    """List the steps of a job.
+
+    What its log tells of the dispatcher's actions and of the test definitions within them, in the order in which they
+    began; of the latest attempt, unless `attempt` names another. Of one attempt, at most 2,000 are kept.
+    """
+
+    serializer_class = StepSerializer
+    parameters = {
+        "state": parameters.choice("The state", StepState, "state"),
+        "attempt": parameters.number("The number of the attempt."),
+        **parameters.PAGES_BY_ID,
+    }
+
+    def get_queryset(self) -> QuerySet[Step]:
+        return Step.objects.filter(**self.attempt())
+
+
+class Waits(OfAttempt, Listing):
+    """List what a job has asked of people.
+
+    And what they answered. `answer` is empty while it waits; `timeout` if nobody answered in time, `ended` if the attempt
+    ended first. Of the latest attempt, unless `attempt` names another.
+    """
+
+    serializer_class = WaitSerializer
+    parameters = {"attempt": parameters.number("The number of the attempt."), **parameters.PAGES_BY_ID}
+
+    def get_queryset(self) -> QuerySet[Wait]:
+        return Wait.objects.filter(**self.attempt())
+
+
+class Answer(JobResource):
+    permission_classes = [IsAuthenticated]
+    scopes = {"POST": Scope.SUBMIT}
+
+    @extend_schema(request=AnswerBody, responses=OneJobSerializer)
+    def post(self, request: Request, job: JobKey) -> Response:
+        """Answer a test that waits for a person.
+
+        It goes on at once. For the job's submitter, and for who looks after its device.
+        """
+        given = self.body(AnswerBody)
+        found = self.find(job)
+        waits.answer(
+            found, self.user, Wait.Answer(given["answer"]), comment=given["comment"], key=given["wait"]
+        )
+        return self.answer(self.find(found.pk))
 
 
 class Attempts(Listing):

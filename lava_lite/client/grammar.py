@@ -182,6 +182,18 @@ COMMANDS = (
         examples=("lava-lite job results 12 --result fail",),
     ),
     Command(
+        words="job steps",
+        help="list the steps of a job, as its log tells of them",
+        act=jobs.steps,
+        arguments=(
+            JOB,
+            arg("--state", metavar="STATE", help="running, pass, fail, canceled or unfinished"),
+            ATTEMPT,
+            LIMIT,
+        ),
+        examples=("lava-lite job steps 12 --state fail",),
+    ),
+    Command(
         words="job definition",
         help="print a job's definition",
         act=jobs.definition,
@@ -194,6 +206,18 @@ COMMANDS = (
         act=jobs.wait,
         arguments=(JOBS, TIMEOUT),
         examples=("lava-lite job wait 12 13 --timeout 600",),
+    ),
+    Command(
+        words="job answer",
+        help="tell a job that waits for a person that it may go on",
+        act=jobs.answer,
+        arguments=(
+            JOB,
+            arg("--failed", action="store_true", help="what it asked for could not be done"),
+            arg("--comment", metavar="TEXT", help="printed by the test"),
+        ),
+        more="The question that has waited longest is answered; job show prints what is asked.",
+        examples=("lava-lite job answer 12", 'lava-lite job answer 12 --failed --comment "no such button"'),
     ),
     Command(
         words="job cancel",

@@ -38,6 +38,8 @@ TONES: dict[str, Tone] = {
     "Retired": "still",
     "skip": "still",
     "unknown": "warn",
+    "running": "busy",
+    "unfinished": "warn",
 }
 
 

@@ -74,6 +74,7 @@ PAGES = {
     "job/<int:pk>/cancel": Row(of="job", post=who_changes_it, by="session"),
     "job/<int:pk>/defer": Row(of="job", post=who_changes_it, by="session"),
     "job/<int:pk>/hurry": Row(of="job", post=who_changes_it, by="session"),
+    "job/<int:pk>/answer": Row(of="job", post=who_sees_it_and_logged_in, by="session"),
     "job/<int:pk>/resubmit": Row(of="job", post=who_sees_it_and_logged_in, by="session"),
     "job/<int:pk>/pin": Row(of="job", post=who_changes_it, by="session"),
     "job/<int:pk>/unpin": Row(of="job", post=who_changes_it, by="session"),
@@ -189,6 +190,9 @@ REST_V1 = {
     "api/v1/jobs/<job:job>": Row(of="job", get=who_sees_it),
     "api/v1/jobs/<job:job>/definition": Row(of="job", get=who_sees_it),
     "api/v1/jobs/<job:job>/results": Row(of="job", get=who_sees_it),
+    "api/v1/jobs/<job:job>/steps": Row(of="job", get=who_sees_it),
+    "api/v1/jobs/<job:job>/waits": Row(of="job", get=who_sees_it),
+    "api/v1/jobs/<job:job>/answer": Row(of="job", post=who_changes_it, send={"answer": "done"}),
     "api/v1/jobs/<job:job>/cancel": Row(of="job", post=who_changes_it),
     "api/v1/jobs/<job:job>/pin": Row(of="job", post=who_changes_it),
     "api/v1/jobs/<job:job>/unpin": Row(of="job", post=who_changes_it),
@@ -228,6 +232,7 @@ OTHERS = {
         of="job", get=nobody, post=nobody, refusals=WORKER_REFUSALS
     ),
     "scheduler/internal/v1/jobs/<str:job_id>/logs": Row(of="job", post=nobody, refusals=WORKER_REFUSALS),
+    "scheduler/internal/v1/jobs/<str:job_id>/answers": Row(of="job", get=nobody, refusals=WORKER_REFUSALS),
 }
 
 TABLE = PAGES | REST_V02 | REST_V1 | OTHERS
@@ -268,4 +273,4 @@ XMLRPC = {
 SOCKETS = {"/ws/": nobody}
 STREAMS: dict[str, Who] = {}
 
-EVENT_SUBJECTS = {"job": who_sees_it, "device": who_sees_it, "worker": anybody}
+EVENT_SUBJECTS = {"job": who_sees_it, "step": who_sees_it, "device": who_sees_it, "worker": anybody}

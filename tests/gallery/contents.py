@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import count, cycle
+from itertools import chain, count, cycle
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -176,6 +176,7 @@ class _Lab:
             "queued": self._waits("camera pipeline", "alice", "imx8mp-evk", minutes(48), tags=["camera"]),
             "passed": self._finished(PASSED),
             "running": self._runs("stress the eMMC", "alice", "bbb-01", minutes(34), hours=2),
+            "asking": self._asks("hot-plug the camera", "alice", "imx8mp-01", minutes(9)),
         }
         self._waits("PCIe link training", "bob", "rockpro64", minutes(21))
         places["failed"] = self._finished(FAILED)
@@ -271,6 +272,15 @@ class _Lab:
         self._write(job, [*_boot(device), *_tests()[:4]])
         return job.pk
 
+    def _asks(self, name: str, by: str, device: str, ago: timedelta) -> int:
+        """A person is to do something."""
+        from tests import build
+
+        job = self._started(name, by, device, ago, timeouts={"job": {"hours": 1}})
+        self._write(job, _boot(device))
+        build.question(job, "Plug%20the%20camera%20into%20the%20left%20socket", seconds=1800)
+        return job.pk
+
     def _waits(self, name: str, by: str, device_type: str, ago: timedelta, **more: Any) -> int:
         return self._submitted(name, by, device_type, ago, **more).pk
 
@@ -332,7 +342,7 @@ class _Lab:
         job.attempts.update(started=job.start_time, ended=ended)
 
     def _write(self, job: Job, lines: Sequence[Line]) -> None:
-        from jobs import logs, results
+        from jobs import logs, results, steps
         from jobs.logs import Record
 
         began = (job.start_time or job.submit_time).astimezone(UTC).replace(tzinfo=None)
@@ -340,7 +350,8 @@ class _Lab:
             Record(time=began + timedelta(milliseconds=170 * number), level=level, message=message)
             for number, (level, message) in enumerate(_with_places(lines))
         ]
-        logs.append(job.log_directory(), 0, records)
+        appended = logs.append(job.log_directory(), 0, records)
+        steps.collect(job.attempts.get(), appended)
         found = [results.Found(index=number, record=record) for number, record in enumerate(records)]
         results.collect(job.attempts.get(), found)
 
@@ -394,17 +405,46 @@ def _everyday() -> Iterator[Told]:
 
 
 def _log(told: Told) -> list[Line]:
-    end: list[Line] = [("error", told.error[1]), ("info", "power off")] if told.error else []
-    return [*_boot(told.device), *_tests(told.failing), *end]
+    failed = [("exception", told.error[1])] if told.error else []
+    ends = [_ends("3.1", "lava-test-shell", told.error), _ends("3", "lava-test-retry", told.error)]
+    last: list[Line] = [_begins("4", "finalize"), ("info", "power off"), *_ends("4", "finalize")]
+    return [*_boot(told.device), *_tests(told.failing), *failed, *chain(*ends), *last]
+
+
+def _begins(level: str, name: str) -> Line:
+    return "info", f"start: {level} {name} (timeout 00:04:00) [common]"
+
+
+def _ends(level: str, name: str, error: tuple[str, str] | None = None) -> list[Line]:
+    end: list[Line] = [("info", f"end: {level} {name} (duration 00:00:01) [common]")]
+    if error:
+        fault = {"definition": "lava", "case": name, "level": level, "result": "fail"}
+        end.append(("results", {**fault, "extra": {"fail": error[1]}}))
+    return end
 
 
 def _boot(device: str) -> list[Line]:
     times = count(1)
     return [
+        _begins("1", "tftp-deploy"),
+        _begins("1.1", "download-retry"),
+        _begins("1.1.1", "http-download"),
+        ("info", "downloading Image.gz"),
+        *_ends("1.1.1", "http-download"),
+        *_ends("1.1", "download-retry"),
+        *_ends("1", "tftp-deploy"),
+        _begins("2", "boot-retry"),
+        _begins("2.1", "reset-device"),
         ("info", f"lava-dispatcher, {device}: power on"),
         ("debug", "pdu-reboot -> exit code 0"),
+        *_ends("2.1", "reset-device"),
+        _begins("2.2", "auto-login-action"),
         *(("target", f"[{next(times) * 0.137:12.6f}] {words}") for words in KERNEL),
         ("target", f"{device} login: root"),
+        *_ends("2.2", "auto-login-action"),
+        *_ends("2", "boot-retry"),
+        _begins("3", "lava-test-retry"),
+        _begins("3.1", "lava-test-shell"),
     ]
 
 
@@ -412,12 +452,14 @@ def _tests(failing: Sequence[str] = ()) -> list[Line]:
     lines: list[Line] = []
     for suite, cases in SUITES.items():
         lines.append(("target", f"<LAVA_SIGNAL_STARTRUN {suite}>"))
+        lines.append(("info", f"Starting test lava.{suite} (7_1.1.3.1)"))
         for case, said in cases.items():
             lines.append(("target", f"+ ./{case}.sh"))
             lines += [("target", words) for words in said]
             if case in failing:
                 lines.append(("error", f"{case}: {FAULTS[case]}"))
             lines.append(("results", _result(suite, case, failed=case in failing)))
+        lines.append(("info", f"Ending test lava.{suite} (7_1.1.3.1), duration 2.31"))
     return lines
 
 

@@ -50,6 +50,7 @@ PRODUCT = (
     Page(name="job-canceled", address="/job/{canceled}/", visitor="alice"),
     Page(name="job-tried-again", address="/job/{retried}/", visitor="alice"),
     Page(name="job-running", address="/job/{running}/", visitor="alice"),
+    Page(name="job-asking", address="/job/{asking}/", visitor="alice"),
     Page(name="job-queued", address="/job/{queued}/", visitor="alice"),
     Page(name="job-queued-results", address="/job/{queued}/?tab=results", visitor="alice"),
     Page(name="job-private", address="/job/{private}/", visitor="alice"),

@@ -28,7 +28,7 @@ from devices import lifecycle as devices  # noqa: E402
 from devices.models import Device, Worker  # noqa: E402
 from devices.states import DeviceState, WorkerState  # noqa: E402
 from events.models import Event  # noqa: E402
-from jobs import attempts, lifecycle  # noqa: E402
+from jobs import attempts, lifecycle, waits  # noqa: E402
 from jobs.models import Attempt, Job  # noqa: E402
 from jobs.states import Health, State  # noqa: E402
 from tests import build  # noqa: E402
@@ -79,6 +79,18 @@ def _make_overdue_to_be_tried_again(job_id: int) -> None:
 
 def _defer(job_id: int) -> None:
     attempts.defer(job_id, timezone.now() + timedelta(hours=1), by="alice", reason="the lab is full")
+
+
+def _tell_of_a_step(job_id: int) -> None:
+    build.log(Job.objects.get(pk=job_id), "start: 1 deploy", "end: 1 deploy")
+
+
+def _ask(job_id: int) -> None:
+    build.question(Job.objects.get(pk=job_id))
+
+
+def _answer(job_id: int) -> None:
+    waits.answer(Job.objects.get(pk=job_id), build.user("alice"), waits.Answer.DONE)
 
 
 DEEDS = [
@@ -145,6 +157,9 @@ DEEDS = [
         state=State.FINISHED,
         do=lambda job: lifecycle.resubmit(Job.objects.get(pk=job), by=build.user("alice")),
     ),
+    Deed(name="tell of a step", state=State.RUNNING, do=_tell_of_a_step),
+    Deed(name="ask a person", state=State.RUNNING, do=_ask),
+    Deed(name="answer", state=State.RUNNING, before=_ask, do=_answer),
     Deed(name="bare save", state=State.RUNNING, do=_bare_save),
     Deed(
         name="update",

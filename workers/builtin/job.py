@@ -22,6 +22,7 @@ from workers.builtin.reading import InvalidPlan
 from workers.builtin.signals import Signal
 from workers.builtin.test_definitions import TestDefinition
 from workers.builtin.test_run import NAMESPACE, TestDeferred, TestRaised, TestRun
+from workers.builtin.waits import LOOK, Waits
 from workers.messages import ErrorType
 
 TERM_GRACE: Final = 2.0  # seconds between the polite and the other way to end a process
@@ -101,7 +102,11 @@ class Job:
         executor = EXECUTORS[plan.executor](task)
         self._write_scripts(plan, executor.root)
         with executor:
-            _PlanRun(plan, executor, self._journal, limits=limits, blocks=blocks, wake=self._wake).run()
+            waits = Waits(self._directory, executor)
+            run = _PlanRun(
+                plan, executor, self._journal, limits=limits, blocks=blocks, waits=waits, wake=self._wake
+            )
+            run.run()
 
     def _fetched(self, plan: Plan, limits: Limits, blocks: Blocks) -> Plan:
         """With the test definitions that are in repositories: what is wrong with one is told before any is run."""
@@ -214,7 +219,7 @@ class Blocks:
             level=level,
             namespace=NAMESPACE,
             duration=f"{duration:.2f}",
-            extra={"fail": str(end)},
+            extra={"fail": str(end), "error_type": end.error_type},
             result="fail",
         )
 
@@ -230,9 +235,11 @@ class _PlanRun:
         *,
         limits: Limits,
         blocks: Blocks,
+        waits: Waits,
         wake: int,
     ) -> None:
         self._plan = plan
+        self._waits = waits
         self._journal = journal
         self._blocks = blocks
         self._limits = limits
@@ -277,7 +284,8 @@ class _PlanRun:
             self._console.start(definition.suite)
             while self._console.is_busy:
                 self._check(action, action_end)
-                self._console.attend(min(self._limits.job_end, action_end) - time.monotonic())
+                self._waits.deliver()
+                self._console.attend(self._longest_pause(action_end))
             exit_code = self._console.exit_code
         finally:
             self._console.end_line()
@@ -285,6 +293,10 @@ class _PlanRun:
             run.finish(exit_code, is_put_off=isinstance(self._asked_end, PutOff))
             self._journal.flush()
         self._check_asked_end()
+
+    def _longest_pause(self, action_end: float) -> float:
+        left = min(self._limits.job_end, action_end) - time.monotonic()
+        return min(left, LOOK) if self._waits.is_open else left
 
     def _check(self, action: TestAction, action_end: float) -> None:
         """Raises JobEnd if there is a reason not to go on."""
@@ -300,6 +312,7 @@ class _PlanRun:
             raise self._asked_end
 
     def _on_signal(self, found: Signal, number: int) -> None:
+        self._waits.hear(found)
         if self._definition is None:  # something that was left running speaks
             return
         try:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
+from workers.builtin import waits
 from workers.builtin.journal import Journal
 from workers.builtin.signals import RESULTS, Deferral, Signal, measurement
 from workers.builtin.test_definitions import TestDefinition
 
 NAMESPACE: Final = "common"
+FOR_THE_LAB: Final = frozenset({"PROGRESS", waits.ASKED, waits.OVER})  # the server finds them in the log
 
 
 class TestRaised(Exception):
@@ -58,6 +60,8 @@ class TestRun:
             case "TESTSET", ("START", name, *_):
                 self._set = name
                 self._journal.say("info", f"Starting test_set {name}")
+            case "TESTSET", ("STOP", *_) if not self._set:
+                self._journal.say("warning", "No test_set to close")
             case "TESTSET", ("STOP", *_):
                 self._journal.say("info", f"Closing test_set {self._set}")
                 self._set = ""
@@ -65,6 +69,8 @@ class TestRun:
                 self._add(name, result, {"reference": reference})
             case "TESTRAISE", words:
                 raise TestRaised(" ".join(words))
+            case name, _ if name in FOR_THE_LAB:
+                pass
             case _:
                 self._journal.say("warning", f"Unknown signal: <{signal.name}> {signal.text}")
 

@@ -56,6 +56,15 @@ ATTEMPTS = (
     column("WHY", lambda attempt: clean(attempt.get("reason") or attempt.get("error_type") or "")),
 )
 
+STEPS = (
+    column("STATE", "state", toned=True),
+    column("LEVEL", "level"),
+    column("NAME", "name"),
+    column("TRY", "trial"),
+    column("TOOK", "duration", duration),
+    column("LINE", "start_line"),
+)
+
 FILTERS = ("state", "health", "outcome", "submitter", "device", "device_type", "tag", "q")
 
 
@@ -139,6 +148,9 @@ def show(context: Context) -> Exit:
             ("description", job["description"]),
             ("status", status(job)),
             ("reason", job["reason"]),
+            ("went wrong in", _step(job.get("culprit"))),
+            ("waits for a person", "; ".join(wait["text"] for wait in job.get("waits") or [])),
+            ("progress", _progress(job.get("progress"))),
             ("submitter", job["submitter"]),
             ("device", job["device"] or f"any {job['device_type']}"),
             ("tags", ", ".join(job.get("tags") or [])),
@@ -189,6 +201,17 @@ def cancel(context: Context) -> Exit:
         return job, Exit.OK
 
     return context.each(context.words.jobs, cancel_one)
+
+
+def answer(context: Context) -> Exit:
+    words = context.words
+    body = {"answer": "failed" if words.failed else "done", "comment": words.comment or ""}
+    job = context.api.post(f"jobs/{segment(words.job)}/answer/", body)
+    if context.console.as_json:
+        context.console.json(job)
+    else:
+        context.console.say(f"{job['id']}\t{job['state']}")
+    return Exit.OK
 
 
 def pin(context: Context) -> Exit:
@@ -280,6 +303,30 @@ def results(context: Context) -> Exit:
     else:
         context.console.table(RESULTS, rows)
     return Exit.OK
+
+
+def steps(context: Context) -> Exit:
+    words = context.words
+    rows = context.api.items(
+        f"jobs/{segment(words.job)}/steps/", limit=words.limit, state=words.state, attempt=words.attempt
+    )
+    if context.console.as_json:
+        context.console.json_list(rows)
+    else:
+        context.console.table(STEPS, rows)
+    return Exit.OK
+
+
+def _progress(progress: Row | None) -> str:
+    if progress is None or progress["percent"] is None:
+        return ""
+    return f"{progress['percent']} % {progress['text']}".rstrip()
+
+
+def _step(step: Row | None) -> str:
+    if step is None:
+        return ""
+    return f"{step['level']} {step['name']} ({step['state']} after {duration(step['duration'])})"
 
 
 def _definition(context: Context, name: str) -> bytes:

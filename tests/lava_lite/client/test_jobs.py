@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -136,6 +137,17 @@ def test_all_about_a_job_is_shown(lava_lite: LavaLite, fake: FakeServer) -> None
     lines = lava_lite("job", "show", "12").out.splitlines()
 
     assert {"status\tfail", "reason\tlogin failed", "results\t2 pass, 1 fail", "took\t1 min"} <= set(lines)
+
+
+def test_a_failed_job_is_shown_with_the_step_in_which_it_went_wrong(
+    lava_lite: LavaLite, fake: FakeServer
+) -> None:
+    step = {"level": "2.1", "name": "login-action", "state": "fail", "duration": 62.0}
+    fake.on("GET", f"{JOBS}12/", job(12, outcome="fail", culprit=step))
+
+    lines = lava_lite("job", "show", "12").out.splitlines()
+
+    assert "went wrong in\t2.1 login-action (fail after 1 min 2 s)" in lines
 
 
 def test_a_hidden_job_is_told_in_one_line(lava_lite: LavaLite, fake: FakeServer) -> None:
@@ -341,6 +353,20 @@ def test_results_are_listed(lava_lite: LavaLite, fake: FakeServer) -> None:
         lava_lite("job", "results", "12", "--result", "fail").out
         == "3\tfail\t0_boot\t\tlogin\t4.50\tseconds\n"
     )
+
+
+def test_a_job_that_waits_for_a_person_is_answered(lava_lite: LavaLite, fake: FakeServer) -> None:
+    fake.on("POST", f"{JOBS}12/answer/", job(12, state="Running"))
+
+    assert lava_lite("job", "answer", "12", "--failed", "--comment", "no button").out == "12\tRunning\n"
+    assert json.loads(fake.asked[-1].body) == {"answer": "failed", "comment": "no button"}
+
+
+def test_steps_are_listed(lava_lite: LavaLite, fake: FakeServer) -> None:
+    row = {"state": "fail", "level": "2.1", "name": "login", "trial": 2, "duration": 62.0, "start_line": 40}
+    fake.on("GET", f"{JOBS}12/steps/?state=fail&limit=50", {"items": [row], "next": None})
+
+    assert lava_lite("job", "steps", "12", "--state", "fail").out == "fail\t2.1\tlogin\t2\t62.0\t40\n"
 
 
 @pytest.mark.parametrize(("option", "shows"), [("--json", "\\u65e5"), ("--limit=50", "?")])
