@@ -56,7 +56,7 @@ def log_tail(request: HttpRequest, pk: int) -> HttpResponse:
         return JsonResponse({"error": str(wrong)}, status=400)
     job = _find(request, pk)
     attempt = wanted.attempt or (job.attempt if job else 0)
-    if job is None or not _shows(request, job, attempt):
+    if job is None or not (_shows(request, job, attempt) or _was_to_come(job, attempt)):
         return JsonResponse({"error": _missing(pk, job)}, status=404)
     # The state was read before the log is, so what is called finished has no more to come.
     is_finished = job.is_finished or attempt < job.attempt
@@ -109,6 +109,11 @@ def attempt_in(request: HttpRequest, job: Job) -> int:
 
 def _shows(request: HttpRequest, job: Job, attempt: int) -> bool:
     return attempt == job.attempt or job.shows_attempt(attempt, request.user)
+
+
+def _was_to_come(job: Job, attempt: int) -> bool:
+    """Of a job that ended while it waited for its next attempt: who follows that one is told that nothing comes."""
+    return job.is_finished and attempt == job.attempt + 1
 
 
 def _number(request: HttpRequest, name: str) -> int:
