@@ -84,6 +84,7 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
         "submitter",
         "device_type",
         "device",
+        "wanted_device",
         "tags",
         "priority",
         "visibility",

@@ -34,6 +34,7 @@ TESTS = ("definitions", "interactive", "monitors")
 INSTALL_PARTS = ("keys", "sources", "deps", "steps", "all", "git-repos")  # that `skip_install` may name
 MULTINODE = "lava-multinode"
 WALL_TIME = "wall_time"
+DEVICE = "device"
 SHELL = "shell"
 REPOSITORIES = ("https", "http", "ssh", "git")  # protocols by which test definitions are fetched
 FILES = "file"  # and the one that a worker has to allow
@@ -90,6 +91,7 @@ class Definition:
     job_timeout: timedelta
     queue_timeout: timedelta | None
     wall_time: timedelta | None
+    device: str | None  # the only one that will do
     metadata: Mapping[str | int, Any]
     lava_lite: Mapping[str, Any]
     is_multinode: bool
@@ -290,6 +292,8 @@ def _check_ours(faults: _Faults, at: Path, value: Any) -> None:
     ours = _entries(faults, at, value)
     if WALL_TIME in ours:
         _check_timeout(faults, (*at, WALL_TIME), ours[WALL_TIME])
+    if DEVICE in ours:
+        _check_name(faults, (*at, DEVICE), ours[DEVICE])
 
 
 def _check_boolean(faults: _Faults, at: Path, value: Any) -> None:
@@ -586,6 +590,7 @@ def _definition(text: str, data: dict[str, Any]) -> Definition:
         job_timeout=_timedelta(timeouts["job"]),
         queue_timeout=_timedelta(timeouts["queue"]) if "queue" in timeouts else None,
         wall_time=_timedelta(ours[WALL_TIME]) if WALL_TIME in ours else None,
+        device=ours.get(DEVICE),
         metadata=data.get("metadata", {}),
         lava_lite=ours,
         is_multinode=_is_multinode(data),

@@ -33,6 +33,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+NAMED_DEVICE = f"lava_lite.{definitions.DEVICE}"
 NOT_CONFIRMED = "closed: the lab ended the job, and its worker has not confirmed that it stopped"
 CONFIRMED = "its worker confirmed that the job has stopped"
 
@@ -104,6 +105,8 @@ def schedule(job_id: int, device_name: str) -> Job:
     move = find_move(State(job.state), State.SCHEDULED, Health.UNKNOWN)
     if not device.is_usable:
         raise devices.DeviceBusy(f"{device.name} was taken out of service")
+    if job.wanted_device not in ("", device.name):
+        raise InvalidMove(f"job {job.pk} is for {job.wanted_device} alone, and cannot run on {device.name}")
     cause = Cause(kind="policy", reason="")
     job.device = device
     devices.reserve(device, job=job.pk, cause=cause)
@@ -414,6 +417,7 @@ def _accept(definition: Definition, *, by: User, resubmitted_from: Job | None) -
         queue_timeout=definition.queue_timeout,
         job_timeout=definition.job_timeout,
         wall_time=definition.wall_time,
+        wanted_device=definition.device or "",
         resubmitted_from=resubmitted_from,
     )
     job.tell("job.submitted", cause=Cause(kind="user", actor=by.username))
@@ -457,6 +461,8 @@ def _faults_of_devices(definition: Definition, device_type: DeviceType, by: Anyo
     known = set(Tag.objects.filter(name__in=definition.tags).values_list("name", flat=True))
     if unknown := sorted(set(definition.tags) - known):
         return [_fault(definition, "tags", f"there is no tag {', '.join(unknown)} here")]
+    if definition.device is not None:
+        return _faults_of_named_device(definition, device_type, by)
     fitting = Device.objects.in_service().filter(device_type=device_type)
     for tag in definition.tags:
         fitting = fitting.filter(tags__name=tag)
@@ -466,6 +472,19 @@ def _faults_of_devices(definition: Definition, device_type: DeviceType, by: Anyo
     if by.is_authenticated and not fitting.open_to(by).exists():
         closed = f"you may not submit jobs to the devices of type {device_type.name} that fit"
         return [_fault(definition, "device_type", closed)]
+    return []
+
+
+def _faults_of_named_device(definition: Definition, device_type: DeviceType, by: Anyone) -> list[Fault]:
+    named = Device.objects.visible_to(by).in_service().filter(pk=definition.device, device_type=device_type)
+    device = named.prefetch_related("tags").first()
+    if device is None:
+        missing = f"no device of type {device_type.name} in service has the name {definition.device!r}"
+        return [_fault(definition, NAMED_DEVICE, missing)]
+    if lacking := sorted(set(definition.tags) - {tag.name for tag in device.tags.all()}):
+        return [_fault(definition, NAMED_DEVICE, f"{device.name} lacks the tag {', '.join(lacking)}")]
+    if by.is_authenticated and not named.open_to(by).exists():
+        return [_fault(definition, NAMED_DEVICE, f"you may not submit jobs to {device.name}")]
     return []
 
 

@@ -109,7 +109,9 @@ def _idle_devices() -> list[Idle]:
 def _waiting_jobs(idle: list[Idle]) -> list[Waiting]:
     types = {device.device_type for device in idle}
     fitting = Job.objects.queued().filter(device_type__in=types).prefetch_related("tags")
-    queued = list(fitting.only("pk", "device_type_id", "priority", "submit_time", "submitter_id"))
+    queued = list(
+        fitting.only("pk", "device_type_id", "priority", "submit_time", "submitter_id", "wanted_device")
+    )
     open_devices = OpenDevices({job.submitter_id for job in queued})
     return [
         Waiting(
@@ -118,6 +120,7 @@ def _waiting_jobs(idle: list[Idle]) -> list[Waiting]:
             tags=frozenset(tag.name for tag in job.tags.all()),
             priority=job.priority,
             submitted=job.submit_time,
+            device=job.wanted_device or None,
             allowed=open_devices.of(job.submitter_id),
         )
         for job in queued
