@@ -7,6 +7,7 @@ the caller's transaction. The others are whole: they lock, change, announce and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.rights import NotAllowed
+from devices import health as health_rules
 from devices.models import Device, Worker
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events.outbox import Cause
@@ -23,6 +25,10 @@ CHANGED = "device.changed"
 
 class DeviceBusy(Exception):
     """A device that is not idle cannot be given to a job."""
+
+
+class NoHealthCheck(Exception):
+    """A device whose type has no check, or that is gone for good, cannot be checked."""
 
 
 class StillInUse(Exception):
@@ -50,6 +56,7 @@ def reserve(device: Device, *, job: int, cause: Cause) -> None:
 
 def occupy(device: Device, *, job: int, cause: Cause) -> None:
     """The job runs on it."""
+    device.jobs_since_check += 1  # one that is a check begins the count anew when it ends
     _use(device, DeviceState.RUNNING, job, cause)
 
 
@@ -72,9 +79,41 @@ def close(device: Device, *, job: int, broken: bool, cause: Cause) -> None:
     _use(device, DeviceState(device.state), job, cause)
 
 
+def report_check(
+    device: Device, *, job: int, submitted: datetime, passed: bool, ending: str, cause: Cause
+) -> None:
+    """A health check is over; for `release` or `close`, which follows. `ending` is the word for it."""
+    device.last_check, device.last_check_time, device.jobs_since_check = job, submitted, 0
+    _set_verdict(device, f"health check {job} {ending}", cause, passed=passed)
+
+
+def give_up_check(device: Device, *, reason: str, cause: Cause) -> None:
+    """No check can be made for the device, whose row is locked: it is bad until somebody has mended that."""
+    _describe(device, DeviceHealth.BAD, reason, cause)
+    device.tell(CHANGED, cause=cause)
+    device.save()
+
+
 def good(name: str, *, by: str, reason: str = "") -> Device:
     """Somebody says that the device is in order again."""
     return set_health(name, DeviceHealth.GOOD, by=by, reason=reason)
+
+
+def unknown(name: str, *, by: str, reason: str = "") -> Device:
+    """Somebody doubts that the device is in order: it is checked next, if its type has a health check."""
+    return set_health(name, DeviceHealth.UNKNOWN, by=by, reason=reason)
+
+
+@transaction.atomic
+def loop(name: str, *, by: str, reason: str = "") -> Device:
+    """Run the health check again and again, and no other job. NoHealthCheck if there is nothing to run."""
+    _require_check(Device.objects.lock(name))
+    return set_health(name, DeviceHealth.LOOPING, by=by, reason=reason)
+
+
+def bad(name: str, *, by: str, reason: str = "") -> Device:
+    """Somebody found the device broken: no new job comes until somebody says otherwise."""
+    return set_health(name, DeviceHealth.BAD, by=by, reason=reason)
 
 
 def maintenance(name: str, *, by: str, reason: str = "") -> Device:
@@ -89,6 +128,30 @@ def retire(name: str, *, by: str, reason: str = "") -> Device:
     for rule in _before_retiring:
         rule(device, cause)
     return set_health(name, DeviceHealth.RETIRED, by=by, reason=reason)
+
+
+@transaction.atomic
+def check(name: str, *, by: str, reason: str = "") -> Device:
+    """Have the device checked before it gets any other job: from now on, its health is not known.
+
+    One that loops its check stays as it is. NoHealthCheck if there is nothing to run.
+    """
+    device: Device = Device.objects.lock(name)
+    if device.health == DeviceHealth.RETIRED:
+        raise NoHealthCheck(f"{name} is retired and cannot be checked; bring it back first")
+    _require_check(device)
+    if device.health == DeviceHealth.LOOPING:
+        return device
+    return unknown(name, by=by, reason=reason or "a health check was asked for")
+
+
+@transaction.atomic
+def check_for(name: str, *, user: User, reason: str = "") -> Device:
+    """`check` for somebody who looks after the device; noted in the audit trail. The errors are also those of `require_right`."""
+    require_right([name], user=user)
+    device = check(name, by=user.get_username(), reason=reason)
+    audit.note(user, device, f"Check: {reason or 'no reason given'}")
+    return device
 
 
 @transaction.atomic
@@ -121,6 +184,9 @@ def free_for(name: str, *, user: User, reason: str) -> Device:
 
 VERBS: dict[DeviceHealth, Callable[..., Device]] = {
     DeviceHealth.GOOD: good,
+    DeviceHealth.UNKNOWN: unknown,
+    DeviceHealth.LOOPING: loop,
+    DeviceHealth.BAD: bad,
     DeviceHealth.MAINTENANCE: maintenance,
     DeviceHealth.RETIRED: retire,
 }
@@ -229,6 +295,14 @@ def worker_silent(name: str) -> None:
     worker.save()
 
 
+def _require_check(device: Device) -> None:
+    if not device.device_type.is_checked:
+        kind = device.device_type_id
+        raise NoHealthCheck(
+            f"devices of type {kind} are not checked; give the type a health check, or enable it"
+        )
+
+
 def _use(device: Device, state: DeviceState, job: int, cause: Cause) -> None:
     device.state = state
     device.job_in_event = job
@@ -240,6 +314,12 @@ def _suspect(device: Device, job: int, cause: Cause) -> None:
     """A good device is no longer known to be good; what a person said of another one stays."""
     if device.health == DeviceHealth.GOOD:
         _describe(device, DeviceHealth.UNKNOWN, f"infrastructure error in job {job}", cause)
+
+
+def _set_verdict(device: Device, reason: str, cause: Cause, *, passed: bool) -> None:
+    now = health_rules.verdict(DeviceHealth(device.health), passed=passed)
+    if now != device.health:
+        _describe(device, now, reason, cause)
 
 
 def _describe(device: Device, health: DeviceHealth, reason: str, cause: Cause) -> None:

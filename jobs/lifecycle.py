@@ -103,7 +103,7 @@ def schedule(job_id: int, device_name: str) -> Job:
     device: Device = Device.objects.lock(device_name)
     job: Job = Job.objects.lock(job_id)
     move = find_move(State(job.state), State.SCHEDULED, Health.UNKNOWN)
-    if not device.is_usable:
+    if not device.takes(check=job.health_check):
         raise devices.DeviceBusy(f"{device.name} was taken out of service")
     if job.wanted_device not in ("", device.name):
         raise InvalidMove(f"job {job.pk} is for {job.wanted_device} alone, and cannot run on {device.name}")
@@ -296,6 +296,7 @@ def carry_over_to_device(job: Job, move: Move, cause: Cause) -> None:
     if move.device is None or job.device_id is None:
         return
     device: Device = Device.objects.lock(job.device_id)
+    _report_check(device, job, move, cause)
     _apply(device, move.device, job=job.pk, broken=False, cause=cause)
     if move.target == State.SCHEDULED:
         _begin_attempt(job, device)
@@ -304,6 +305,18 @@ def carry_over_to_device(job: Job, move: Move, cause: Cause) -> None:
         Attempt.objects.filter(job=job, number=job.attempt).update(
             ended=job.end_time, unconfirmed_since=job.end_time
         )
+
+
+def _report_check(device: Device, job: Job, move: Move, cause: Cause) -> None:
+    """What the end of a health check says of its device, whose lock is held and which is saved afterwards."""
+    if not job.health_check or move.target is not State.FINISHED:
+        return
+    failed = f"failed ({job.error_type})" if job.error_type else "failed"
+    endings = {Health.COMPLETE: "passed", Health.INCOMPLETE: failed, Health.CANCELED: "was canceled"}
+    passed, ending = move.health is Health.COMPLETE, endings[move.health]
+    devices.report_check(
+        device, job=job.pk, submitted=job.submit_time, passed=passed, ending=ending, cause=cause
+    )
 
 
 def _hold(job_id: int) -> _Held:
@@ -319,6 +332,7 @@ def _carry_over(held: _Held, move: Move, cause: Cause, *, broken: bool = False) 
     """Move the job and its device. The device first, as in LAVA's stream of events."""
     if held.device is not None:
         held.job.device = held.device  # the same instance, so that payloads need no query
+        _report_check(held.device, held.job, move, cause)
         if move.device is not None:
             _apply(held.device, move.device, job=held.job.pk, broken=broken, cause=cause)
         if move.closes:
@@ -406,6 +420,22 @@ def _accept(definition: Definition, *, by: User, resubmitted_from: Job | None) -
     device_type = _find_type(definition)
     if faults := _faults_in_this_lab(definition, device_type, by=by):
         raise InvalidDefinition(faults)
+    assert device_type is not None
+    cause = Cause(kind="user", actor=by.username)
+    return enqueue(definition, device_type, by=by, cause=cause, resubmitted_from=resubmitted_from)
+
+
+@transaction.atomic
+def enqueue(
+    definition: Definition,
+    device_type: DeviceType,
+    *,
+    by: User,
+    cause: Cause,
+    resubmitted_from: Job | None = None,
+    checks: Device | None = None,
+) -> Job:
+    """A job in the queue, of a definition in which nobody found a fault. `checks`: the device whose health check it is."""
     visibility = definition.visibility
     job = Job(
         submitter=by,
@@ -417,10 +447,11 @@ def _accept(definition: Definition, *, by: User, resubmitted_from: Job | None) -
         queue_timeout=definition.queue_timeout,
         job_timeout=definition.job_timeout,
         wall_time=definition.wall_time,
-        wanted_device=definition.device or "",
+        wanted_device=checks.name if checks else definition.device or "",
+        health_check=checks is not None,
         resubmitted_from=resubmitted_from,
     )
-    job.tell("job.submitted", cause=Cause(kind="user", actor=by.username))
+    job.tell("job.submitted", cause=cause)
     job.save()
     if definition.tags:
         job.tags.set(Tag.objects.filter(name__in=definition.tags))
@@ -442,7 +473,7 @@ def _faults_in_this_lab(definition: Definition, device_type: DeviceType | None, 
         return [_fault(definition, "device_type", _no_such_type(definition.device_type, by))]
     faults = definitions.faults_for_executor(definition, device_type.executor)
     faults += _faults_of_devices(definition, device_type, by)
-    faults += _faults_of_groups(definition)
+    faults += faults_of_groups(definition)
     return faults
 
 
@@ -488,7 +519,7 @@ def _faults_of_named_device(definition: Definition, device_type: DeviceType, by:
     return []
 
 
-def _faults_of_groups(definition: Definition) -> list[Fault]:
+def faults_of_groups(definition: Definition) -> list[Fault]:
     groups = set(definition.visibility.groups)
     known = set(Group.objects.filter(name__in=groups).values_list("name", flat=True))
     if unknown := sorted(groups - known):

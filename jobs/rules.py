@@ -5,18 +5,20 @@ from __future__ import annotations
 from copy import copy
 
 from accounts.rights import Anyone
+from devices import health
 from devices import lifecycle as devices
 from devices.models import Device
 from events import visibility
 from events.models import Event
 from events.outbox import Cause
-from jobs import lifecycle
+from jobs import health_checks, lifecycle
 from jobs.models import Job, Visibility
 
 
 def register() -> None:
     """Called once, when the application is ready."""
     devices.before_retiring(cancel_job_of)
+    health.find_faults_by(health_checks.faults)
     visibility.register("job", may_see)
     visibility.register_mask("device", hide_job)
 

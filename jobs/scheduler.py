@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Collection
 
 from django.conf import settings
 from django.db.models import Count, Q
@@ -15,14 +16,16 @@ from devices import lifecycle as devices
 from devices.lifecycle import DeviceBusy
 from devices.models import Device, Worker
 from devices.states import DeviceState
-from jobs import lifecycle
-from jobs.matching import Idle, Waiting, match
+from jobs import health_checks, lifecycle
+from jobs.matching import Idle, Room, Waiting, match
 from jobs.models import Job, expired
 from jobs.open_devices import OpenDevices
 from jobs.states import InvalidMove
 
 log = logging.getLogger(__name__)
 
+# What a verb says when somebody else was quicker.
+OVERTAKEN = (DeviceBusy, InvalidMove, Job.DoesNotExist, Device.DoesNotExist)
 POLL_SECONDS = 5.0  # how late a pass may be when every doorbell is broken
 
 
@@ -75,17 +78,42 @@ def _end_overdue_jobs() -> None:
 
 
 def _assign() -> int:
-    idle = _idle_devices()
+    room = _room()
+    due = health_checks.due()
+    checks = _begin_checks(due, room)
+    idle = _idle_devices(besides={device.name for device in due})
     waiting = _waiting_jobs(idle) if idle else []
-    if not waiting:
-        return 0
-    return sum(_schedule(pair.job, pair.device) for pair in match(waiting, idle, _room()))
+    return checks + sum(_schedule(pair.job, pair.device) for pair in match(waiting, idle, room))
+
+
+def _begin_checks(due: list[Device], room: Room) -> int:
+    """How many there is room for; of the room, these have taken theirs."""
+    begun = 0
+    for device in due:
+        left = room.get(device.worker_id, 0)
+        if left == 0 or not _begin_check(device.name):
+            continue
+        begun += 1
+        if left is not None:
+            room[device.worker_id] = left - 1
+    return begun
+
+
+def _begin_check(device: str) -> bool:
+    try:
+        job = health_checks.begin(device)
+    except OVERTAKEN as gone:
+        log.info("%s was not checked: %s", device, gone, extra={"action": "not_checked"})
+        return False
+    if job is not None:
+        log.info("Job %s checks %s", job.pk, device, extra={"action": "check_begun", "job": job.pk})
+    return job is not None
 
 
 def _schedule(job_id: int, device: str) -> bool:
     try:
         lifecycle.schedule(job_id, device)
-    except (DeviceBusy, InvalidMove, Job.DoesNotExist, Device.DoesNotExist) as gone:
+    except OVERTAKEN as gone:
         # Somebody was quicker; the next pass sees what is left.
         log.info("Job %s did not get %s: %s", job_id, device, gone, extra={"action": "not_scheduled"})
         return False
@@ -93,7 +121,7 @@ def _schedule(job_id: int, device: str) -> bool:
     return True
 
 
-def _idle_devices() -> list[Idle]:
+def _idle_devices(*, besides: Collection[str] = ()) -> list[Idle]:
     return [
         Idle(
             name=device.name,
@@ -103,6 +131,7 @@ def _idle_devices() -> list[Idle]:
             last_used=device.last_used,
         )
         for device in Device.objects.idle().prefetch_related("tags")
+        if device.name not in besides
     ]
 
 
@@ -127,7 +156,7 @@ def _waiting_jobs(idle: list[Idle]) -> list[Waiting]:
     ]
 
 
-def _room() -> dict[str, int | None]:
+def _room() -> Room:
     """How many more jobs each worker takes; None: no limit."""
     busy = Count("devices", filter=~Q(devices__state=DeviceState.IDLE))
     workers = Worker.objects.usable().annotate(busy=busy).values_list("name", "job_limit", "busy")

@@ -132,7 +132,7 @@ def test_a_device_that_was_taken_between_look_and_lock_is_passed_over(
 ) -> None:
     job = build.job(submitter=alice)
     idle = scheduler._idle_devices()
-    monkeypatch.setattr(scheduler, "_idle_devices", lambda: idle)
+    monkeypatch.setattr(scheduler, "_idle_devices", lambda **_: idle)
     devices.maintenance("qemu01", by="admin")
 
     assert scheduler.run_once() == 0
