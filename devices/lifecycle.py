@@ -27,6 +27,10 @@ class DeviceBusy(Exception):
     """A device that is not idle cannot be given to a job."""
 
 
+class WorkerFull(DeviceBusy):
+    """A worker has as many jobs as it takes, so its free devices get none."""
+
+
 class NoHealthCheck(Exception):
     """A device whose type has no check, or that is gone for good, cannot be checked."""
 
@@ -43,6 +47,20 @@ def before_retiring(rule: Callable[[Device, Cause], None]) -> None:
     """Have `rule(device, cause)` called, outside of any lock, before a device is retired."""
     if rule not in _before_retiring:
         _before_retiring.append(rule)
+
+
+def require_room(device: Device) -> None:
+    """WorkerFull if its worker takes no more jobs now.
+
+    A worker with a limit is locked (device, worker, job), so that two who count at once do not both take the last place.
+    """
+    with_limit = Worker.objects.filter(pk=device.worker_id, job_limit__gt=0)
+    worker = with_limit.select_for_update(of=("self",), no_key=True).first()
+    if worker is None:
+        return
+    busy = worker.devices.exclude(state=DeviceState.IDLE).count()
+    if busy >= worker.job_limit:
+        raise WorkerFull(f"{worker.name} has {busy} jobs and takes no more; {device.name} gets none now")
 
 
 def reserve(device: Device, *, job: int, cause: Cause) -> None:

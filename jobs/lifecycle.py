@@ -99,8 +99,9 @@ def check(text: str, *, by: Anyone) -> list[Fault]:
 
 @_whole
 def schedule(job_id: int, device_name: str) -> Job:
-    """Give a waiting job its device. DeviceBusy or InvalidMove if either was taken meanwhile."""
+    """Give a waiting job its device. DeviceBusy or InvalidMove if either was taken, or its worker is full, meanwhile."""
     device: Device = Device.objects.lock(device_name)
+    devices.require_room(device)
     job: Job = Job.objects.lock(job_id)
     move = find_move(State(job.state), State.SCHEDULED, Health.UNKNOWN)
     if not device.takes(check=job.health_check):

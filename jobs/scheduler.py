@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import defaultdict
 from collections.abc import Collection
 
 from django.conf import settings
@@ -17,13 +18,14 @@ from devices.lifecycle import DeviceBusy
 from devices.models import Device, Worker
 from devices.states import DeviceState
 from jobs import health_checks, lifecycle
-from jobs.matching import Idle, Room, Waiting, match
-from jobs.models import Job, expired
+from jobs.matching import Idle, Pair, Room, Waiting, match
+from jobs.models import Job, JobQuerySet, expired
 from jobs.open_devices import OpenDevices
 from jobs.states import InvalidMove
 
 log = logging.getLogger(__name__)
 
+NO_TAGS: frozenset[str] = frozenset()
 # What a verb says when somebody else was quicker.
 OVERTAKEN = (DeviceBusy, InvalidMove, Job.DoesNotExist, Device.DoesNotExist)
 POLL_SECONDS = 5.0  # how late a pass may be when every doorbell is broken
@@ -81,9 +83,14 @@ def _assign() -> int:
     room = _room()
     due = health_checks.due()
     checks = _begin_checks(due, room)
-    idle = _idle_devices(besides={device.name for device in due})
-    waiting = _waiting_jobs(idle) if idle else []
-    return checks + sum(_schedule(pair.job, pair.device) for pair in match(waiting, idle, room))
+    pairs = _pairs(room, besides={device.name for device in due})
+    return checks + sum(_schedule(pair.job, pair.device) for pair in pairs)
+
+
+def _pairs(room: Room, *, besides: Collection[str] = ()) -> list[Pair]:
+    """Which waiting job gets which idle device, as the lab is now. As many queries for a large lab as for a small one."""
+    idle = _idle_devices(besides=besides)
+    return match(_waiting_jobs(idle), idle, room) if idle else []
 
 
 def _begin_checks(due: list[Device], room: Room) -> int:
@@ -137,23 +144,32 @@ def _idle_devices(*, besides: Collection[str] = ()) -> list[Idle]:
 
 def _waiting_jobs(idle: list[Idle]) -> list[Waiting]:
     types = {device.device_type for device in idle}
-    fitting = Job.objects.queued().filter(device_type__in=types).prefetch_related("tags")
-    queued = list(
-        fitting.only("pk", "device_type_id", "priority", "submit_time", "submitter_id", "wanted_device")
-    )
-    open_devices = OpenDevices({job.submitter_id for job in queued})
+    # Plain values: a queue may hold a hundred thousand jobs, and instances of all of them would take seconds.
+    fitting = Job.objects.queued().order_by().filter(device_type__in=types)
+    columns = ("pk", "device_type_id", "priority", "submit_time", "wanted_device", "submitter_id")
+    queued = list(fitting.values_list(*columns))
+    tags = _tags_of(fitting)
+    open_devices = OpenDevices({submitter for *_, submitter in queued})
     return [
         Waiting(
-            id=job.pk,
-            device_type=job.device_type_id,
-            tags=frozenset(tag.name for tag in job.tags.all()),
-            priority=job.priority,
-            submitted=job.submit_time,
-            device=job.wanted_device or None,
-            allowed=open_devices.of(job.submitter_id),
+            id=pk,
+            device_type=device_type,
+            tags=tags.get(pk, NO_TAGS),
+            priority=priority,
+            submitted=submitted,
+            device=wanted or None,
+            allowed=open_devices.of(submitter),
         )
-        for job in queued
+        for pk, device_type, priority, submitted, wanted, submitter in queued
     ]
+
+
+def _tags_of(jobs: JobQuerySet) -> dict[int, frozenset[str]]:
+    """Of those that have any."""
+    found: defaultdict[int, set[str]] = defaultdict(set)
+    for pk, tag in jobs.filter(tags__isnull=False).values_list("pk", "tags__name"):
+        found[pk].add(tag)
+    return {pk: frozenset(names) for pk, names in found.items()}
 
 
 def _room() -> Room:
