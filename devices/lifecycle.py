@@ -21,6 +21,7 @@ from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events.outbox import Cause
 
 CHANGED = "device.changed"
+THE_LAB = "lava_lite"  # who changed a health that nobody changed
 
 
 class DeviceBusy(Exception):
@@ -261,15 +262,28 @@ def set_health_of_many(
 def set_worker_health(name: str, health: WorkerHealth, *, by: str, reason: str = "") -> Worker:
     """What a person says of a worker; DoesNotExist for an unknown name. The same health changes nothing.
 
-    The jobs on its devices go on; unless it is active, its devices get no new ones.
+    The jobs on its devices go on; unless it is active, its devices get no new ones. Those that were good before it was
+    taken out are checked when it comes back, if their types have a health check, as in LAVA.
     """
+    trusted = _lock_trusted(name) if health == WorkerHealth.ACTIVE else []
     worker: Worker = Worker.objects.lock(name)
     if worker.health == health:
         return worker
+    cause = Cause(kind="user", actor=by, reason=reason)
     worker.health = health
-    worker.tell("worker.changed", cause=Cause(kind="user", actor=by, reason=reason))
+    worker.tell("worker.changed", cause=cause)
     worker.save()
+    for device in trusted:
+        _describe(device, DeviceHealth.UNKNOWN, f"its worker {name} came back", cause)
+        device.tell(CHANGED, cause=cause)
+        device.save()
     return worker
+
+
+def _lock_trusted(worker: str) -> list[Device]:
+    """The good devices of a worker whose types have a health check. The locks of devices come before their worker's."""
+    checked = Device.objects.filter(worker=worker, health=DeviceHealth.GOOD).checked()
+    return list(checked.select_for_update(of=("self",)).order_by("pk"))
 
 
 def require_right_on_workers(user: User) -> None:
@@ -343,5 +357,5 @@ def _set_verdict(device: Device, reason: str, cause: Cause, *, passed: bool) -> 
 def _describe(device: Device, health: DeviceHealth, reason: str, cause: Cause) -> None:
     device.health = health
     device.health_reason = reason
-    device.health_by = cause.actor
+    device.health_by = cause.actor or (THE_LAB if cause.kind in ("timer", "policy") else "")
     device.health_since = timezone.now()

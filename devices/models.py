@@ -279,8 +279,11 @@ class DeviceQuerySet(AnnouncedQuerySet):
 
     def checkable(self) -> DeviceQuerySet:
         """Those that could begin a health check now, if one is due. `check_record` needs no query."""
-        free = self._free_in(CHECKED).filter(device_type__disable_health_check=False)
-        return free.exclude(device_type__health_check="").select_related("device_type")
+        return self._free_in(CHECKED).checked().select_related("device_type")
+
+    def checked(self) -> DeviceQuerySet:
+        """Those whose type has a health check, as `DeviceType.is_checked` says."""
+        return self.filter(device_type__disable_health_check=False).exclude(device_type__health_check="")
 
     def _free_in(self, healths: Collection[DeviceHealth]) -> DeviceQuerySet:
         return self.filter(

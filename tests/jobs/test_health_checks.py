@@ -182,6 +182,7 @@ def test_a_check_that_the_lab_ends_leaves_a_bad_device_that_is_closed(qemu01: De
     device = Device.objects.get(pk="qemu01")
     assert (device.health, device.is_closed) == (DeviceHealth.BAD, True)
     assert device.health_reason == f"health check {check.pk} failed (Infrastructure)"
+    assert device.health_by == "lava_lite"
 
 
 def test_a_check_that_is_ended_by_hand_says_how_its_device_is(qemu01: Device) -> None:
@@ -254,6 +255,28 @@ def test_a_worker_that_is_away_gets_no_check(changes: dict[str, int], qemu01: De
     Worker.objects.filter(pk="worker01").update(**changes)
 
     assert scheduler.run_once() == 0
+
+
+def test_the_devices_of_a_worker_that_comes_back_are_checked(qemu: DeviceType) -> None:
+    for name in ("qemu01", "qemu02"):
+        checked(build.device(name).name)
+    devices.maintenance("qemu02", by="admin", reason="fan")
+    build.device("bbb01", device_type="bbb")
+    devices.set_worker_health("worker01", WorkerHealth.MAINTENANCE, by="admin")
+
+    devices.set_worker_health("worker01", WorkerHealth.ACTIVE, by="alice", reason="new disk")
+
+    back = Device.objects.get(pk="qemu01")
+    assert (back.health, back.health_reason) == (DeviceHealth.UNKNOWN, "its worker worker01 came back")
+    assert back.health_by == "alice"
+    assert (health_of("qemu02"), health_of("bbb01")) == (DeviceHealth.MAINTENANCE, DeviceHealth.GOOD)
+    assert scheduler.run_once() == 1
+
+
+def test_the_page_of_a_check_says_that_it_is_one(qemu01: Device, client: Client) -> None:
+    scheduler.run_once()
+
+    assert "a health check" in client.get(check_of("qemu01").get_absolute_url()).content.decode()
 
 
 def test_checks_count_for_the_limit_of_a_worker_and_no_job_overtakes_one(

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devices import lifecycle as devices
-from devices.lifecycle import DeviceBusy
-from devices.models import Device, Worker
+from devices.lifecycle import DeviceBusy, NoHealthCheck
+from devices.models import Device, DeviceType, Worker
 from devices.states import DeviceHealth, DeviceState
 from events.models import Event
 from jobs import lifecycle, scheduler
@@ -25,7 +25,7 @@ from jobs.states import MOVES, ON_A_DEVICE, Health, InvalidMove, State
 from tests import build
 
 DEVICES = ("qemu01", "qemu02")
-REFUSALS = (DeviceBusy, InvalidMove, InvalidDefinition, IntegrityError)
+REFUSALS = (DeviceBusy, NoHealthCheck, InvalidMove, InvalidDefinition, IntegrityError)
 ENDS = {
     (None if move.source is None else move.source.label, move.target.label, move.health.label)
     for move in MOVES
@@ -60,6 +60,10 @@ STEPS = st.one_of(
     st.tuples(st.just("worker_comes_back")),
     st.tuples(st.just("say_finished"), which, ending),
     st.tuples(st.just("free"), device),
+    st.tuples(
+        st.just("give_the_type_a_check"), st.sampled_from([build.definition(name="well?"), "no: check"])
+    ),
+    st.tuples(st.just("ask_for_a_check"), device),
 )
 
 
@@ -74,7 +78,9 @@ class Walk:
         self.submit()
 
     def _id(self, which: int) -> int:
-        return int(self.jobs[which % len(self.jobs)].pk)
+        """Of all jobs, those that the lab submitted by itself included."""
+        ids = list(Job.objects.order_by("pk").values_list("pk", flat=True))
+        return int(ids[which % len(ids)])
 
     def submit(self) -> None:
         self.jobs.append(lifecycle.submit(build.definition(), by=self.alice))
@@ -135,6 +141,12 @@ class Walk:
     def free(self, device: str) -> None:
         devices.free(device, by="admin", reason="it is off")
 
+    def give_the_type_a_check(self, definition: str) -> None:
+        DeviceType.objects.update(health_check=definition)
+
+    def ask_for_a_check(self, device: str) -> None:
+        devices.check(device, by="admin")
+
 
 @pytest.mark.django_db
 @settings(
@@ -150,6 +162,7 @@ def test_whatever_is_done_in_whatever_order(steps: list[tuple[object, ...]], ali
                 getattr(walk, str(verb))(*arguments)
             check_devices()
             check_watchdogs()
+            check_health_checks()
         check_events(before)
         check_that_the_lab_comes_to_rest()
 
@@ -172,6 +185,16 @@ def check_watchdogs() -> None:
         assert job.lost_since is None or job.state in ON_A_DEVICE, job
     for device in Device.objects.exclude(closed_by=None):
         assert Attempt.objects.unconfirmed().filter(job=device.closed_by, device_name=device.pk).exists()
+
+
+def check_health_checks() -> None:
+    """None waits in the queue, and what the last one said of a device is not forgotten."""
+    for check in Job.objects.filter(health_check=True):
+        assert check.state != State.SUBMITTED
+        assert check.wanted_device == check.device_id
+    for device in Device.objects.exclude(last_check=None):
+        last = Job.objects.get(pk=device.last_check)
+        assert (last.health_check, last.device_id, last.state) == (True, device.pk, State.FINISHED)
 
 
 def check_that_the_lab_comes_to_rest() -> None:
