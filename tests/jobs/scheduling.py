@@ -5,6 +5,7 @@ Without an argument it makes one pass when it is told to go; with `until-empty`,
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 
@@ -33,6 +34,7 @@ def _passes() -> int:
     from jobs import scheduler
     from jobs.models import Job
 
+    logging.disable(logging.INFO)
     given = 0
     while Job.objects.unfinished().exists():
         number = scheduler.run_once()
