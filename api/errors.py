@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from accounts.rights import NotAllowed
-from devices.lifecycle import DeviceBusy, StillInUse
+from devices.lifecycle import DeviceBusy, NoHealthCheck, StillInUse
 from jobs.attempts import NotDeferrable
 from jobs.definition import InvalidDefinition
 from jobs.logs import UnknownFormat
@@ -127,6 +127,7 @@ KINDS: dict[type[Exception], Kind] = {
     InvalidMove: CONFLICT,
     NotDeferrable: CONFLICT,
     NotWaiting: CONFLICT,
+    NoHealthCheck: CONFLICT,
     StillInUse: CONFLICT,
     UnknownFormat: BROKEN_LOG,
     OperationalError: DATABASE_BUSY,

@@ -148,6 +148,7 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
         "submitter",
         "device_type",
         "device",
+        "wanted_device",
         "tags",
         "priority",
         "visibility",

@@ -38,6 +38,7 @@ WALL_TIME = "wall_time"
 RETRY = "retry"
 DEFER = "defer"
 MAX_REASON = 200
+DEVICE = "device"
 SHELL = "shell"
 REPOSITORIES = ("https", "http", "ssh", "git")  # protocols by which test definitions are fetched
 FILES = "file"  # and the one that a worker has to allow
@@ -106,6 +107,7 @@ class Definition:
     wall_time: timedelta | None
     retry: Mapping[str, Any]  # what it says of further attempts, as JSON has it; times are seconds
     defer: Defer
+    device: str | None  # the only one that will do
     metadata: Mapping[str | int, Any]
     lava_lite: Mapping[str, Any]
     is_multinode: bool
@@ -310,6 +312,8 @@ def _check_ours(faults: _Faults, at: Path, value: Any) -> None:
         _check_retry(faults, (*at, RETRY), ours[RETRY])
     if DEFER in ours:
         _check_defer(faults, (*at, DEFER), ours[DEFER])
+    if DEVICE in ours:
+        _check_name(faults, (*at, DEVICE), ours[DEVICE])
 
 
 def _check_boolean(faults: _Faults, at: Path, value: Any) -> None:
@@ -692,6 +696,7 @@ def _definition(text: str, data: dict[str, Any]) -> Definition:
         wall_time=_timedelta(ours[WALL_TIME]) if WALL_TIME in ours else None,
         retry=_retry(ours.get(RETRY, {})),
         defer=_defer(ours.get(DEFER, {})),
+        device=ours.get(DEVICE),
         metadata=data.get("metadata", {}),
         lava_lite=ours,
         is_multinode=_is_multinode(data),

@@ -24,7 +24,7 @@ from jobs import attempts, watchdogs
 from jobs import definition as definitions
 from jobs.definition import Defer, Definition, Fault, InvalidDefinition
 from jobs.models import Attempt, Job, Visibility
-from jobs.moving import Held, apply, carry_over, hold, step, tell, whole
+from jobs.moving import Held, apply, carry_over, hold, report_check, step, tell, whole
 from jobs.states import (
     INFRASTRUCTURE_ERRORS,
     ON_A_DEVICE,
@@ -36,6 +36,7 @@ from jobs.states import (
     find_move,
 )
 
+NAMED_DEVICE = f"lava_lite.{definitions.DEVICE}"
 CONFIRMED = "its worker confirmed that the job has stopped"
 
 
@@ -73,12 +74,15 @@ def check(text: str, *, by: Anyone) -> list[Fault]:
 
 @whole
 def schedule(job_id: int, device_name: str) -> Job:
-    """Give a waiting job its device. DeviceBusy or InvalidMove if either was taken meanwhile."""
+    """Give a waiting job its device. DeviceBusy or InvalidMove if either was taken, or its worker is full, meanwhile."""
     device: Device = Device.objects.lock(device_name)
+    devices.require_room(device)
     job: Job = Job.objects.lock(job_id)
     move = find_move(State(job.state), State.SCHEDULED, Health.UNKNOWN)
-    if not device.is_usable:
+    if not device.takes(check=job.health_check):
         raise devices.DeviceBusy(f"{device.name} was taken out of service")
+    if job.wanted_device not in ("", device.name):
+        raise InvalidMove(f"job {job.pk} is for {job.wanted_device} alone, and cannot run on {device.name}")
     cause = Cause(kind="policy", reason="")
     job.device = device
     devices.reserve(device, job=job.pk, cause=cause)
@@ -279,6 +283,7 @@ def carry_over_to_device(job: Job, move: Move, cause: Cause) -> None:
     if move.device is None or job.device_id is None:
         return
     device: Device = Device.objects.lock(job.device_id)
+    report_check(device, job, move, cause)
     apply(device, move.device, job=job.pk, broken=False, cause=cause)
     if move.target == State.SCHEDULED:
         _begin_attempt(job, device)
@@ -341,6 +346,22 @@ def _accept(definition: Definition, *, by: User, resubmitted_from: Job | None) -
     device_type = _find_type(definition)
     if faults := _faults_in_this_lab(definition, device_type, by=by):
         raise InvalidDefinition(faults)
+    assert device_type is not None
+    cause = Cause(kind="user", actor=by.username)
+    return enqueue(definition, device_type, by=by, cause=cause, resubmitted_from=resubmitted_from)
+
+
+@transaction.atomic
+def enqueue(
+    definition: Definition,
+    device_type: DeviceType,
+    *,
+    by: User,
+    cause: Cause,
+    resubmitted_from: Job | None = None,
+    checks: Device | None = None,
+) -> Job:
+    """A job in the queue, of a definition in which nobody found a fault. `checks`: the device whose health check it is."""
     visibility = definition.visibility
     job = Job(
         submitter=by,
@@ -354,11 +375,13 @@ def _accept(definition: Definition, *, by: User, resubmitted_from: Job | None) -
         wall_time=definition.wall_time,
         retry=dict(definition.retry),
         defer_limit=definition.defer.limit,
+        wanted_device=checks.name if checks else definition.device or "",
+        health_check=checks is not None,
         resubmitted_from=resubmitted_from,
     )
     requeue = _put_off(job, definition.defer)
     move = find_move(None, State.SUBMITTED, Health.UNKNOWN, requeue=requeue)
-    job.tell(*move.events, cause=Cause(kind="user", actor=by.username))
+    job.tell(*move.events, cause=cause)
     job.save()
     if definition.tags:
         job.tags.set(Tag.objects.filter(name__in=definition.tags))
@@ -390,7 +413,7 @@ def _faults_in_this_lab(definition: Definition, device_type: DeviceType | None, 
         return [_fault(definition, "device_type", _no_such_type(definition.device_type, by))]
     faults = definitions.faults_for_executor(definition, device_type.executor)
     faults += _faults_of_devices(definition, device_type, by)
-    faults += _faults_of_groups(definition)
+    faults += faults_of_groups(definition)
     return faults
 
 
@@ -409,6 +432,8 @@ def _faults_of_devices(definition: Definition, device_type: DeviceType, by: Anyo
     known = set(Tag.objects.filter(name__in=definition.tags).values_list("name", flat=True))
     if unknown := sorted(set(definition.tags) - known):
         return [_fault(definition, "tags", f"there is no tag {', '.join(unknown)} here")]
+    if definition.device is not None:
+        return _faults_of_named_device(definition, device_type, by)
     fitting = Device.objects.in_service().filter(device_type=device_type)
     for tag in definition.tags:
         fitting = fitting.filter(tags__name=tag)
@@ -421,7 +446,20 @@ def _faults_of_devices(definition: Definition, device_type: DeviceType, by: Anyo
     return []
 
 
-def _faults_of_groups(definition: Definition) -> list[Fault]:
+def _faults_of_named_device(definition: Definition, device_type: DeviceType, by: Anyone) -> list[Fault]:
+    named = Device.objects.visible_to(by).in_service().filter(pk=definition.device, device_type=device_type)
+    device = named.prefetch_related("tags").first()
+    if device is None:
+        missing = f"no device of type {device_type.name} in service has the name {definition.device!r}"
+        return [_fault(definition, NAMED_DEVICE, missing)]
+    if lacking := sorted(set(definition.tags) - {tag.name for tag in device.tags.all()}):
+        return [_fault(definition, NAMED_DEVICE, f"{device.name} lacks the tag {', '.join(lacking)}")]
+    if by.is_authenticated and not named.open_to(by).exists():
+        return [_fault(definition, NAMED_DEVICE, f"you may not submit jobs to {device.name}")]
+    return []
+
+
+def faults_of_groups(definition: Definition) -> list[Fault]:
     groups = set(definition.visibility.groups)
     known = set(Group.objects.filter(name__in=groups).values_list("name", flat=True))
     if unknown := sorted(groups - known):

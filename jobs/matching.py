@@ -51,7 +51,9 @@ class Pair:
     device: str
 
 
-def match(waiting: Iterable[Waiting], idle: Iterable[Idle], room: Mapping[str, int | None]) -> list[Pair]:
+def match(
+    waiting: Iterable[Waiting], idle: Iterable[Idle], room: Mapping[str | None, int | None]
+) -> list[Pair]:
     """Pairs in the order in which the jobs chose.
 
     `room` says how many more jobs each usable worker takes (None: any number; never below 0); a device whose
@@ -192,7 +194,7 @@ def why(job: Waiting, candidates: Iterable[Candidate]) -> Reason:
     allowed = [device for device in tagged if job.allowed is None or device.name in job.allowed]
     if not allowed:
         return _reason(Cause.NOT_ALLOWED, "Its submitter may not use any device that fits.")
-    return _standing_of(allowed)
+    return _standing_of(allowed) if job.device is None else _standing_of_one(allowed[0])
 
 
 def _missing_tags(job: Waiting, devices: Sequence[Candidate]) -> str:
@@ -214,6 +216,16 @@ def _standing_of(devices: Sequence[Candidate]) -> Reason:
     if at_work:
         return Reason(cause=Cause.BUSY, sentence=f"It waits for a device that fits: {told}.", at_work=at_work)
     return _reason(Cause.UNAVAILABLE, f"No device that fits is in service: {told}.")
+
+
+def _standing_of_one(device: Candidate) -> Reason:
+    """Of the only one that will do."""
+    if device.standing is Standing.IDLE:
+        sentence = f"{device.name} is free: the job starts next there, after the jobs before it."
+        return Reason(cause=Cause.NEXT, sentence=sentence, at_work=1)
+    cause = Cause.BUSY if device.standing in AT_WORK else Cause.UNAVAILABLE
+    sentence = f"It waits for {device.name} alone, which is {device.standing}."
+    return Reason(cause=cause, sentence=sentence, at_work=int(cause is Cause.BUSY))
 
 
 def _reason(cause: Cause, sentence: str) -> Reason:

@@ -60,6 +60,7 @@ class JobQuerySet(AnnouncedQuerySet):
             return self.all()
         public = Q(visibility=Visibility.PUBLIC) & ~Q(device_id__in=devices_shut_to(user, Right.VIEW))
         public &= ~Q(device_id__isnull=True, device_type_id__in=types_shut_to(user, Right.VIEW))
+        public &= ~Q(wanted_device__in=devices_shut_to(user, Right.VIEW))
         if not user.is_authenticated:
             return self.filter(public)
         groups = Job.viewing_groups.through.objects.filter(job=models.OuterRef("pk"))
@@ -129,6 +130,8 @@ class Job(AnnouncedModel):
     definition = models.TextField()
     device_type = models.ForeignKey(DeviceType, on_delete=models.PROTECT, related_name="jobs")
     device = models.ForeignKey(Device, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs")
+    # The only one that will do, by its name: without that device the job waits, and gets no other.
+    wanted_device = models.CharField(max_length=200, blank=True, editable=False)
     tags = models.ManyToManyField(Tag, blank=True, related_name="jobs")
     priority = models.PositiveSmallIntegerField(default=50)
     visibility = models.CharField(max_length=8, choices=Visibility.choices, default=Visibility.PUBLIC)
@@ -218,6 +221,7 @@ class Job(AnnouncedModel):
                     "visibility",
                     "device",
                     "device_type",
+                    "wanted_device",
                     "submitter",
                     "state",
                     "health",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from copy import copy
 
 from accounts.rights import Anyone
-from devices import inventory
+from devices import health, inventory
 from devices import lifecycle as devices
 from devices.lifecycle import StillInUse
 from devices.models import Device, Right
 from events import visibility
 from events.models import Event
 from events.outbox import Cause
-from jobs import lifecycle
+from jobs import health_checks, lifecycle
 from jobs.models import Attempt, Job, Visibility
 
 
@@ -20,6 +20,7 @@ def register() -> None:
     """Called once, when the application is ready."""
     devices.before_retiring(cancel_job_of)
     inventory.before_removing(Device, check_hides_no_attempt)
+    health.find_faults_by(health_checks.faults)
     visibility.register("job", may_see)
     visibility.register("step", may_see)
     visibility.register_mask("device", hide_job)

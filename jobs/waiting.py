@@ -93,6 +93,7 @@ def _waiting(job: Job, open_devices: OpenDevices) -> Waiting:
         tags=frozenset(tag.name for tag in job.tags.all()),
         priority=job.priority,
         submitted=job.submit_time,
+        device=job.wanted_device or None,
         allowed=open_devices.of(job.submitter_id),
     )
 

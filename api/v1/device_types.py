@@ -14,14 +14,22 @@ from rest_framework.response import Response
 
 from api.v1 import parameters
 from api.v1.base import Body, Listing, PageField, Resource, Shape, find
-from api.v1.fields import Number, Seconds, Whole
+from api.v1.fields import Flag, Number, Seconds, Text, Whole
 from devices import inventory
 from devices.models import Device, DeviceType, DeviceTypeQuerySet
-from jobs import capacity
+from devices.states import Frequency
+from jobs import capacity, health_checks
 from jobs.capacity import Standing
 from jobs.retries import MAX_ATTEMPTS, MAX_BACKOFF
 
 YEAR = 365 * 86_400  # seconds
+MOST_FREQUENCY = 1_000_000
+COLUMNS = {
+    "definition": "health_check",
+    "frequency": "health_frequency",
+    "unit": "health_denominator",
+    "disabled": "disable_health_check",
+}
 OF_STANDING = {
     Standing.FREE: "ready for a job",
     Standing.BUSY: "a job runs on it",
@@ -90,7 +98,7 @@ class AvailabilitySerializer(Shape):
 
 
 class DeviceTypeResource(Resource):
-    serializer_class = DeviceTypeSerializer
+    serializer_class: type[serializers.BaseSerializer[Any]] = DeviceTypeSerializer
 
     def get_queryset(self) -> DeviceTypeQuerySet:
         return DeviceType.objects.visible_to(self.request.user).prefetch_related("aliases")
@@ -137,6 +145,65 @@ class Retry(DeviceTypeResource):
         """
         device_type = self.find(name)
         inventory.change(device_type, self.body(RetryBody), by=self.user)
+        return self.answer(self.find(name))
+
+
+class HealthCheckSerializer(serializers.ModelSerializer[DeviceType]):
+    definition = serializers.CharField(
+        source="health_check",
+        read_only=True,
+        help_text="of the job that checks a device; empty: none is checked",
+    )
+    frequency = serializers.IntegerField(
+        source="health_frequency", read_only=True, help_text="a device is checked after so many hours or jobs"
+    )
+    unit = serializers.SerializerMethodField(help_text="hours or jobs")
+    disabled = serializers.BooleanField(
+        source="disable_health_check", read_only=True, help_text="for now, no device is checked"
+    )
+
+    class Meta:
+        model = DeviceType
+        fields = ["definition", "frequency", "unit", "disabled"]
+
+    def get_unit(self, device_type: DeviceType) -> str:
+        return Frequency(device_type.health_denominator).label.lower()
+
+
+class HealthCheckBody(Body):
+    definition = Text(required=False, allow_blank=True, trim_whitespace=False)
+    frequency = Whole(required=False, min_value=1, max_value=MOST_FREQUENCY)
+    unit = serializers.ChoiceField([unit.label.lower() for unit in Frequency], required=False)
+    disabled = Flag(required=False)
+
+    def validate_unit(self, word: str) -> Frequency:
+        return Frequency.from_label(word)
+
+
+class HealthCheck(DeviceTypeResource):
+    permission_classes = [IsAuthenticated]
+    serializer_class = HealthCheckSerializer
+
+    def get(self, request: Request, name: str) -> Response:
+        """Show how the devices of a type are checked.
+
+        For who looks after the type.
+        """
+        device_type = self.find(name)
+        inventory.require(self.user, "change", device_type)
+        return self.answer(device_type)
+
+    @extend_schema(request=HealthCheckBody, responses=HealthCheckSerializer)
+    def patch(self, request: Request, name: str) -> Response:
+        """Change how the devices of a type are checked.
+
+        What is not given stays as it is; an empty definition ends checking. The faults of a definition are told as
+        those of a job. For who looks after the type.
+        """
+        device_type = self.find(name)
+        inventory.require(self.user, "change", device_type)
+        wanted = {COLUMNS[field]: value for field, value in self.body(HealthCheckBody).items()}
+        health_checks.change(device_type, wanted, by=self.user)
         return self.answer(self.find(name))
 
 

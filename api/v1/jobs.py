@@ -119,6 +119,9 @@ class JobSerializer(serializers.ModelSerializer[Job]):
     worker = serializers.CharField(
         source="device.worker_id", read_only=True, allow_null=True, help_text="of its device", default=None
     )
+    wanted_device = serializers.SerializerMethodField(
+        help_text="the name of the only device that it may run on; null if any that fits will do"
+    )
     tags = serializers.SlugRelatedField[Any](slug_field="name", many=True, read_only=True)
     visibility = serializers.ChoiceField(Visibility.choices, read_only=True)
     groups = serializers.SlugRelatedField[Any](
@@ -171,6 +174,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "device_type",
             "device",
             "worker",
+            "wanted_device",
             "tags",
             "priority",
             "visibility",
@@ -200,6 +204,9 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 
     def get_reason(self, job: Job) -> str:
         return job.failure_comment
+
+    def get_wanted_device(self, job: Job) -> str | None:
+        return job.wanted_device or None
 
     def get_duration(self, job: Job) -> float | None:
         return None if job.duration is None else round(job.duration.total_seconds(), 3)

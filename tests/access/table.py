@@ -85,6 +85,7 @@ PAGES = {
     "devices/health": Row(post=logged_in, by="session"),  # with nothing chosen, there is nothing to refuse
     "device/<lab_name:name>": Row(of="device", get=who_sees_it),
     "device/<lab_name:name>/health": Row(of="device", post=who_changes_it, by="session"),
+    "device/<lab_name:name>/check": Row(of="device", post=who_changes_it, by="session"),
     "device/<lab_name:name>/free": Row(of="device", post=who_changes_it, by="session"),
     "device-types": Row(get=anybody),
     "device-type/<lab_name:name>": Row(of="type", get=who_sees_it),
@@ -140,6 +141,9 @@ REST_V02 = {
     "api/v0.2/devicetypes": Row(get=anybody, post=superusers),
     "api/v0.2/devicetypes/<lab_name:name>": Row(
         of="type", get=who_sees_it, put=who_changes_it, patch=who_changes_it, delete=superusers
+    ),
+    "api/v0.2/devicetypes/<lab_name:name>/health_check": Row(
+        of="type", get=who_changes_it, post=who_changes_it
     ),
     "api/v0.2/aliases": Row(get=logged_in, post=superusers),
     "api/v0.2/aliases/<lab_name:name>": Row(
@@ -204,6 +208,7 @@ REST_V1 = {
     "api/v1/devices/health": Row(post=keepers, send=TAKE_OUT | {"devices": ["hushboard"]}),
     "api/v1/devices/<lab_name:name>": Row(of="device", get=who_sees_it),
     "api/v1/devices/<lab_name:name>/health": Row(of="device", post=who_changes_it, send=TAKE_OUT),
+    "api/v1/devices/<lab_name:name>/check": Row(of="device", post=who_changes_it),
     "api/v1/devices/<lab_name:name>/free": Row(of="device", post=who_changes_it, send={"reason": "looked"}),
     "api/v1/devices/<lab_name:name>/history": Row(of="device", get=who_sees_it),
     "api/v1/devices/<lab_name:name>/availability": Row(of="device", get=who_sees_it),
@@ -212,6 +217,9 @@ REST_V1 = {
     "api/v1/device-types/<lab_name:name>/retry": Row(of="type", post=who_changes_it, send={"attempts": 2}),
     "api/v1/device-types/<lab_name:name>/availability": Row(of="type", get=who_sees_it),
     "api/v1/device-types/<lab_name:name>/durations": Row(of="type", get=who_sees_it),
+    "api/v1/device-types/<lab_name:name>/health-check": Row(
+        of="type", get=who_changes_it, patch=who_changes_it
+    ),
     "api/v1/workers": Row(get=anybody),
     "api/v1/workers/<lab_name:name>": Row(of="worker", get=who_sees_it),
     "api/v1/tokens": Row(get=logged_in, post=logged_in),

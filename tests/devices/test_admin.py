@@ -28,6 +28,8 @@ WORKERS = reverse("admin:devices_worker_changelist")
 NO_RIGHTS = {"rights-TOTAL_FORMS": "0", "rights-INITIAL_FORMS": "0"}
 FORM = {"device_type": "qemu", "worker": "worker01", "description": "", "dictionary": "", **NO_RIGHTS}
 
+CHECKS = {"health_check": "", "health_frequency": "24", "health_denominator": "0"}
+
 
 @pytest.fixture
 def site(client: Client, admin: User) -> Client:
@@ -600,7 +602,14 @@ def test_what_somebody_else_saved_meanwhile_is_not_overwritten(site: Client, mod
     build.device("qemu01")
     address = change(model, name)
     opened = site.get(address).context["adminform"].form
-    none = {"aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0", **FORM, "job_limit": "0", **RETRY}
+    none = {
+        "aliases-TOTAL_FORMS": "0",
+        "aliases-INITIAL_FORMS": "0",
+        **FORM,
+        **CHECKS,
+        "job_limit": "0",
+        **RETRY,
+    }
     mine = {**none, "seen": opened["seen"].value(), "display": "on"}
     site.post(address, {**none, "description": "theirs", "display": "on"})
 
@@ -632,3 +641,38 @@ def test_a_device_that_a_job_has_is_not_freed(site: Client) -> None:
 
     assert "cancel the job instead of freeing the device" in said(answer)[0]
     assert Device.objects.get(pk="qemu01").is_closed
+
+
+def test_devices_are_checked_with_a_reason(site: Client) -> None:
+    build.device_type("qemu", health_check=build.definition())
+    build.device("qemu01")
+    build.device("qemu02", health=DeviceHealth.BAD)
+
+    checked = act(site, "check", "qemu01", "qemu02", reason="after the move")
+
+    assert said(checked) == ["Checked next: qemu01, qemu02"]
+    assert set(Device.objects.values_list("health", flat=True)) == {DeviceHealth.UNKNOWN}
+
+
+def test_devices_without_a_check_are_not_checked_and_it_is_said_why(site: Client) -> None:
+    build.device("qemu01")
+
+    answers = [act(site, action, "qemu01", reason="why not") for action in ("check", "loop")]
+
+    for answer in answers:
+        assert "devices of type qemu are not checked" in said(answer)[0]
+    assert Device.objects.get().health == DeviceHealth.GOOD
+
+
+def test_a_health_check_is_set_and_its_faults_are_told_with_their_lines(site: Client) -> None:
+    build.device("qemu01")
+    none = {"aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0", **FORM, **CHECKS, "display": "on"}
+
+    refused = site.post(
+        change("devicetype", "qemu"), {**none, "health_check": build.definition(device_type="bbb")}
+    )
+    saved = site.post(change("devicetype", "qemu"), {**none, "health_check": build.definition()})
+
+    assert "device_type: expected qemu, whose health check this is (line 2)" in refused.content.decode()
+    assert saved.status_code == 302
+    assert DeviceType.objects.get().is_checked

@@ -39,7 +39,7 @@ MEANINGS: dict[type[Word], tuple[str, ...]] = {
     DeviceState: ("nobody uses it", "a job has it, and has not begun yet", "a job runs on it"),
     DeviceHealth: (
         "in order",
-        "something went wrong here that was not the job's fault; still used",
+        "not known to be in order: checked before anything else, or used where there is no check",
         "runs its health check again and again",
         "failed its health check",
         "taken out by a person",

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devices import lifecycle as devices
-from devices.lifecycle import DeviceBusy
-from devices.models import Device, Worker
+from devices.lifecycle import DeviceBusy, NoHealthCheck
+from devices.models import Device, DeviceType, Worker
 from devices.states import DeviceHealth, DeviceState
 from events.models import Event
 from jobs import attempts, lifecycle, scheduler
@@ -26,7 +26,14 @@ from jobs.states import MOVES, ON_A_DEVICE, Health, InvalidMove, State
 from tests import build
 
 DEVICES = ("qemu01", "qemu02")
-REFUSALS = (DeviceBusy, InvalidMove, InvalidDefinition, NotDeferrable, IntegrityError)
+REFUSALS = (
+    DeviceBusy,
+    NoHealthCheck,
+    InvalidMove,
+    InvalidDefinition,
+    NotDeferrable,
+    IntegrityError,
+)
 ENDS = {
     (None if move.source is None else move.source.label, move.target.label, move.health.label)
     for move in MOVES
@@ -66,6 +73,10 @@ STEPS = st.one_of(
     st.tuples(st.just("defer"), which, minutes),
     st.tuples(st.just("hurry"), which),
     st.tuples(st.just("free"), device),
+    st.tuples(
+        st.just("give_the_type_a_check"), st.sampled_from([build.definition(name="well?"), "no: check"])
+    ),
+    st.tuples(st.just("ask_for_a_check"), device),
 )
 
 
@@ -80,7 +91,9 @@ class Walk:
         self.submit()
 
     def _id(self, which: int) -> int:
-        return int(self.jobs[which % len(self.jobs)].pk)
+        """Of all jobs, those that the lab submitted by itself included."""
+        ids = list(Job.objects.order_by("pk").values_list("pk", flat=True))
+        return int(ids[which % len(ids)])
 
     def submit(self, attempts: int = 1) -> None:
         text = build.definition(lava_lite={"retry": attempts})
@@ -152,6 +165,12 @@ class Walk:
     def free(self, device: str) -> None:
         devices.free(device, by="admin", reason="it is off")
 
+    def give_the_type_a_check(self, definition: str) -> None:
+        DeviceType.objects.update(health_check=definition)
+
+    def ask_for_a_check(self, device: str) -> None:
+        devices.check(device, by="admin")
+
 
 @pytest.mark.django_db
 @settings(
@@ -168,6 +187,7 @@ def test_whatever_is_done_in_whatever_order(steps: list[tuple[object, ...]], ali
             check_devices()
             check_watchdogs()
             check_attempts()
+            check_health_checks()
         check_events(before)
         check_that_the_lab_comes_to_rest()
 
@@ -203,6 +223,16 @@ def check_attempts() -> None:
         if job.state == State.FINISHED and job.attempt > 1:
             assert latest.exists(), job
         assert job.not_before is None or job.state == State.SUBMITTED, job
+
+
+def check_health_checks() -> None:
+    """None waits in the queue, and what the last one said of a device is not forgotten."""
+    for check in Job.objects.filter(health_check=True):
+        assert check.state != State.SUBMITTED
+        assert check.wanted_device == check.device_id
+    for device in Device.objects.exclude(last_check=None):
+        last = Job.objects.get(pk=device.last_check)
+        assert (last.health_check, last.device_id, last.state) == (True, device.pk, State.FINISHED)
 
 
 def check_that_the_lab_comes_to_rest() -> None:
