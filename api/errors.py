@@ -14,12 +14,14 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from accounts.rights import NotAllowed
-from devices.lifecycle import DeviceBusy, StillInUse
+from devices.lifecycle import DeviceBusy, NoHealthCheck, StillInUse
+from jobs.attempts import NotDeferrable
 from jobs.definition import InvalidDefinition
 from jobs.logs import UnknownFormat
 from jobs.models import Job
 from jobs.reservations import ReservationRefused
 from jobs.states import InvalidMove
+from jobs.waits import NotWaiting
 
 BUSY = "The database is busy; nothing was changed. Try again."
 RETRY_AFTER = {"Retry-After": "5"}  # seconds
@@ -124,6 +126,9 @@ KINDS: dict[type[Exception], Kind] = {
     NotAllowed: NOT_ALLOWED,
     DeviceBusy: CONFLICT,
     InvalidMove: CONFLICT,
+    NotDeferrable: CONFLICT,
+    NotWaiting: CONFLICT,
+    NoHealthCheck: CONFLICT,
     StillInUse: CONFLICT,
     ReservationRefused: CONFLICT,
     UnknownFormat: BROKEN_LOG,

@@ -79,6 +79,7 @@ rest_urls: list[URLPattern | URLResolver] = [
     *both("devices/<lab_name:name>/set_health", devices.DeviceHealthOf, "device-health"),
     *both("devicetypes", device_types.DeviceTypes, "devicetypes"),
     *both("devicetypes/<lab_name:name>", device_types.OneDeviceType, "devicetype"),
+    *both("devicetypes/<lab_name:name>/health_check", device_types.HealthCheck, "devicetype-health-check"),
     *both("aliases", device_types.Aliases, "aliases"),
     *both("aliases/<lab_name:name>", device_types.OneAlias, "alias"),
     *both("workers", workers.Workers, "workers"),

@@ -84,6 +84,7 @@ def fill(jobs: int) -> Plan:
     _inventory(plan)
     _history(plan)
     _give_next_keys()
+    _count_the_queue()
     return plan
 
 
@@ -291,8 +292,9 @@ def _cases(plan: Plan, jobs: Iterable[int]) -> Iterator[Row]:
 
 
 def _events(plan: Plan) -> Iterator[Row]:
-    """What the lab has told of each job, mixed as it was: jobs overlap."""
+    """What the lab has told of each job, one after the other."""
     types = ("job.submitted", "job.scheduled", "job.started", "job.completed")
+    states = (None, "Submitted", "Scheduled", "Running", "Finished")
     sequence = count(1)
     for job in range(1, plan.jobs + 1):
         told = 4 if job <= plan.finished else 3 if job < plan.queued else 1
@@ -311,9 +313,21 @@ def _events(plan: Plan) -> Iterator[Row]:
                 "job_sequence": number,
                 "attempt": 1,
                 "data": json.dumps(
-                    {"job": job, "state": "Finished", "health": "Complete", "submitter": MEMBER}
+                    {
+                        "job": job,
+                        "previous_state": states[number - 1],
+                        "state": states[number],
+                        "health": "Complete" if number == len(types) else "Unknown",
+                        "submitter": MEMBER,
+                    }
                 ),
             }
+
+
+def _count_the_queue() -> None:
+    from jobs.history import queue
+
+    queue.run_once()
 
 
 def _insert_notes(plan: Plan) -> None:

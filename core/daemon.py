@@ -39,28 +39,38 @@ class Daemon:
         self._before_pass = before_pass
         self._failures = 0
 
-    def run(self, pass_once: Callable[[], object]) -> None:
-        """Return after `stop` is set, never in the middle of a pass. A pass that raises is logged and tried again."""
+    def run(
+        self, pass_once: Callable[[], object], *, until_next: Callable[[], float | None] = lambda: None
+    ) -> None:
+        """Return after `stop` is set, never in the middle of a pass. A pass that raises is logged and tried again.
+
+        `until_next` is asked after each pass in how many seconds there is something to do, if that is known.
+        """
         threading.Thread(target=self._ring_at_stop, name=f"{self._role}-stop", daemon=True).start()
         while not self._stop.is_set():
-            if self._attempt(pass_once):
-                self._bell.wait(self._poll)
+            pause = self._attempt(pass_once, until_next)
+            if pause is not None:
+                self._bell.wait(pause)
             else:
                 # Only stopping ends this wait: a bell that goes on ringing must not turn a failure into a busy loop.
                 self._stop.wait(self._back_off)
 
-    def _attempt(self, pass_once: Callable[[], object]) -> bool:
+    def _attempt(
+        self, pass_once: Callable[[], object], until_next: Callable[[], float | None]
+    ) -> float | None:
+        """The seconds until the next pass; None after a failure."""
         try:
             self._before_pass()
             pass_once()
+            wanted = until_next()
         except Exception as error:
             self._failures += 1
             self._log_failure(error)
-            return False
+            return None
         if self._failures:
             log.info("The %s works again after %d failed passes", self._role, self._failures)
         self._failures = 0
-        return True
+        return self._poll if wanted is None else min(self._poll, max(0.0, wanted))
 
     @property
     def _back_off(self) -> float:

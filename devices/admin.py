@@ -32,8 +32,8 @@ from accounts.admin_base import (
 )
 from core.looks import Look
 from core.templatetags.lab import status
-from devices import dictionary, inventory, lifecycle, looks
-from devices.lifecycle import DeviceBusy, StillInUse
+from devices import dictionary, health, inventory, lifecycle, looks
+from devices.lifecycle import DeviceBusy, NoHealthCheck, StillInUse
 from devices.models import (
     Alias,
     Device,
@@ -48,7 +48,7 @@ from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events.announced import AnnouncedModel
 from events.outbox import Cause
 
-NEW_DEVICE_HEALTH = (DeviceHealth.MAINTENANCE, DeviceHealth.GOOD)
+NEW_DEVICE_HEALTH = (DeviceHealth.MAINTENANCE, DeviceHealth.UNKNOWN, DeviceHealth.GOOD)
 WORKERS_TOKEN = (
     "Give it to the worker in place of its old one: in the token file of lava-worker, or, for the built-in worker, "
     "in worker/token in the data directory."
@@ -66,7 +66,7 @@ WORKER_HEALTH = {
 class InventoryAdmin(LabAdmin):
     """Rows that others still need are kept, and those whose state is told are locked while they change."""
 
-    REFUSALS: ClassVar = (*LabAdmin.REFUSALS, StillInUse, DeviceBusy)
+    REFUSALS: ClassVar = (*LabAdmin.REFUSALS, StillInUse, DeviceBusy, NoHealthCheck)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Locked from the look to the save: what was checked is what is changed."""
@@ -213,6 +213,12 @@ def _health_verb(health: DeviceHealth) -> Act:
     return act
 
 
+def _check(page: LabAdmin, request: HttpRequest, devices: QuerySet[Device], reason: str) -> str:
+    names = sorted(devices.values_list("pk", flat=True))
+    checked = [lifecycle.check_for(name, user=actor(request), reason=reason) for name in names]
+    return f"Checked next: {named(checked)}"
+
+
 def _free(page: LabAdmin, request: HttpRequest, devices: QuerySet[Device], reason: str) -> str:
     if not reason:
         raise Refused("Give a reason: how do you know that nothing runs there?")
@@ -229,6 +235,19 @@ TAKE_OUT = Deed(
 )
 BRING_BACK = Deed(
     action="good", title="Bring back as good", consequence="Jobs are given to it again.", button="Bring back"
+)
+CHECK = Deed(
+    action="check",
+    title="Check now",
+    consequence="A job on a device goes on; after it, the health check of the type runs before any other job, and says "
+    "whether the device is good or bad.",
+    button="Check now",
+)
+LOOP = Deed(
+    action="loop",
+    title="Loop the health check",
+    consequence="The health check runs again and again, and no other job, until somebody says otherwise.",
+    button="Loop",
 )
 FREE = Deed(
     action="free",
@@ -256,6 +275,8 @@ class DeviceAdmin(SharedAdmin):
     actions = [
         asking(TAKE_OUT, _health_verb(DeviceHealth.MAINTENANCE)),
         asking(BRING_BACK, _health_verb(DeviceHealth.GOOD)),
+        asking(CHECK, _check),
+        asking(LOOP, _health_verb(DeviceHealth.LOOPING)),
         asking(FREE, _free),
         asking(RETIRE, _health_verb(DeviceHealth.RETIRED)),
     ]
@@ -269,6 +290,8 @@ class DeviceAdmin(SharedAdmin):
         "history",
         "state_word",
         "last_used",
+        "last_check",
+        "jobs_since_check",
     ]
     FIXED: ClassVar = ["name", *SHOWN]
 
@@ -356,13 +379,37 @@ class DeviceTypeForm(DictionaryForm):
             raise ValidationError(f"That is an alias of {alias.device_type_id}. Delete the alias first.")
         return name
 
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if "health_check" not in self.changed_data or self.errors:
+            return cleaned
+        name = self.cleaned_data.get("name", self.instance.name)
+        dictionary = self.cleaned_data.get("dictionary", self.instance.dictionary)
+        as_it_will_be = DeviceType(name=name, dictionary=dictionary)
+        for fault in health.faults(as_it_will_be, self.cleaned_data["health_check"]):
+            self.add_error("health_check", fault)
+        return cleaned
+
 
 @admin.register(DeviceType)
 class DeviceTypeAdmin(SharedAdmin):
     form = DeviceTypeForm
     list_display = ["name", "description", "number_of_devices", "display"]
     search_fields = ["name"]
-    fields = ["name", "description", "display", "dictionary", "seen"]
+    fields = [
+        "name",
+        "description",
+        "display",
+        "dictionary",
+        "retry_attempts",
+        "retry_delay",
+        "retry_backoff",
+        "retry_max_delay",
+        "health_check",
+        ("health_frequency", "health_denominator"),
+        "disable_health_check",
+        "seen",
+    ]
     inlines = [AliasInline, DeviceTypeRightInline]
     FIXED: ClassVar = ["name"]
 

@@ -40,7 +40,12 @@ class HealthForm(forms.Form):
 
     CHOICES = [
         (health.value, health.label)
-        for health in (DeviceHealth.GOOD, DeviceHealth.MAINTENANCE, DeviceHealth.RETIRED)
+        for health in (
+            DeviceHealth.GOOD,
+            DeviceHealth.MAINTENANCE,
+            DeviceHealth.LOOPING,
+            DeviceHealth.RETIRED,
+        )
     ]
 
     health = forms.TypedChoiceField(choices=CHOICES, coerce=lambda value: DeviceHealth(int(value)))
@@ -68,6 +73,10 @@ class HealthForm(forms.Form):
         """Whether it would end somebody's job, and nobody has confirmed that."""
         cleaned = self.cleaned_data
         return cleaned["health"] == DeviceHealth.RETIRED and not cleaned["is_confirmed"]
+
+
+class ReasonForm(forms.Form):
+    reason = reason_field()
 
 
 class FreeForm(forms.Form):

@@ -80,8 +80,14 @@ def remove(row: models.Model, *, by: User) -> None:
 
 def check_removable(row: models.Model) -> None:
     """StillInUse says what depends on it, and what to do instead."""
-    if check := _BEFORE_REMOVING.get(type(row)):
+    for check in _BEFORE_REMOVING.get(type(row), ()):
         check(row)
+
+
+def before_removing(model: type[R], check: Callable[[R], None]) -> None:
+    """Have this checked as well, for a package above: it raises StillInUse."""
+    if check not in _BEFORE_REMOVING[model]:
+        _BEFORE_REMOVING[model].append(check)
 
 
 @transaction.atomic
@@ -174,9 +180,9 @@ def _check_not_waited_for(tag: Tag) -> None:
         raise StillInUse(f"{waiting} waiting jobs ask for {tag.name}; cancel them or wait for their end.")
 
 
-_BEFORE_REMOVING: dict[type[models.Model], Callable[[Any], None]] = {
-    Device: _check_hides_no_job,
-    DeviceType: _check_unused,
-    Worker: _check_has_no_device,
-    Tag: _check_not_waited_for,
+_BEFORE_REMOVING: dict[type[models.Model], list[Callable[[Any], None]]] = {
+    Device: [_check_hides_no_job],
+    DeviceType: [_check_unused],
+    Worker: [_check_has_no_device],
+    Tag: [_check_not_waited_for],
 }

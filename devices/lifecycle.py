@@ -7,22 +7,35 @@ the caller's transaction. The others are whole: they lock, change, announce and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import audit
 from accounts.rights import NotAllowed
+from devices import health as health_rules
 from devices.models import Device, Worker
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events.outbox import Cause
 
 CHANGED = "device.changed"
+THE_LAB = "lava_lite"  # who changed a health that nobody changed
 
 
 class DeviceBusy(Exception):
     """A device that is not idle cannot be given to a job."""
+
+
+class WorkerFull(DeviceBusy):
+    """A worker has as many jobs as it takes, so its free devices get none."""
+
+
+class NoHealthCheck(Exception):
+    """A device whose type has no check, or that is gone for good, cannot be checked."""
 
 
 class StillInUse(Exception):
@@ -39,6 +52,20 @@ def before_retiring(rule: Callable[[Device, Cause], None]) -> None:
         _before_retiring.append(rule)
 
 
+def require_room(device: Device, *, besides: QuerySet[Any, Any]) -> None:
+    """WorkerFull if its worker takes no more jobs now; `besides` are the names of devices in use that cost it nothing.
+
+    A worker with a limit is locked (device, worker, job), so that two who count at once do not both take the last place.
+    """
+    with_limit = Worker.objects.filter(pk=device.worker_id, job_limit__gt=0)
+    worker = with_limit.select_for_update(of=("self",), no_key=True).first()
+    if worker is None:
+        return
+    busy = worker.devices.exclude(state=DeviceState.IDLE).exclude(pk__in=besides).count()
+    if busy >= worker.job_limit:
+        raise WorkerFull(f"{worker.name} has {busy} jobs and takes no more; {device.name} gets none now")
+
+
 def reserve(device: Device, *, job: int, cause: Cause) -> None:
     """Keep the device for a job. DeviceBusy if it is not idle."""
     if device.state != DeviceState.IDLE:
@@ -50,6 +77,7 @@ def reserve(device: Device, *, job: int, cause: Cause) -> None:
 
 def occupy(device: Device, *, job: int, cause: Cause) -> None:
     """The job runs on it."""
+    device.jobs_since_check += 1  # one that is a check begins the count anew when it ends
     _use(device, DeviceState.RUNNING, job, cause)
 
 
@@ -72,9 +100,41 @@ def close(device: Device, *, job: int, broken: bool, cause: Cause) -> None:
     _use(device, DeviceState(device.state), job, cause)
 
 
+def report_check(
+    device: Device, *, job: int, submitted: datetime, passed: bool, ending: str, cause: Cause
+) -> None:
+    """A health check is over; for `release` or `close`, which follows. `ending` is the word for it."""
+    device.last_check, device.last_check_time, device.jobs_since_check = job, submitted, 0
+    _set_verdict(device, f"health check {job} {ending}", cause, passed=passed)
+
+
+def give_up_check(device: Device, *, reason: str, cause: Cause) -> None:
+    """No check can be made for the device, whose row is locked: it is bad until somebody has mended that."""
+    _describe(device, DeviceHealth.BAD, reason, cause)
+    device.tell(CHANGED, cause=cause)
+    device.save()
+
+
 def good(name: str, *, by: str, reason: str = "") -> Device:
     """Somebody says that the device is in order again."""
     return set_health(name, DeviceHealth.GOOD, by=by, reason=reason)
+
+
+def unknown(name: str, *, by: str, reason: str = "") -> Device:
+    """Somebody doubts that the device is in order: it is checked next, if its type has a health check."""
+    return set_health(name, DeviceHealth.UNKNOWN, by=by, reason=reason)
+
+
+@transaction.atomic
+def loop(name: str, *, by: str, reason: str = "") -> Device:
+    """Run the health check again and again, and no other job. NoHealthCheck if there is nothing to run."""
+    _require_check(Device.objects.lock(name))
+    return set_health(name, DeviceHealth.LOOPING, by=by, reason=reason)
+
+
+def bad(name: str, *, by: str, reason: str = "") -> Device:
+    """Somebody found the device broken: no new job comes until somebody says otherwise."""
+    return set_health(name, DeviceHealth.BAD, by=by, reason=reason)
 
 
 def maintenance(name: str, *, by: str, reason: str = "") -> Device:
@@ -89,6 +149,30 @@ def retire(name: str, *, by: str, reason: str = "") -> Device:
     for rule in _before_retiring:
         rule(device, cause)
     return set_health(name, DeviceHealth.RETIRED, by=by, reason=reason)
+
+
+@transaction.atomic
+def check(name: str, *, by: str, reason: str = "") -> Device:
+    """Have the device checked before it gets any other job: from now on, its health is not known.
+
+    One that loops its check stays as it is. NoHealthCheck if there is nothing to run.
+    """
+    device: Device = Device.objects.lock(name)
+    if device.health == DeviceHealth.RETIRED:
+        raise NoHealthCheck(f"{name} is retired and cannot be checked; bring it back first")
+    _require_check(device)
+    if device.health == DeviceHealth.LOOPING:
+        return device
+    return unknown(name, by=by, reason=reason or "a health check was asked for")
+
+
+@transaction.atomic
+def check_for(name: str, *, user: User, reason: str = "") -> Device:
+    """`check` for somebody who looks after the device; noted in the audit trail. The errors are also those of `require_right`."""
+    require_right([name], user=user)
+    device = check(name, by=user.get_username(), reason=reason)
+    audit.note(user, device, f"Check: {reason or 'no reason given'}")
+    return device
 
 
 @transaction.atomic
@@ -121,6 +205,9 @@ def free_for(name: str, *, user: User, reason: str) -> Device:
 
 VERBS: dict[DeviceHealth, Callable[..., Device]] = {
     DeviceHealth.GOOD: good,
+    DeviceHealth.UNKNOWN: unknown,
+    DeviceHealth.LOOPING: loop,
+    DeviceHealth.BAD: bad,
     DeviceHealth.MAINTENANCE: maintenance,
     DeviceHealth.RETIRED: retire,
 }
@@ -177,15 +264,28 @@ def set_health_of_many(
 def set_worker_health(name: str, health: WorkerHealth, *, by: str, reason: str = "") -> Worker:
     """What a person says of a worker; DoesNotExist for an unknown name. The same health changes nothing.
 
-    The jobs on its devices go on; unless it is active, its devices get no new ones.
+    The jobs on its devices go on; unless it is active, its devices get no new ones. Those that were good before it was
+    taken out are checked when it comes back, if their types have a health check, as in LAVA.
     """
+    trusted = _lock_trusted(name) if health == WorkerHealth.ACTIVE else []
     worker: Worker = Worker.objects.lock(name)
     if worker.health == health:
         return worker
+    cause = Cause(kind="user", actor=by, reason=reason)
     worker.health = health
-    worker.tell("worker.changed", cause=Cause(kind="user", actor=by, reason=reason))
+    worker.tell("worker.changed", cause=cause)
     worker.save()
+    for device in trusted:
+        _describe(device, DeviceHealth.UNKNOWN, f"its worker {name} came back", cause)
+        device.tell(CHANGED, cause=cause)
+        device.save()
     return worker
+
+
+def _lock_trusted(worker: str) -> list[Device]:
+    """The good devices of a worker whose types have a health check. The locks of devices come before their worker's."""
+    checked = Device.objects.filter(worker=worker, health=DeviceHealth.GOOD).checked()
+    return list(checked.select_for_update(of=("self",)).order_by("pk"))
 
 
 def require_right_on_workers(user: User) -> None:
@@ -229,6 +329,14 @@ def worker_silent(name: str) -> None:
     worker.save()
 
 
+def _require_check(device: Device) -> None:
+    if not device.device_type.is_checked:
+        kind = device.device_type_id
+        raise NoHealthCheck(
+            f"devices of type {kind} are not checked; give the type a health check, or enable it"
+        )
+
+
 def _use(device: Device, state: DeviceState, job: int, cause: Cause) -> None:
     device.state = state
     device.job_in_event = job
@@ -242,8 +350,14 @@ def _suspect(device: Device, job: int, cause: Cause) -> None:
         _describe(device, DeviceHealth.UNKNOWN, f"infrastructure error in job {job}", cause)
 
 
+def _set_verdict(device: Device, reason: str, cause: Cause, *, passed: bool) -> None:
+    now = health_rules.verdict(DeviceHealth(device.health), passed=passed)
+    if now != device.health:
+        _describe(device, now, reason, cause)
+
+
 def _describe(device: Device, health: DeviceHealth, reason: str, cause: Cause) -> None:
     device.health = health
     device.health_reason = reason
-    device.health_by = cause.actor
+    device.health_by = cause.actor or (THE_LAB if cause.kind in ("timer", "policy") else "")
     device.health_since = timezone.now()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import Group
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.expressions import RawSQL
@@ -17,7 +18,17 @@ from accounts.rights import Anyone
 from core import yaml
 from core.addresses import address
 from devices import dictionary
-from devices.states import USABLE, DeviceHealth, DeviceState, Urgency, WorkerHealth, WorkerState
+from devices.health import CheckRecord
+from devices.states import (
+    CHECKED,
+    USABLE,
+    DeviceHealth,
+    DeviceState,
+    Frequency,
+    Urgency,
+    WorkerHealth,
+    WorkerState,
+)
 from events.announced import AnnouncedModel, AnnouncedQuerySet
 
 SILENT_AFTER = timedelta(seconds=60)  # without a ping, a worker counts as offline; LAVA's figure
@@ -116,6 +127,39 @@ class DeviceType(models.Model):
     dictionary = models.TextField(
         blank=True, help_text="YAML that a worker gets with each job, unless the device has its own."
     )
+    # For jobs that say nothing else.
+    retry_attempts = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="How often a job is tried in all when the lab is to blame that it failed; 1: once, as in LAVA.",
+    )
+    retry_delay = models.DurationField(
+        default=timedelta(minutes=1),
+        validators=[MinValueValidator(timedelta(0)), MaxValueValidator(timedelta(days=365))],
+        help_text="How long to wait before the second attempt.",
+    )
+    retry_backoff = models.FloatField(
+        default=2.0,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="By how much each further wait is longer than the one before.",
+    )
+    retry_max_delay = models.DurationField(
+        default=timedelta(hours=1),
+        validators=[MinValueValidator(timedelta(0)), MaxValueValidator(timedelta(days=365))],
+        help_text="The longest wait.",
+    )
+    health_check = models.TextField(
+        blank=True, help_text="The definition of the job that checks a device; empty: none is checked."
+    )
+    health_frequency = models.PositiveIntegerField(
+        default=24,
+        validators=[MinValueValidator(1)],
+        help_text="A device is checked after so many hours or jobs.",
+    )
+    health_denominator = models.PositiveSmallIntegerField(
+        choices=Frequency.choices(), default=Frequency.HOURS.value
+    )
+    disable_health_check = models.BooleanField(default=False, help_text="For now, no device is checked.")
 
     objects = DeviceTypeQuerySet.as_manager()
 
@@ -131,6 +175,10 @@ class DeviceType(models.Model):
     @property
     def executor(self) -> str:
         return _executor(self.dictionary)
+
+    @property
+    def is_checked(self) -> bool:
+        return bool(self.health_check) and not self.disable_health_check
 
     def may_be_changed_by(self, user: Anyone) -> bool:
         return DeviceType.objects.changeable_by(user).filter(pk=self.pk).exists()
@@ -249,9 +297,20 @@ class DeviceQuerySet(AnnouncedQuerySet):
 
     def idle(self) -> DeviceQuerySet:
         """Free now: idle, in good or unknown health, on a worker that is there."""
+        return self._free_in(USABLE)
+
+    def checkable(self) -> DeviceQuerySet:
+        """Those that could begin a health check now, if one is due. `check_record` needs no query."""
+        return self._free_in(CHECKED).checked().select_related("device_type")
+
+    def checked(self) -> DeviceQuerySet:
+        """Those whose type has a health check, as `DeviceType.is_checked` says."""
+        return self.filter(device_type__disable_health_check=False).exclude(device_type__health_check="")
+
+    def _free_in(self, healths: Collection[DeviceHealth]) -> DeviceQuerySet:
         return self.filter(
             state=DeviceState.IDLE,
-            health__in=USABLE,
+            health__in=healths,
             worker__state=WorkerState.ONLINE,
             worker__health=WorkerHealth.ACTIVE,
         )
@@ -283,6 +342,9 @@ class Device(AnnouncedModel):
     health_by = models.CharField(max_length=150, blank=True, editable=False)
     health_since = models.DateTimeField(default=timezone.now, editable=False)
     last_used = models.DateTimeField(null=True, blank=True, editable=False)
+    last_check = models.BigIntegerField(null=True, blank=True, editable=False)  # the job's id
+    last_check_time = models.DateTimeField(null=True, blank=True, editable=False)  # of its submission
+    jobs_since_check = models.PositiveIntegerField(default=0, editable=False)
     # Closed: the lab ended a job by itself, and nobody knows yet that nothing of it runs here any more.
     closed_since = models.DateTimeField(null=True, blank=True, editable=False)
     closed_by = models.BigIntegerField(null=True, blank=True, editable=False)  # the id of that job
@@ -351,6 +413,20 @@ class Device(AnnouncedModel):
     @property
     def is_usable(self) -> bool:
         return self.health in USABLE
+
+    def takes(self, *, check: bool) -> bool:
+        """Whether its health lets it begin a job; `check`: a health check."""
+        return self.health in CHECKED if check else self.is_usable
+
+    @property
+    def check_record(self) -> CheckRecord:
+        return CheckRecord(
+            health=DeviceHealth(self.health),
+            last=self.last_check_time,
+            jobs_since=self.jobs_since_check,
+            every=self.device_type.health_frequency,
+            unit=Frequency(self.device_type.health_denominator),
+        )
 
 
 class HealthChange(models.Model):

@@ -61,6 +61,12 @@ DEEDS = {
         consequence="Jobs are given again.",
         done="Brought back",
     ),
+    DeviceHealth.LOOPING: Deed(
+        health=DeviceHealth.LOOPING,
+        button="Loop checks",
+        consequence="The health check runs again and again; no other job is given.",
+        done="Looping the health check",
+    ),
     DeviceHealth.RETIRED: Deed(
         health=DeviceHealth.RETIRED,
         button="Retire",
@@ -69,6 +75,7 @@ DEEDS = {
         danger=True,
     ),
 }
+DEEDS_FOR_MANY = [deed for health, deed in DEEDS.items() if health != DeviceHealth.LOOPING]
 WORKER_DEEDS = {
     WorkerHealth.MAINTENANCE: Deed(
         health=WorkerHealth.MAINTENANCE,
@@ -94,7 +101,8 @@ WORKER_DEEDS = {
 
 def deeds_for(device: Device) -> list[Deed]:
     """Those that change its health; another reason can be given by all of them."""
-    return [deed for health, deed in DEEDS.items() if health != device.health]
+    deeds = DEEDS.values() if device.device_type.is_checked else DEEDS_FOR_MANY
+    return [deed for deed in deeds if deed.health != device.health]
 
 
 def deeds_for_worker(worker: Worker) -> list[Deed]:
@@ -331,7 +339,7 @@ def availability(devices: DeviceQuerySet, jobs: Any) -> dict[str, Availability]:
         busy=Count("pk", filter=is_busy),
         out=Count("pk", filter=is_out & ~is_busy),
     )
-    waiting = dict(jobs.queued().order_by().values_list("device_type").annotate(number=Count("pk")))
+    waiting = dict(jobs.due().order_by().values_list("device_type").annotate(number=Count("pk")))
     found = {
         name: Availability(free=free, busy=busy, out=out, queued=waiting.pop(name, 0))
         for name, free, busy, out in grouped

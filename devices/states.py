@@ -15,7 +15,7 @@ class DeviceState(Word):
 
 class DeviceHealth(Word):
     GOOD = 0
-    UNKNOWN = 1  # an infrastructure error happened here; still used
+    UNKNOWN = 1  # not known to be good: checked before anything else, or used where there is no check
     LOOPING = 2  # runs its health check again and again
     BAD = 3  # its health check failed; not used until somebody looked
     MAINTENANCE = 4  # a person took it out
@@ -33,7 +33,15 @@ class WorkerHealth(Word):
     RETIRED = 2
 
 
+class Frequency(Word):
+    """What the time between two health checks is counted in."""
+
+    HOURS = 0
+    JOBS = 1
+
+
 USABLE = (DeviceHealth.GOOD, DeviceHealth.UNKNOWN)
+CHECKED = (*USABLE, DeviceHealth.LOOPING)  # those in which a health check is run
 SET_BY_A_PERSON = (DeviceHealth.MAINTENANCE, DeviceHealth.RETIRED)
 
 

@@ -10,6 +10,7 @@ urlpatterns = [
     path("device/<lab_name:name>/", views.detail, name="device"),
     path("device/<lab_name:name>/health/", views.change_health, name="device-health"),
     path("device/<lab_name:name>/free/", views.free, name="device-free"),
+    path("device/<lab_name:name>/check/", views.check, name="device-check"),
     path("device-types/", views.device_types, name="device-types"),
     path("device-type/<lab_name:name>/", views.device_type, name="device-type"),
     path("workers/", views.workers, name="workers"),

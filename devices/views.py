@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.db.models import Count, Prefetch, Q
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,10 +21,11 @@ from accounts import audit
 from core.pages import render_live, whole_number
 from core.paging import page
 from devices import lifecycle
-from devices.forms import DeviceFilter, FreeForm, HealthForm, WorkerHealthForm
+from devices.forms import DeviceFilter, FreeForm, HealthForm, ReasonForm, WorkerHealthForm
 from devices.models import Device, DeviceQuerySet, DeviceType, Worker
 from devices.page_parts import (
     DEEDS,
+    DEEDS_FOR_MANY,
     WORKER_DEEDS,
     Availability,
     DeviceList,
@@ -43,7 +46,7 @@ LAST_DEEDS = 10
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     form = DeviceFilter(request.GET, user=request.user)
-    context: dict[str, object] = {"section": "devices", "form": form, "deeds": DEEDS.values()}
+    context: dict[str, object] = {"section": "devices", "form": form, "deeds": DEEDS_FOR_MANY}
     if not form.is_valid():
         return render(request, "devices/list.html", context, status=400)
     context["list"] = DeviceList.of(
@@ -65,7 +68,8 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
         "deeds": deeds_for(device),
         "may_change": device.may_be_changed_by(request.user),
         "may_reserve": _may_reserve(request, pk=name),
-        "closed_by": _closed_by(device, request),
+        "closed_by": _job(device.closed_by, request),
+        "last_check": _job(device.last_check, request),
         "rights": RightsInWords.of(device.device_type, device),
         "history": page(
             device.health_changes.all(),
@@ -86,20 +90,39 @@ def change_health(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_POST
 def free(request: HttpRequest, name: str) -> HttpResponse:
+    return _act(request, name, FreeForm, lifecycle.free_for, done="Freed: {}.", undone="{} stays closed: {}")
+
+
+@require_POST
+def check(request: HttpRequest, name: str) -> HttpResponse:
+    done, undone = "{} is checked before it gets any other job.", "{} is not checked: {}"
+    return _act(request, name, ReasonForm, lifecycle.check_for, done=done, undone=undone)
+
+
+def _act(
+    request: HttpRequest,
+    name: str,
+    form_of_reason: type[Form],
+    verb: Callable[..., Device],
+    *,
+    done: str,
+    undone: str,
+) -> HttpResponse:
+    """Do it to one device, for a reason. `done` is told with its name, `undone` with what is wrong with the form too."""
     device = get_object_or_404(Device.objects.visible_to(request.user), pk=name)
     if not isinstance(request.user, User):
         return redirect_to_login(device.get_absolute_url())
     lifecycle.require_right([name], user=request.user)
-    form = FreeForm(request.POST)
+    form = form_of_reason(request.POST)
     if not form.is_valid():
-        messages.warning(request, f"{name} stays closed: {form.errors['reason'][0]}")
+        messages.warning(request, undone.format(name, form.errors["reason"][0]))
         return redirect(device)
     try:
-        lifecycle.free_for(name, user=request.user, reason=form.cleaned_data["reason"])
-    except lifecycle.DeviceBusy as busy:
-        messages.warning(request, f"{capfirst(str(busy))}.")
+        verb(name, user=request.user, reason=form.cleaned_data["reason"])
+    except (lifecycle.DeviceBusy, lifecycle.NoHealthCheck) as refused:
+        messages.warning(request, f"{capfirst(str(refused))}.")
     else:
-        messages.success(request, f"Freed: {name}.")
+        messages.success(request, done.format(name))
     return redirect(device)
 
 
@@ -123,6 +146,9 @@ def _change_health(request: HttpRequest, names: list[str], *, back: str) -> Http
     health, reason = form.cleaned_data["health"], form.cleaned_data["reason"]
     try:
         devices = lifecycle.set_health_for(names, health, user=user, reason=reason)
+    except lifecycle.NoHealthCheck as refused:
+        messages.warning(request, f"Nothing was changed: {refused}.")
+        return redirect(back)
     except Device.DoesNotExist as missing:
         form.add_error(None, f"{capfirst(str(missing))}.")
         return _ask(request, user, form, back, status=404)
@@ -140,7 +166,7 @@ def _ask(request: HttpRequest, user: User, form: HealthForm, back: str, *, statu
         "section": "devices",
         "form": form,
         "devices": devices,
-        "deeds": DEEDS.values() if deed is None else [deed],
+        "deeds": DEEDS_FOR_MANY if deed is None else [deed],
         "deed": deed,
         "back": back,
         "query": request.GET.urlencode(),
@@ -247,11 +273,9 @@ def _jobs_of(device: Device, request: HttpRequest) -> list[Any]:
     return list(jobs.select_related("submitter").defer("definition")[:LAST_JOBS])
 
 
-def _closed_by(device: Device, request: HttpRequest) -> Any:
-    """The job that the lab ended there by itself; None if there is none, or if it is hidden from this user."""
-    if device.closed_by is None:
-        return None
-    return _jobs().visible_to(request.user).filter(pk=device.closed_by).defer("definition").first()
+def _job(pk: int | None, request: HttpRequest) -> Any:
+    """The job of this number; None if there is none, or if it is hidden from this user."""
+    return pk and _jobs().visible_to(request.user).filter(pk=pk).defer("definition").first()
 
 
 def _may_reserve(request: HttpRequest, **devices: Any) -> bool:

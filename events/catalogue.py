@@ -11,11 +11,11 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventType:
     name: str  # canonical
-    subject: str  # whose rule of sight decides: job, device, worker, queue
+    subject: str  # whose rule of sight decides: job, step, device, worker, queue
     fires: str  # when, in a few words
     lava: str | None = None  # last part of the topic of LAVA's frame; None: LAVA says nothing
     core4: str | None = None
-    pulp: str | None = None  # the state in Pulp's task report
+    pulp: str | None = None  # the state in Pulp's task report, or the part of it that changed
     lambdacd: str | None = None  # the topic on LambdaCD's bus
 
 
@@ -31,6 +31,10 @@ def _job(
     return EventType(
         name=f"job.{name}", subject="job", fires=fires, lava=lava, core4=core4, pulp=pulp, lambdacd=lambdacd
     )
+
+
+def _step(name: str, fires: str, lambdacd: str) -> EventType:
+    return EventType(name=f"step.{name}", subject="step", fires=fires, lambdacd=lambdacd)
 
 
 _TYPES = (
@@ -90,13 +94,49 @@ _TYPES = (
     ),
     _job("removal_requested", "somebody took a job out of the queue", core4="request_remove_job"),
     _job("removed", "it is gone from the queue", lava="testjob", core4="remove_job", pulp="canceled"),
+    _job(
+        "deferred",
+        "asked to be run later, or was put off",
+        lava="testjob",
+        core4="defer_job",
+        pulp="waiting",
+    ),
+    _job(
+        "attempt_failed",
+        "failed, attempts left: runs again after a delay",
+        lava="testjob",
+        core4="failed_job",
+        pulp="waiting",
+    ),
+    _job(
+        "hurried",
+        "deferred or to be tried again later, it was told to run now",
+        lava="testjob",
+        core4="restart_waiting",
+        pulp="waiting",
+    ),
+    _job(
+        "inactivated",
+        "wanted to be put off for longer than it may",
+        lava="testjob",
+        core4="inactivate_job",
+        pulp="skipped",
+        lambdacd="pipeline-finished",
+    ),
     _job("overtime", "runs for longer than its wall time; it goes on", core4="flag_nonstop"),
     _job("lost", "its worker fell silent: it is ended after a grace time", core4="flag_zombie"),
     _job("found", "its worker came back within the grace time: it goes on"),
     _job("expiring", "a reservation ends in some minutes, unless it is extended"),
     _job("extended", "a reservation was given more time"),
+    _job("progress", "a step began or a percentage changed, at most once a second", pulp="progress_report"),
+    _job("waiting", "a test waits for a person", pulp="suspended"),
+    _job("resumed", "the person answered, or nobody did in time: the test goes on", pulp="running"),
     _job("resubmitted", "a stopped job was run again as a new job", core4="restart_stopped", pulp="waiting"),
     _job("deleted", "the row and its files are gone for good", core4="hard_remove_job"),
+    _step("started", "an action of the job began", "step-started"),
+    _step("updated", "the log said something else of an action", "step-result-updated"),
+    _step("stored", "what was said of it is saved", "step-result-update-consumed"),
+    _step("finished", "it ended, or the attempt ended first", "step-finished"),
     EventType(name="device.added", subject="device", fires="a device appeared"),
     EventType(
         name="device.changed", subject="device", fires="a device changed state or health", lava="device"

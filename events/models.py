@@ -35,6 +35,7 @@ class Event(models.Model):
         indexes = [
             # What the numbering looks for; nearly always empty.
             models.Index(fields=["id"], condition=models.Q(sequence__isnull=True), name="event_unnumbered"),
+            models.Index(fields=["time"], name="event_time"),
         ]
 
     def __str__(self) -> str:

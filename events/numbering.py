@@ -7,6 +7,8 @@ after having seen another's commit gets a higher one, hence the order of ids wit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import connection, transaction
 
 from events.models import Event
@@ -16,9 +18,12 @@ LOCK = 5_500  # any number, the same in every process of the lab
 BATCH = 1000
 
 
-def number_at_insert() -> int | None:
-    """The next number where the insert may take it, else None."""
-    return _advance(1) if connection.vendor == "sqlite" else None
+def numbers_at_insert(count: int) -> Sequence[int | None]:
+    """The next numbers where the insert may take them, else None for each."""
+    if connection.vendor != "sqlite":
+        return [None] * count
+    last = _advance(count)
+    return range(last - count + 1, last + 1)
 
 
 def number_committed() -> int:

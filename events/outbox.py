@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -32,6 +33,15 @@ class Cause:
 SHELL = Cause(kind="user", reason="changed by hand")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """One event that is to be written."""
+
+    type: str  # of events.catalogue
+    subject: str
+    data: dict[str, Any]
+
+
 def record(
     type: str,
     *,
@@ -41,31 +51,50 @@ def record(
     job_id: int | None = None,
     attempt: int | None = None,
 ) -> Event:
-    """Write one event beside the change that it tells of.
+    """Write one event beside the change that it tells of; raises as `record_all`."""
+    news = News(type=type, subject=subject, data=data)
+    return record_all([news], cause=cause, job_id=job_id, attempt=attempt)[0]
 
-    Raises TransactionManagementError outside a transaction: the change would not be one with its event.
+
+def record_all(
+    news: Sequence[News], *, cause: Cause, job_id: int | None = None, attempt: int | None = None
+) -> list[Event]:
+    """Write events beside the changes that they tell of, in this order and in one go.
+
+    Raises TransactionManagementError outside a transaction: the changes would not be one with their events.
     """
-    if type not in CATALOGUE:
-        raise LookupError(f"{type!r} is not in events.catalogue; every type of event is listed there")
+    if not news:
+        return []
+    for each in news:
+        if each.type not in CATALOGUE:
+            raise LookupError(
+                f"{each.type!r} is not in events.catalogue; every type of event is listed there"
+            )
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError(
-            f"{type} of {subject} was told outside a transaction; use the model's save() or a verb"
+            f"{news[0].type} of {news[0].subject} was told outside a transaction; use the model's save() or a verb"
         )
-    event = Event.objects.create(
-        sequence=numbering.number_at_insert(),
-        type=type,
-        time=timezone.now(),
-        actor=cause.actor,
-        cause=cause.kind,
-        subject=subject,
-        job_id=job_id,
-        job_sequence=None if job_id is None else _next_of_job(job_id),
-        attempt=attempt,
-        data=data,
+    first = None if job_id is None else _next_of_job(job_id)
+    events = Event.objects.bulk_create(
+        Event(
+            sequence=sequence,
+            type=each.type,
+            time=timezone.now(),
+            actor=cause.actor,
+            cause=cause.kind,
+            subject=each.subject,
+            job_id=job_id,
+            job_sequence=None if first is None else first + position,
+            attempt=attempt,
+            data=each.data,
+        )
+        for position, (each, sequence) in enumerate(
+            zip(news, numbering.numbers_at_insert(len(news)), strict=True)
+        )
     )
     for role in BELLS:
         transaction.on_commit(partial(doorbell.ring, settings.RUN, role))
-    return event
+    return events
 
 
 def _next_of_job(job_id: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -25,7 +26,8 @@ from accounts.admin_base import (
 from core.looks import Look
 from core.templatetags.lab import ago, preformatted, status
 from devices.admin import InventoryAdmin, VisibleFilter
-from jobs import lifecycle, looks, upkeep
+from events.outbox import Cause
+from jobs import attempts, lifecycle, looks, upkeep
 from jobs.models import Attempt, Job, TestCase
 from jobs.states import State
 
@@ -46,11 +48,68 @@ def _cancel(page: LabAdmin, request: HttpRequest, jobs: QuerySet[Job], reason: s
     return f"Canceled, or asked to stop: {named(unfinished)}" if unfinished else "All were finished already."
 
 
+PIN = Deed(
+    action="pin",
+    title="Pin",
+    consequence="Their logs, results and events stay, however old they get.",
+    button="Pin the jobs",
+    permission="cancel",
+)
+UNPIN = Deed(
+    action="unpin",
+    title="Unpin",
+    consequence="They are let go of like others when the lab's settings say so.",
+    button="Unpin the jobs",
+    permission="cancel",
+)
+HURRY = Deed(
+    action="hurry",
+    title="Run now",
+    consequence="A job that was deferred, or is to be tried again later, gets the next device. Others stay as they are.",
+    button="Run the jobs now",
+    asks_reason=False,
+    permission="cancel",
+)
+
+
+def _pinning(pinned: bool) -> Callable[[LabAdmin, HttpRequest, QuerySet[Job], str], str]:
+    def pin(page: LabAdmin, request: HttpRequest, jobs: QuerySet[Job], reason: str) -> str:
+        rows = list(jobs.select_related("submitter").order_by("id"))
+        for job in rows:
+            upkeep.pin(job, by=actor(request), pinned=pinned, reason=reason)
+        return f"{'Pinned' if pinned else 'Unpinned'}: {named(rows)}"
+
+    return pin
+
+
+def _hurry(page: LabAdmin, request: HttpRequest, jobs: QuerySet[Job], reason: str) -> str:
+    put_off = list(jobs.put_off().select_related("submitter").order_by("id"))  # type: ignore[attr-defined]
+    for job in put_off:
+        attempts.hurry_for(job, user=actor(request))
+    return f"Told to run now: {named(put_off)}" if put_off else "None of them was put off."
+
+
 class AttemptInline(StackedInline):
     model = Attempt
-    fields = ["number", "device_name", "worker_name", "scheduled", "started", "ended", "result", "error_type"]
+    fields = [
+        "number",
+        "device_name",
+        "worker_name",
+        "scheduled",
+        "started",
+        "ended",
+        "result",
+        "error_type",
+        "deferral",
+        "deferral_reason",
+    ]
     can_delete = False
     extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        attempts: Any = super().get_queryset(request)
+        seen: QuerySet[Attempt] = attempts.seen_by(actor(request))
+        return seen
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -71,10 +130,15 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
         "submitted",
     ]
     list_display_links = ["id", "description"]
-    list_filter = ["kind", "state", "health", ("device_type", VisibleFilter), "health_check"]
+    list_filter = ["kind", "state", "health", ("device_type", VisibleFilter), "health_check", "pinned"]
     list_select_related = ["submitter"]
     search_fields = ["=id", "description", "submitter__username"]
-    actions = [asking(CANCEL, _cancel)]
+    actions = [
+        asking(CANCEL, _cancel),
+        asking(HURRY, _hurry),
+        asking(PIN, _pinning(True)),
+        asking(UNPIN, _pinning(False)),
+    ]
     inlines = [AttemptInline]
     fields = [
         "word",
@@ -92,10 +156,14 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
         "viewing_groups",
         "health_check",
         "attempt",
+        "not_before",
+        "not_before_reason",
         "submit_time",
         "start_time",
         "deadline",
         "end_time",
+        "pinned",
+        "log_removed",
         "uuid",
         "resubmitted_from",
         "definition_text",
@@ -117,7 +185,7 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
         return [_fate(job) for job in objs], numbers, lacking, []
 
     def remove(self, pk: Any, *, by: str) -> None:
-        upkeep.remove(pk, by=by)
+        upkeep.remove(pk, cause=Cause(kind="user", actor=by))
 
     def look_of(self, row: Job) -> Look:
         return looks.of_job(row)
@@ -172,7 +240,9 @@ class AttemptAdmin(HistoryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         # Looked up for each row: the database would begin with all the jobs, and sort what it finds.
         visible = Job.objects.visible_to(actor(request)).filter(pk=OuterRef("job"))
-        return super().get_queryset(request).filter(Exists(visible))
+        attempts: Any = super().get_queryset(request).filter(Exists(visible))
+        seen: QuerySet[Attempt] = attempts.seen_by(actor(request))
+        return seen
 
 
 def _fate(job: Job) -> str:

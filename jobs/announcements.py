@@ -10,10 +10,11 @@ from typing import Any
 from django.db.models.signals import post_delete, post_save, pre_delete
 
 from devices.lifecycle import StillInUse
+from devices.models import Device
 from events import outbox
-from jobs import lifecycle
+from jobs import lifecycle, progress, steps, waits
 from jobs.models import Job, Visibility
-from jobs.states import Health, State
+from jobs.states import ON_A_DEVICE, Health, State
 
 
 def connect() -> None:
@@ -32,6 +33,8 @@ def payload(job: Job) -> dict[str, Any]:
         "end_time": job.end_time and job.end_time.isoformat(),
         "overtime_since": job.overtime_since and job.overtime_since.isoformat(),
         "lost_since": job.lost_since and job.lost_since.isoformat(),
+        "not_before": job.not_before and job.not_before.isoformat(),
+        "not_before_reason": job.not_before_reason or None,
         "deadline": job.deadline.isoformat() if job.deadline and _tells_deadline(job) else None,
         "kind": job.kind if job.is_reservation else None,
         "expiring_since": job.expiring_since and job.expiring_since.isoformat(),
@@ -39,7 +42,7 @@ def payload(job: Job) -> dict[str, Any]:
     return {
         "job": job.pk,
         "uuid": str(job.uuid),
-        "attempt": job.attempt,
+        "attempt": job.told_attempt,
         "state": state.label,
         "health": health.label,
         "status": old_status(state, health),
@@ -71,6 +74,10 @@ def old_status(state: State, health: Health) -> str:
 def _saved(instance: Job, created: bool, raw: bool = False, **_: Any) -> None:
     if raw:
         return
+    if not created and instance.state not in ON_A_DEVICE and (instance.happening or instance.has_moved):
+        steps.close(instance)
+        progress.close(instance)
+        waits.close(instance)
     if instance.happening:
         return _record(instance, instance.happening.events)
     if created or instance.has_moved:
@@ -87,7 +94,7 @@ def _record(job: Job, events: tuple[str, ...]) -> None:
         data["reason"] = job.cause.reason
     for event in events:
         outbox.record(
-            event, subject=str(job.pk), data=data, cause=job.cause, job_id=job.pk, attempt=job.attempt
+            event, subject=str(job.pk), data=data, cause=job.cause, job_id=job.pk, attempt=job.told_attempt
         )
 
 
@@ -97,9 +104,13 @@ def _refuse_to_delete(instance: Job, **_: Any) -> None:
         raise StillInUse(f"job {instance.pk} is {state}; cancel it and wait for its end, then delete it")
     if instance.closes_device:
         raise StillInUse(
-            f"something of job {instance.pk} may still run on {instance.device_id}, which is closed for that; "
+            f"something of job {instance.pk} may still run on {_closed_by(instance)}, which is closed for that; "
             "wait until its worker confirms the end, or free the device, then delete the job"
         )
+
+
+def _closed_by(job: Job) -> str:
+    return ", ".join(Device.objects.filter(closed_by=job.pk).values_list("pk", flat=True))
 
 
 def _deleted(instance: Job, **_: Any) -> None:

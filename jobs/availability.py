@@ -12,7 +12,6 @@ from devices.models import Device, DeviceType
 from devices.states import DeviceState
 from events.announced import AnnouncedQuerySet
 from jobs.models import Job
-from jobs.states import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +33,7 @@ def for_jobs_of(user: Anyone) -> list[Availability]:
     types = DeviceType.objects.open_to(user).filter(display=True)
     devices = Device.objects.open_to(user).in_service()
     busy = devices.filter(state__in=(DeviceState.RESERVED, DeviceState.RUNNING))
-    waiting = Job.objects.visible_to(user).filter(state=State.SUBMITTED)
+    waiting = Job.objects.visible_to(user).due()
     counts = [_by_type(rows) for rows in (devices, devices.idle(), busy, waiting)]
     return [_of(device_type, counts) for device_type in types]
 

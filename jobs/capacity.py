@@ -56,7 +56,7 @@ def of(device_type: DeviceType, user: Anyone) -> Capacity:
     """In a number of queries that does not grow with the lab."""
     standings = _standings(device_type, user)
     jobs = Job.objects.filter(device_type=device_type)
-    queued = jobs.filter(state=State.SUBMITTED).count()
+    queued = jobs.due().count()
     return Capacity(
         standings=standings,
         queued=queued,

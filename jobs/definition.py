@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from typing import Any, Literal
 from core import yaml
 from core.yaml import Key
 from devices.dictionary import EXECUTORS
+from jobs.retries import ERROR_TYPES, MAX_ATTEMPTS, MAX_BACKOFF
 
 MAX_BYTES = 1_000_000
 MAX_FAULTS = 50
@@ -36,6 +37,9 @@ MULTINODE = "lava-multinode"
 WALL_TIME = "wall_time"
 DEVICE = "device"
 RESERVATION = "reservation"
+RETRY = "retry"
+DEFER = "defer"
+MAX_REASON = 200
 SHELL = "shell"
 REPOSITORIES = ("https", "http", "ssh", "git")  # protocols by which test definitions are fetched
 FILES = "file"  # and the one that a worker has to allow
@@ -81,6 +85,16 @@ class Visibility:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Defer:
+    """When a job wants to be run, if not now, and for how long it may be put off later on."""
+
+    until: datetime | None = None
+    delay: timedelta | None = None
+    limit: timedelta | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     text: str  # as it was submitted
     data: Mapping[str, Any]
@@ -92,6 +106,8 @@ class Definition:
     job_timeout: timedelta
     queue_timeout: timedelta | None
     wall_time: timedelta | None
+    retry: Mapping[str, Any]  # what it says of further attempts, as JSON has it; times are seconds
+    defer: Defer
     device: str | None  # the only one that will do
     is_reservation: bool  # `job_timeout` is how long a person wants to hold a device
     metadata: Mapping[str | int, Any]
@@ -295,6 +311,10 @@ def _check_ours(faults: _Faults, at: Path, value: Any) -> None:
     ours = _entries(faults, at, value)
     if WALL_TIME in ours:
         _check_timeout(faults, (*at, WALL_TIME), ours[WALL_TIME])
+    if RETRY in ours:
+        _check_retry(faults, (*at, RETRY), ours[RETRY])
+    if DEFER in ours:
+        _check_defer(faults, (*at, DEFER), ours[DEFER])
     if DEVICE in ours:
         _check_name(faults, (*at, DEVICE), ours[DEVICE])
     if RESERVATION in ours:
@@ -304,6 +324,77 @@ def _check_ours(faults: _Faults, at: Path, value: Any) -> None:
 def _check_boolean(faults: _Faults, at: Path, value: Any) -> None:
     if not isinstance(value, bool):
         faults.expected(at, "true or false", value)
+
+
+# Attempts
+
+
+def _check_retry(faults: _Faults, at: Path, value: Any) -> None:
+    if not isinstance(value, dict):
+        _check_attempts(faults, at, value)
+        return
+    _check_known(faults, at, value, _RETRY)
+    if "attempts" not in value:
+        faults.add((*at, "attempts"), "is required, for example `attempts: 3`")
+
+
+def _check_attempts(faults: _Faults, at: Path, value: Any) -> None:
+    if not _is_integer(value) or not 1 <= value <= MAX_ATTEMPTS:
+        faults.expected(at, f"a number of attempts from 1 to {MAX_ATTEMPTS}, the first one included", value)
+
+
+def _check_backoff(faults: _Faults, at: Path, value: Any) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 1 <= value <= MAX_BACKOFF:
+        faults.expected(at, f"a number from 1 to {MAX_BACKOFF}, for example 2", value)
+
+
+def _check_error_types(faults: _Faults, at: Path, value: Any) -> None:
+    if not isinstance(value, list) or not value:
+        faults.expected(at, f"a list of at least one of {', '.join(ERROR_TYPES)}", value)
+        return
+    for index, name in enumerate(value):
+        if name not in ERROR_TYPES:
+            faults.expected((*at, index), f"one of {', '.join(ERROR_TYPES)}", name)
+
+
+def _check_defer(faults: _Faults, at: Path, value: Any) -> None:
+    if not isinstance(value, dict):
+        faults.expected(
+            at, "a mapping with until, delay, limit or reason, for example {delay: {hours: 1}}", value
+        )
+        return
+    _check_known(faults, at, value, _DEFER)
+    if "until" in value and "delay" in value:
+        faults.add(at, "expected until or delay, got both")
+
+
+def _check_moment(faults: _Faults, at: Path, value: Any) -> None:
+    if _moment(value) is None:
+        faults.expected(
+            at, "a time, for example 2030-12-31 18:00:00 (UTC) or 2030-12-31T18:00:00+01:00", value
+        )
+
+
+def _check_reason(faults: _Faults, at: Path, value: Any) -> None:
+    if _is_text(faults, at, value) and len(value) > MAX_REASON:
+        faults.add(at, f"expected at most {MAX_REASON} characters, got {len(value)}")
+
+
+def _check_known(faults: _Faults, at: Path, mapping: dict[Any, Any], checks: Mapping[str, Check]) -> None:
+    _refuse_unknown(faults, at, mapping, checks)
+    for key, check in checks.items():
+        if key in mapping:
+            check(faults, (*at, key), mapping[key])
+
+
+def _moment(value: Any) -> datetime | None:
+    """None for what is no time; one without a zone is in UTC."""
+    try:
+        moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 # Timeouts
@@ -572,6 +663,19 @@ _CHECKS: dict[str, Check] = {
     "lava_lite": _check_ours,
 }
 _CHECKS_OF_RESERVATION = _CHECKS | {"actions": _check_no_actions}
+_RETRY: dict[str, Check] = {
+    "attempts": _check_attempts,
+    "delay": _check_timeout,
+    "backoff": _check_backoff,
+    "max_delay": _check_timeout,
+    "errors": _check_error_types,
+}
+_DEFER: dict[str, Check] = {
+    "until": _check_moment,
+    "delay": _check_timeout,
+    "limit": _check_timeout,
+    "reason": _check_reason,
+}
 _TIMEOUTS: dict[str, Check] = {
     "job": _check_timeout,
     "action": _check_timeout,
@@ -601,12 +705,28 @@ def _definition(text: str, data: dict[str, Any]) -> Definition:
         job_timeout=_timedelta(timeouts["job"]),
         queue_timeout=_timedelta(timeouts["queue"]) if "queue" in timeouts else None,
         wall_time=_timedelta(ours[WALL_TIME]) if WALL_TIME in ours else None,
+        retry=_retry(ours.get(RETRY, {})),
+        defer=_defer(ours.get(DEFER, {})),
         device=ours.get(DEVICE),
         is_reservation=ours.get(RESERVATION, False),
         metadata=data.get("metadata", {}),
         lava_lite=ours,
         is_multinode=_is_multinode(data),
     )
+
+
+def _retry(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {"attempts": value}
+    return {
+        key: _timedelta(item).total_seconds() if isinstance(item, dict) else item
+        for key, item in value.items()
+    }
+
+
+def _defer(value: dict[str, Any]) -> Defer:
+    times = {key: _timedelta(value[key]) for key in ("delay", "limit") if key in value}
+    return Defer(until=_moment(value.get("until")), reason=value.get("reason", ""), **times)
 
 
 def _visibility(value: Any) -> Visibility:

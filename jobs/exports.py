@@ -20,7 +20,8 @@ from django.db.models import Count, Q, QuerySet
 from core import yaml
 from core.numbers import plain
 from jobs import logs
-from jobs.models import ACTIONS, Job, TestCase
+from jobs.models import Job, TestCase
+from jobs.outline import ACTIONS
 
 COLUMNS = (
     "name",

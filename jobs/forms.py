@@ -11,7 +11,8 @@ from django.conf import settings
 from django.utils.text import capfirst
 
 from core.templatetags.lab import duration
-from jobs.definition import MAX_NAME, Fault
+from jobs.definition import MAX_NAME, MAX_REASON, MAX_TIMEOUT, Fault
+from jobs.models import LONGEST_QUESTION, Wait
 
 LENGTHS = (15, 30, 60, 120, 240, 480, 720, 1440)  # minutes
 
@@ -44,6 +45,11 @@ class SubmitForm(forms.Form):
         if not text.strip():
             raise forms.ValidationError("There is no text.")
         return {"definition": text.replace("\r\n", "\n")}
+
+
+class DeferForm(forms.Form):
+    minutes = forms.IntegerField(min_value=1, max_value=int(MAX_TIMEOUT.total_seconds()) // 60)
+    reason = forms.CharField(required=False, max_length=MAX_REASON)
 
 
 class CancelForm(forms.Form):
@@ -102,3 +108,13 @@ def _lengths() -> list[int]:
     """Minutes for which a device can be reserved here."""
     most = settings.RESERVATION_LIMIT // 60
     return sorted({minutes for minutes in LENGTHS if minutes < most} | {most})
+
+
+class AnswerForm(forms.Form):
+    """To a test that waits for a person."""
+
+    answer = forms.ChoiceField(
+        choices=[(word.value, word.label) for word in (Wait.Answer.DONE, Wait.Answer.FAILED)]
+    )
+    comment = forms.CharField(required=False, max_length=LONGEST_QUESTION)
+    wait = forms.CharField(required=False, max_length=32)

@@ -10,12 +10,13 @@ from core.pages import render_live
 from devices.models import Device, DeviceQuerySet, Worker
 from devices.states import WorkerHealth, WorkerState
 from jobs import waiting
-from jobs.models import Job, JobQuerySet
-from jobs.states import ON_A_DEVICE, State
+from jobs.models import Job, JobQuerySet, Wait
+from jobs.states import ON_A_DEVICE
 from jobs.timing import TimeBar
 
 RUNNING_SHOWN = 10
 QUEUED_SHOWN = 5
+WAITS_SHOWN = 10
 AILING_SHOWN = 10
 OFFLINE_SHOWN = 10
 LATEST_SHOWN = 8
@@ -25,7 +26,13 @@ LATEST_SHOWN = 8
 def home(request: HttpRequest) -> HttpResponse:
     jobs = Job.objects.visible_to(request.user)
     devices = Device.objects.visible_to(request.user).in_service()
-    context = {"section": "lab", **_work(jobs), **_inventory(devices), **_latest(jobs, request)}
+    context = {
+        "section": "lab",
+        **_work(jobs),
+        **_waits(jobs),
+        **_inventory(devices),
+        **_latest(jobs, request),
+    }
     return render_live(request, "home.html", ["home_live.html"], context)
 
 
@@ -33,7 +40,7 @@ def _work(jobs: JobQuerySet) -> dict[str, object]:
     """What runs and what waits, the first few of each."""
     running = jobs.filter(state__in=ON_A_DEVICE)
     queued = jobs.queued()
-    oldest = jobs.filter(state=State.SUBMITTED).order_by("id").first()
+    oldest = jobs.due().order_by("id").first()
     first = list(queued.select_related("submitter").prefetch_related("tags")[:QUEUED_SHOWN])
     reasons = waiting.reasons(first)
     shown = running.order_by("-id").select_related("submitter")[:RUNNING_SHOWN]
@@ -44,6 +51,13 @@ def _work(jobs: JobQuerySet) -> dict[str, object]:
         "queued_jobs": [(job, reasons[job.pk]) for job in first],
         "longest_wait": oldest.waited if oldest else None,
     }
+
+
+def _waits(jobs: JobQuerySet) -> dict[str, object]:
+    """The questions of running tests, the oldest first."""
+    questions = Wait.objects.open().filter(attempt__job__in=jobs)
+    shown = questions.order_by("since", "pk").select_related("attempt__job")[:WAITS_SHOWN]
+    return {"waits": questions.count(), "waits_shown": [(wait, wait.attempt.job) for wait in shown]}
 
 
 def _inventory(devices: DeviceQuerySet) -> dict[str, object]:

@@ -20,13 +20,22 @@ from devices import lifecycle as devices
 from devices.models import Device, DeviceType, Tag, Worker
 from devices.states import WorkerState
 from events.outbox import Cause
+from jobs import attempts, reservations, watchdogs
 from jobs import definition as definitions
-from jobs import reservations, watchdogs
-from jobs.definition import Definition, Fault, InvalidDefinition
+from jobs.definition import Defer, Definition, Fault, InvalidDefinition
 from jobs.models import Attempt, Job, Kind, Visibility
-from jobs.moving import Held, apply, carry_over, hold, step, tell, whole
+from jobs.moving import Held, apply, carry_over, hold, report_check, step, tell, whole
 from jobs.reservations import Wish
-from jobs.states import INFRASTRUCTURE_ERRORS, ON_A_DEVICE, Health, InvalidMove, Move, State, find_move
+from jobs.states import (
+    INFRASTRUCTURE_ERRORS,
+    ON_A_DEVICE,
+    Health,
+    InvalidMove,
+    Move,
+    Requeue,
+    State,
+    find_move,
+)
 
 NAMED_DEVICE = f"lava_lite.{definitions.DEVICE}"
 CONFIRMED = "its worker confirmed that the job has stopped"
@@ -75,11 +84,13 @@ def check(text: str, *, by: Anyone) -> list[Fault]:
 
 @whole
 def schedule(job_id: int, device_name: str) -> Job:
-    """Give a waiting job its device. DeviceBusy or InvalidMove if either was taken meanwhile."""
+    """Give a waiting job its device. DeviceBusy or InvalidMove if either was taken, or its worker is full, meanwhile."""
     device: Device = Device.objects.lock(device_name)
+    if Job.objects.for_workers().filter(pk=job_id).exists():  # its kind is never another
+        devices.require_room(device, besides=Job.objects.held().values("device"))
     job: Job = Job.objects.lock(job_id)
     move = find_move(State(job.state), State.SCHEDULED, Health.UNKNOWN)
-    if not device.is_usable:
+    if not device.takes(check=job.health_check):
         raise devices.DeviceBusy(f"{device.name} was taken out of service")
     if job.wanted_device not in ("", device.name):
         raise InvalidMove(f"job {job.pk} is for {job.wanted_device} alone, and cannot run on {device.name}")
@@ -92,42 +103,55 @@ def schedule(job_id: int, device_name: str) -> Job:
 
 
 @whole
-def start(job_id: int, *, worker: str) -> Job:
-    """The worker confirms that it has begun. Said again, or too late, it changes nothing."""
+def start(job_id: int, *, worker: str, attempt: int | None = None) -> Job:
+    """The worker confirms that it has begun. Said again, too late, or of an earlier attempt, it changes nothing."""
     held = hold(job_id)
-    if held.job.state == State.SCHEDULED:
+    if held.job.state == State.SCHEDULED and attempt in (None, held.job.attempt):
         _start(held, Cause(kind="worker", actor=worker))
     return held.job
 
 
-@whole
-def finish(job_id: int, ending: Ending, *, worker: str) -> Job:
-    """The worker says that the attempt is over. Said again, it changes nothing.
+def finish(job_id: int, ending: Ending, *, worker: str, attempt: int | None = None) -> Job:
+    """The worker says that an attempt is over, the latest one unless said. Said again, it changes nothing.
 
-    Of a job that the lab has ended by itself, it is heard as the confirmation that was missing.
+    Of an attempt that the lab has ended by itself, it is heard as the confirmation that was missing.
     """
+    if job := _finish(job_id, ending, worker=worker, attempt=attempt):
+        return job
+    over: Job = Job.objects.get(pk=job_id)
+    confirm_end(job_id, attempt or over.attempt, worker=worker)
+    return over
+
+
+@whole
+def _finish(job_id: int, ending: Ending, *, worker: str, attempt: int | None) -> Job | None:
+    """None for an attempt that is over already."""
     held = hold(job_id)
     job = held.job
-    if job.is_finished:
-        _confirm(held.device, job, job.attempt, worker=worker)
-        return job
+    if job.is_finished or attempt not in (None, job.attempt):
+        return None
     if job.state == State.SUBMITTED:
         raise InvalidMove(f"job {job.pk} waits in the queue; no worker can have finished it")
     cause = Cause(kind="worker", actor=worker)
     if job.state == State.SCHEDULED and ending.passed:
         _start(held, cause)  # its word of the start was lost
-    move = find_move(State(job.state), State.FINISHED, _final_health(job, ending))
-    job.end_time = timezone.now()
-    job.error_type = ending.error_type
-    job.failure_comment = "" if ending.passed else ending.errors.strip() or job.failure_comment
-    carry_over(held, move, cause, broken=ending.is_infrastructure)
+    end = timezone.now()
     Attempt.objects.filter(job=job, number=job.attempt).update(
-        ended=job.end_time,
+        ended=end,
         result="pass" if ending.passed else "fail",
         error_type=ending.error_type,
         errors=ending.errors,
         pipeline=ending.pipeline,
     )
+    broken = ending.is_infrastructure
+    if pause := attempts.pause_after(job, error_type=ending.error_type):
+        attempts.go_on(held, pause, cause, broken=broken)
+        return job
+    move = find_move(State(job.state), State.FINISHED, _final_health(job, ending))
+    job.end_time = end
+    job.error_type = ending.error_type
+    job.failure_comment = "" if ending.passed else ending.errors.strip() or job.failure_comment
+    carry_over(held, move, cause, broken=broken)
     return job
 
 
@@ -166,9 +190,9 @@ def cancel_for(job: Job, user: User, *, reason: str = "") -> Job:
 
 @whole
 def expire(job_id: int) -> Job:
-    """End a job that has waited longer than it may; one that got a device meanwhile goes on."""
+    """End a job that has waited longer than it may; one that got a device, or was put off, meanwhile goes on."""
     held = hold(job_id)
-    if held.job.state == State.SUBMITTED:
+    if held.job.state == State.SUBMITTED and not held.job.is_put_off:
         _take_out_of_queue(held, Cause(kind="timer", reason="It waited in the queue longer than it may."))
     return held.job
 
@@ -187,20 +211,20 @@ def end_overdue(job_id: int) -> Job:
     is_lost = job.lost_since is not None
     rule = watchdogs.rule(state, worker=worker, job_timeout=job.job_timeout, is_lost=is_lost)
     why_canceled = job.failure_comment.rstrip(". ") if state == State.CANCELING else ""
+    comment = ". ".join(filter(None, [why_canceled, rule.comment(now)]))
+    Attempt.objects.filter(job=job, number=job.attempt).update(
+        ended=now, unconfirmed_since=now, result="fail", error_type=rule.error_type, errors=comment
+    )
+    cause = Cause(kind="timer", reason=comment)
+    broken = rule.error_type in INFRASTRUCTURE_ERRORS
+    if pause := attempts.pause_after(job, error_type=rule.error_type):
+        attempts.go_on(held, pause, cause, closes=True, broken=broken)
+        return job
     job.end_time = now
     job.error_type = rule.error_type
-    job.failure_comment = ". ".join(filter(None, [why_canceled, rule.comment(now)]))
+    job.failure_comment = comment
     health = Health.CANCELED if state == State.CANCELING else Health.INCOMPLETE
-    move = find_move(state, State.FINISHED, health, closes=True)
-    broken = rule.error_type in INFRASTRUCTURE_ERRORS
-    carry_over(held, move, Cause(kind="timer", reason=job.failure_comment), broken=broken)
-    Attempt.objects.filter(job=job, number=job.attempt).update(
-        ended=now,
-        unconfirmed_since=now,
-        result="fail",
-        error_type=job.error_type,
-        errors=job.failure_comment,
-    )
+    carry_over(held, find_move(state, State.FINISHED, health, closes=True), cause, broken=broken)
     return job
 
 
@@ -252,8 +276,8 @@ def flag_overtime(job_id: int) -> Job:
 @whole
 def confirm_end(job_id: int, attempt: int, *, worker: str) -> None:
     """The worker says that nothing runs any more of an attempt that was given up. Said again, it changes nothing."""
-    name = Attempt.objects.values_list("device_name", flat=True).get(job=job_id, number=attempt)
-    device = Device.objects.select_for_update(of=("self",)).filter(pk=name).first()
+    name = Attempt.objects.filter(job=job_id, number=attempt).values("device_name")
+    device = Device.objects.select_for_update(of=("self",)).filter(pk__in=name).first()
     _confirm(device, Job.objects.lock(job_id), attempt, worker=worker)
 
 
@@ -272,6 +296,7 @@ def carry_over_to_device(job: Job, move: Move, cause: Cause) -> None:
     if move.device is None or job.device_id is None:
         return
     device: Device = Device.objects.lock(job.device_id)
+    report_check(device, job, move, cause)
     apply(device, move.device, job=job.pk, broken=False, cause=cause)
     if move.target == State.SCHEDULED:
         _begin_attempt(job, device)
@@ -337,6 +362,22 @@ def _accept(definition: Definition, *, by: User, resubmitted_from: Job | None) -
     device_type = _find_type(definition)
     if faults := _faults_in_this_lab(definition, device_type, by=by):
         raise InvalidDefinition(faults)
+    assert device_type is not None
+    cause = Cause(kind="user", actor=by.username)
+    return enqueue(definition, device_type, by=by, cause=cause, resubmitted_from=resubmitted_from)
+
+
+@transaction.atomic
+def enqueue(
+    definition: Definition,
+    device_type: DeviceType,
+    *,
+    by: User,
+    cause: Cause,
+    resubmitted_from: Job | None = None,
+    checks: Device | None = None,
+) -> Job:
+    """A job in the queue, of a definition in which nobody found a fault. `checks`: the device whose health check it is."""
     visibility = definition.visibility
     job = Job(
         kind=Kind.RESERVATION if definition.is_reservation else Kind.JOB,
@@ -349,16 +390,31 @@ def _accept(definition: Definition, *, by: User, resubmitted_from: Job | None) -
         queue_timeout=definition.queue_timeout,
         job_timeout=definition.job_timeout,
         wall_time=definition.wall_time,
-        wanted_device=definition.device or "",
+        retry=dict(definition.retry),
+        defer_limit=definition.defer.limit,
+        wanted_device=checks.name if checks else definition.device or "",
+        health_check=checks is not None,
         resubmitted_from=resubmitted_from,
     )
-    job.tell("job.submitted", cause=Cause(kind="user", actor=by.username))
+    requeue = _put_off(job, definition.defer)
+    move = find_move(None, State.SUBMITTED, Health.UNKNOWN, requeue=requeue)
+    job.tell(*move.events, cause=cause)
     job.save()
     if definition.tags:
         job.tags.set(Tag.objects.filter(name__in=definition.tags))
     if visibility.groups:
         job.viewing_groups.set(Group.objects.filter(name__in=visibility.groups))
     return job
+
+
+def _put_off(job: Job, wanted: Defer) -> Requeue | None:
+    """As its definition wants it; nothing for a time that is over already."""
+    now = timezone.now()
+    until = wanted.until or (now + wanted.delay if wanted.delay else now)
+    if until <= now:
+        return None
+    job.put_off(until, Requeue.DEFERRAL, wanted.reason)
+    return Requeue.DEFERRAL
 
 
 def _find_type(definition: Definition) -> DeviceType | None:
@@ -374,7 +430,7 @@ def _faults_in_this_lab(definition: Definition, device_type: DeviceType | None, 
         return [_fault(definition, "device_type", _no_such_type(definition.device_type, by))]
     faults = definitions.faults_for_executor(definition, device_type.executor)
     faults += _faults_of_devices(definition, device_type, by)
-    faults += _faults_of_groups(definition)
+    faults += faults_of_groups(definition)
     faults += reservations.faults(definition, by)
     return faults
 
@@ -421,7 +477,7 @@ def _faults_of_named_device(definition: Definition, device_type: DeviceType, by:
     return []
 
 
-def _faults_of_groups(definition: Definition) -> list[Fault]:
+def faults_of_groups(definition: Definition) -> list[Fault]:
     groups = set(definition.visibility.groups)
     known = set(Group.objects.filter(name__in=groups).values_list("name", flat=True))
     if unknown := sorted(groups - known):

@@ -56,7 +56,7 @@ def log_tail(request: HttpRequest, pk: int) -> HttpResponse:
         return JsonResponse({"error": str(wrong)}, status=400)
     job = _find(request, pk)
     attempt = wanted.attempt or (job.attempt if job else 0)
-    if job is None or attempt > job.attempt:
+    if job is None or not (_shows(request, job, attempt) or _was_to_come(job, attempt)):
         return JsonResponse({"error": _missing(pk, job)}, status=404)
     # The state was read before the log is, so what is called finished has no more to come.
     is_finished = job.is_finished or attempt < job.attempt
@@ -102,9 +102,18 @@ def attempt_in(request: HttpRequest, job: Job) -> int:
     if "attempt" not in request.GET:
         return job.attempt
     number = whole_number(request.GET["attempt"])
-    if not number or number > job.attempt:
+    if not number or not _shows(request, job, number):
         raise Http404
     return number
+
+
+def _shows(request: HttpRequest, job: Job, attempt: int) -> bool:
+    return attempt == job.attempt or job.shows_attempt(attempt, request.user)
+
+
+def _was_to_come(job: Job, attempt: int) -> bool:
+    """Of a job that ended while it waited for its next attempt: who follows that one is told that nothing comes."""
+    return job.is_finished and attempt == job.attempt + 1
 
 
 def _number(request: HttpRequest, name: str) -> int:
@@ -117,7 +126,7 @@ def _number(request: HttpRequest, name: str) -> int:
 def _missing(pk: int, job: Job | None) -> str:
     if job is None:
         return f"There is no job {pk}, or it is hidden from you."
-    return f"Job {pk} has had no other attempts than 1 to {job.attempt}."
+    return f"Job {pk} has had no such attempt of 1 to {job.attempt}, or it is hidden from you."
 
 
 def _read(directory: Path, wanted: Wanted, *, is_finished: bool) -> Tail:
@@ -142,7 +151,9 @@ def _find_or_404(request: HttpRequest, pk: int) -> Job:
 
 def _find(request: HttpRequest, pk: int) -> Job | None:
     """The job, if it is there and may be seen."""
-    job: Job | None = Job.objects.only("state", "attempt", "submit_time").filter(pk=pk).first()
+    job: Job | None = (
+        Job.objects.only("state", "attempt", "submit_time", "visibility", "submitter").filter(pk=pk).first()
+    )
     return job if job is not None and _may_read(request, job) else None
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.looks import Look
-from jobs.models import Job, TestCase
-from jobs.states import Health, Outcome, State
+from jobs.models import Attempt, Job, TestCase
+from jobs.outline import StepState
+from jobs.states import INFRASTRUCTURE_ERRORS, Health, Outcome, Requeue, State
 
 STATE = {
     State.SUBMITTED: Look(word="Submitted", icon="waiting", tone="still"),
@@ -14,6 +15,10 @@ STATE = {
     State.SCHEDULED: Look(word="Scheduled", icon="waiting", tone="busy"),
     State.RUNNING: Look(word="Running", icon="running", tone="busy", turning=True),
     State.CANCELING: Look(word="Canceling", icon="running", tone="warn", turning=True),
+}
+PUT_OFF = {
+    Requeue.RETRY: Look(word="Retry later", icon="waiting", tone="warn"),
+    Requeue.DEFERRAL: Look(word="Deferred", icon="waiting", tone="still"),
 }
 HELD = Look(word="Held", icon="person", tone="busy")
 RELEASED = Look(word="Released", icon="good", tone="still")
@@ -32,12 +37,21 @@ RESULT = {
     TestCase.Result.SKIP: Look(word="skip", icon="skip", tone="still"),
     TestCase.Result.UNKNOWN: Look(word="unknown", icon="unknown", tone="warn"),
 }
+STEP = {
+    StepState.RUNNING: Look(word="running", icon="running", tone="busy", turning=True),
+    StepState.PASS: Look(word="pass", icon="good", tone="good"),
+    StepState.FAIL: Look(word="fail", icon="bad", tone="bad"),
+    StepState.CANCELED: Look(word="canceled", icon="stopped", tone="warn"),
+    StepState.UNFINISHED: Look(word="unfinished", icon="unknown", tone="warn"),
+}
 
 
 def of_job(job: Job) -> Look:
     """In one word: the state while it lives, or that its worker fell silent, and how it ended and whose fault that was."""
     if job.lost_since is not None:
         return LOST
+    if job.is_put_off:
+        return PUT_OFF[Requeue(job.requeue)]
     if job.is_reservation and job.state == State.RUNNING:
         return HELD
     if job.is_reservation and job.health == Health.COMPLETE:
@@ -61,6 +75,17 @@ def of_lava_state(job: Job) -> Look:
 
 def _has_failed_tests(job: Job) -> bool:
     return job.health == Health.COMPLETE and job.outcome == Outcome.FAIL
+
+
+def of_attempt(attempt: Attempt) -> Look:
+    """How it ended, as far as its job does not say that."""
+    if attempt.ended is None:
+        return STATE[State.RUNNING if attempt.started else State.SCHEDULED]
+    if attempt.deferral is not None:
+        return Look(word="Put off", icon="waiting", tone="still")
+    if attempt.result == "pass":
+        return HEALTH[Health.COMPLETE]
+    return LAB_ERROR if attempt.error_type in INFRASTRUCTURE_ERRORS else HEALTH[Health.INCOMPLETE]
 
 
 def of_result(result: str) -> Look:

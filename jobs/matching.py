@@ -52,7 +52,9 @@ class Pair:
     device: str
 
 
-def match(waiting: Iterable[Waiting], idle: Iterable[Idle], room: Mapping[str, int | None]) -> list[Pair]:
+def match(
+    waiting: Iterable[Waiting], idle: Iterable[Idle], room: Mapping[str | None, int | None]
+) -> list[Pair]:
     """Pairs in the order in which the jobs chose.
 
     `room` says how many more jobs each usable worker takes (None: any number; never below 0); a device whose
@@ -165,6 +167,8 @@ class Cause(StrEnum):
     UNAVAILABLE = "unavailable"
     BUSY = "busy"
     NEXT = "next"
+    DEFERRED = "deferred"
+    RETRY = "retry"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.rights import Anyone
@@ -19,17 +20,20 @@ from devices.models import Device, DeviceType, Right, Tag, devices_shut_to, type
 from devices.states import WorkerState
 from events.announced import AnnouncedModel, AnnouncedQuerySet
 from jobs import logs, watchdogs
+from jobs.outline import ACTIONS, LONGEST_LEVEL, LONGEST_NAME, StepState
 from jobs.states import (
     ON_A_DEVICE,
     UNFINISHED,
     Health,
     Move,
+    Requeue,
     State,
     find_move,
     outcome,
 )
 
-ACTIONS = "lava"  # the suite in which the dispatcher tells of its own actions; one that is tried again has failed once
+LONGEST_QUESTION = 500  # characters
+LONGEST_PROGRESS = 200
 
 # As plain numbers, so that migrations do not depend on these modules.
 _FINISHED = State.FINISHED.value
@@ -126,6 +130,14 @@ class JobQuerySet(AnnouncedQuerySet):
         """Those that wait for a device, in the order in which they get one."""
         return self.filter(state=State.SUBMITTED).order_by("-priority", "submit_time", "id")
 
+    def due(self) -> JobQuerySet:
+        """Those of the queue that wait for a device and not for a time."""
+        return self.queued().exclude(not_before__gt=timezone.now())
+
+    def put_off(self) -> JobQuerySet:
+        """Those of the queue that wait for a time, the next ones first."""
+        return self.filter(not_before__gt=timezone.now()).order_by("not_before")
+
     def of_worker(self, worker: str) -> JobQuerySet:
         return self.for_workers().filter(device__worker=worker, state__in=ON_A_DEVICE)
 
@@ -163,6 +175,16 @@ class Job(AnnouncedModel):
     queue_timeout = models.DurationField(null=True, blank=True)
     job_timeout = models.DurationField(null=True, blank=True)
     wall_time = models.DurationField(null=True, blank=True)
+    # In the queue alone: when it (re)entered it, if that was not when it was submitted, and before when it gets no device.
+    queued_since = models.DateTimeField(null=True, blank=True, editable=False)
+    not_before = models.DateTimeField(null=True, blank=True, editable=False)
+    not_before_reason = models.TextField(blank=True, editable=False)
+    requeue = models.CharField(max_length=8, blank=True, editable=False)  # `jobs.states.Requeue`
+    retry = models.JSONField(
+        default=dict, blank=True, editable=False
+    )  # `jobs.retries`; else its type's columns
+    defer_limit = models.DurationField(null=True, blank=True)  # None: the setting DEFER_LIMIT
+    deferred_since = models.DateTimeField(null=True, blank=True, editable=False)  # put off for the first time
     overtime_since = models.DateTimeField(null=True, blank=True, editable=False)
     # On a device: when the lab waits no longer for the worker's word. `jobs.watchdogs` has the rules.
     deadline = models.DateTimeField(null=True, blank=True, editable=False)
@@ -170,6 +192,9 @@ class Job(AnnouncedModel):
     expiring_since = models.DateTimeField(null=True, blank=True, editable=False)  # its holder was warned
     error_type = models.CharField(max_length=32, blank=True)
     failure_comment = models.TextField(blank=True)
+    # What `jobs.retention` goes by.
+    pinned = models.BooleanField(default=False, editable=False)
+    log_removed = models.DateTimeField(null=True, blank=True, editable=False)
     resubmitted_from = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="resubmissions"
     )
@@ -214,6 +239,7 @@ class Job(AnnouncedModel):
             models.Index(fields=["device_type", "state"], name="job_type_state"),
             models.Index(fields=["submitter", "-id"], name="job_submitter"),
             models.Index(fields=["-end_time", "-id"], name="job_end"),
+            models.Index(fields=["not_before"], condition=Q(not_before__isnull=False), name="job_not_before"),
             models.Index(fields=["deadline"], condition=Q(deadline__isnull=False), name="job_deadline"),
             models.Index(fields=["-id"], condition=Q(kind="reservation"), name="job_reservation"),
             # All that says who sees a job, and what else lists are counted and searched by: the rows themselves are
@@ -259,7 +285,27 @@ class Job(AnnouncedModel):
 
     @property
     def waited(self) -> timedelta:
-        return (self.start_time or self.end_time or timezone.now()) - self.submit_time
+        """How long for a device, since it entered the queue for the last time."""
+        since = self.queued_since or self.submit_time
+        return max((self.start_time or self.end_time or timezone.now()) - since, timedelta(0))
+
+    @property
+    def is_put_off(self) -> bool:
+        """Whether it waits in the queue for a time."""
+        if self.state != State.SUBMITTED or self.not_before is None:
+            return False
+        return self.not_before > timezone.now()
+
+    def put_off(self, until: datetime, requeue: Requeue, reason: str) -> None:
+        self.not_before, self.not_before_reason, self.requeue = until, reason, requeue
+        self.queued_since = until
+
+    def begin_anew(self) -> None:
+        """Set what is another attempt's, so that the job waits for one as it did for the first."""
+        self.attempt += 1
+        self.device = None
+        self.start_time = self.overtime_since = self.lost_since = None
+        self.error_type = self.failure_comment = ""
 
     def log_directory(self, attempt: int | None = None) -> Path:
         """Where the log of an attempt lives; the latest one's unless asked."""
@@ -279,7 +325,23 @@ class Job(AnnouncedModel):
     @property
     def closes_device(self) -> bool:
         """Whether the lab ended it by itself, and its device gets no other job before that end is confirmed."""
-        return self.device is not None and self.device.closed_by == self.pk
+        if self.device is not None and self.attempt == 1:
+            return self.device.closed_by == self.pk
+        return Device.objects.filter(closed_by=self.pk).exists()
+
+    @property
+    def told_attempt(self) -> int:
+        """The attempt that a save tells of: the last thing that happens to one may make the next."""
+        return int(self._loaded.get("attempt", self.attempt))
+
+    def attempts_seen_by(self, user: Anyone) -> AttemptQuerySet:
+        return Attempt.objects.seen_by(user).filter(job=self)
+
+    def shows_attempt(self, number: int, user: Anyone) -> bool:
+        """Whether there is, or is to be, an attempt of this number, whose log and results the user may see."""
+        if number == self.attempt:
+            return True  # by the rule for the job
+        return self.attempts_seen_by(user).filter(number=number).exists()
 
     def may_be_changed_by(self, user: Anyone) -> bool:
         return Job.objects.changeable_by(user).filter(pk=self.pk).exists()
@@ -301,10 +363,14 @@ class Job(AnnouncedModel):
 
     def arrive(self) -> None:
         """Set what comes with the state that it came to just now: its deadline, and at the end its outcome."""
+        if self.state != State.SUBMITTED:
+            self.not_before, self.not_before_reason, self.requeue = None, "", ""
         rule = watchdogs.end_of_reservation if self.is_reservation else watchdogs.deadline
         self.deadline = rule(State(self.state), self.job_timeout, timezone.now())
         if self.is_finished:
             self.lost_since = None
+            if self.attempt > 1 and not self.attempts.filter(number=self.attempt).exists():
+                self.attempt -= 1  # the next one, which it waited for, is not to be
             self.settle()
 
     @property
@@ -315,6 +381,11 @@ class Job(AnnouncedModel):
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
+    def seen_by(self, user: Anyone) -> AttemptQuerySet:
+        """Of jobs that the user sees. Those of a job that is seen as a public one were on devices that the user sees."""
+        on_hidden = Q(device_name__in=devices_shut_to(user, Right.VIEW), job__visibility=Visibility.PUBLIC)
+        return self.exclude(on_hidden & ~Q(job__submitter=user.pk))
+
     def unconfirmed(self) -> AttemptQuerySet:
         """Those that the lab ended by itself, and whose workers have not said yet that nothing of them runs."""
         return self.filter(unconfirmed_since__isnull=False)
@@ -335,6 +406,9 @@ class Attempt(models.Model):
     errors = models.TextField(blank=True)
     pipeline = models.TextField(blank=True)  # the worker's description of its actions, YAML
     unconfirmed_since = models.DateTimeField(null=True)
+    # What its test asked for: that the job be run again after so long.
+    deferral = models.DurationField(null=True)
+    deferral_reason = models.TextField(blank=True)
 
     objects = AttemptQuerySet.as_manager()
 
@@ -346,7 +420,8 @@ class Attempt(models.Model):
                 fields=["worker_name"],
                 condition=Q(unconfirmed_since__isnull=False),
                 name="attempt_unconfirmed",
-            )
+            ),
+            models.Index(fields=["device_name", "ended"], name="attempt_device"),
         ]
 
     def __str__(self) -> str:
@@ -357,8 +432,26 @@ class Attempt(models.Model):
         return self.job.is_finished or self.number != self.job.attempt
 
     @property
+    def reason(self) -> str:
+        """Why it failed, or why its test asked to be run again."""
+        return self.errors if self.deferral is None else self.deferral_reason
+
+    @property
     def log_directory(self) -> Path:
         return self.job.log_directory(self.number)
+
+
+class DiscardedLog(models.Model):
+    """A log that nobody can reach any more, and whose files are to be removed."""
+
+    directory = models.CharField(max_length=200, unique=True)  # of all attempts of a job, below the logs
+
+    def __str__(self) -> str:
+        return self.directory
+
+    @property
+    def path(self) -> Path:
+        return Path(settings.LOGS, self.directory)
 
 
 class TestSuite(models.Model):
@@ -405,7 +498,140 @@ class TestCase(models.Model):
         return f"{self.name}: {self.result}"
 
 
+class Step(models.Model):
+    """One action of an attempt, found in its log: `jobs.outline` has the rules."""
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="steps")
+    index = models.PositiveBigIntegerField()  # on the wire, of the record that began it
+    level = models.CharField(max_length=LONGEST_LEVEL)  # as in 2.1.1
+    name = models.CharField(max_length=LONGEST_NAME)
+    parent = models.PositiveBigIntegerField(null=True)  # index of the step that it is a part of
+    trial = models.PositiveIntegerField(default=1)
+    state = models.CharField(max_length=10, choices=[(state.value, state.value) for state in StepState])
+    began = models.DateTimeField()  # by the worker's clock
+    ended = models.DateTimeField(null=True)
+    record = models.PositiveBigIntegerField()  # its number in the log, as clients of LAVA count
+    last_record = models.PositiveBigIntegerField(null=True)  # that ended it
+    offset = models.PositiveBigIntegerField(null=True)  # bytes; where its text begins in the log
+    end_offset = models.PositiveBigIntegerField(null=True)
+    seen = models.PositiveBigIntegerField()  # on the wire, of the last record that said something of it
+
+    class Meta:
+        ordering = ["index"]
+        constraints = [models.UniqueConstraint(fields=["attempt", "index"], name="step_unique")]
+        indexes = [models.Index(fields=["attempt"], condition=Q(ended__isnull=True), name="step_running")]
+
+    def __str__(self) -> str:
+        return f"{self.level} {self.name}: {self.state}"
+
+    @property
+    def duration(self) -> timedelta:
+        """How long it took, or has run until now."""
+        return max((self.ended or timezone.now()) - self.began, timedelta())
+
+
+class ProgressQuerySet(models.QuerySet["Progress"]):
+    def pending(self) -> ProgressQuerySet:
+        """Those that have changed since they were told."""
+        return self.filter(is_pending=True)
+
+
+class Progress(models.Model):
+    """How far an attempt is: `jobs.progress` has the rules."""
+
+    attempt = models.OneToOneField(Attempt, on_delete=models.CASCADE, primary_key=True)
+    percent = models.PositiveSmallIntegerField(null=True)  # None: its test does not say
+    text = models.CharField(max_length=LONGEST_PROGRESS, blank=True)
+    level = models.CharField(max_length=LONGEST_LEVEL, blank=True)  # of the step that began last
+    name = models.CharField(max_length=LONGEST_NAME, blank=True)
+    told = models.DateTimeField(null=True)
+    is_pending = models.BooleanField(default=False)
+
+    objects = ProgressQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "progress"
+        indexes = [models.Index(fields=["told"], condition=Q(is_pending=True), name="progress_pending")]
+
+    def __str__(self) -> str:
+        return f"{self.percent} % {self.text}"
+
+
+class WaitQuerySet(models.QuerySet["Wait"]):
+    def open(self) -> WaitQuerySet:
+        """Those that nobody has answered yet, and for which somebody still waits."""
+        return self.filter(answer="")
+
+
+class Wait(models.Model):
+    """A test's question to a person: `jobs.waits` has the verbs."""
+
+    class Answer(models.TextChoices):
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        TIMEOUT = "timeout", "Nobody answered in time"
+        ENDED = "ended", "The attempt ended first"
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="waits")
+    key = models.CharField(max_length=32)  # chosen by the test
+    text = models.CharField(max_length=LONGEST_QUESTION)
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)  # then the test goes on by itself
+    answer = models.CharField(max_length=8, choices=Answer, blank=True)  # empty while it waits
+    answered = models.DateTimeField(null=True)
+    answered_by = models.CharField(max_length=150, blank=True)  # kept when the user is gone
+    comment = models.CharField(max_length=LONGEST_QUESTION, blank=True)
+
+    objects = WaitQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["attempt", "key"], name="wait_unique")]
+        indexes = [models.Index(fields=["attempt"], condition=Q(answer=""), name="wait_open")]
+
+    def __str__(self) -> str:
+        return f"{self.text}: {self.answer or 'waits'}"
+
+
 def expired(now: datetime) -> JobQuerySet:
     """Queued jobs that have waited longer than their definition allows."""
     limited = Job.objects.filter(state=State.SUBMITTED, queue_timeout__isnull=False)
-    return limited.filter(submit_time__lt=now - models.F("queue_timeout"))
+    late = limited.alias(since=Coalesce("queued_since", "submit_time"))
+    found: JobQuerySet = late.filter(since__lt=now - models.F("queue_timeout"))
+    return found
+
+
+class QueueRecord(models.Model):
+    """How many unfinished jobs there were in each state, after one of them had moved."""
+
+    number = models.BigIntegerField(primary_key=True)  # 1, 2, 3 …
+    sequence = models.BigIntegerField(unique=True)  # of the event that told of the move
+    time = models.DateTimeField()
+    counts = models.JSONField()  # by the label of the state; those that are 0 are left out
+
+    class Meta:
+        ordering = ["number"]
+        indexes = [models.Index(fields=["-time", "-number"], name="queue_record_time")]
+
+    def __str__(self) -> str:
+        return f"{self.total} jobs at {self.time}"
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+class QueueBucket(models.Model):
+    """Of a minute, an hour or a day: the busiest of its records, and the last one."""
+
+    span = models.PositiveIntegerField()  # seconds
+    start = models.DateTimeField()
+    peak = models.JSONField()  # counts as those of a record
+    last = models.JSONField()
+
+    class Meta:
+        ordering = ["span", "start"]
+        constraints = [models.UniqueConstraint(fields=["span", "start"], name="queue_bucket_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.span} seconds from {self.start}"

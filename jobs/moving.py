@@ -14,7 +14,7 @@ from devices.models import Device
 from devices.states import DeviceState
 from events.outbox import Cause
 from jobs.models import Job
-from jobs.states import Move
+from jobs.states import Health, Move, State
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,6 +67,7 @@ def carry_over(
     """
     if held.device is not None:
         held.job.device = held.device  # the same instance, so that payloads need no query
+        report_check(held.device, held.job, move, cause)
         if move.device is not None:
             apply(held.device, move.device, job=held.job.pk, broken=broken, cause=of_device or cause)
         if move.closes:
@@ -75,6 +76,18 @@ def carry_over(
                 held.device, job=held.job.pk, broken=broken, cause=replace(cause, reason=NOT_CONFIRMED)
             )
     step(held.job, move, cause)
+
+
+def report_check(device: Device, job: Job, move: Move, cause: Cause) -> None:
+    """What the end of a health check says of its device, whose lock is held and which is saved afterwards."""
+    if not job.health_check or move.target is not State.FINISHED:
+        return
+    failed = f"failed ({job.error_type})" if job.error_type else "failed"
+    endings = {Health.COMPLETE: "passed", Health.INCOMPLETE: failed, Health.CANCELED: "was canceled"}
+    passed, ending = move.health is Health.COMPLETE, endings[move.health]
+    devices.report_check(
+        device, job=job.pk, submitted=job.submit_time, passed=passed, ending=ending, cause=cause
+    )
 
 
 def apply(device: Device, state: DeviceState, *, job: int, broken: bool, cause: Cause) -> None:
@@ -89,6 +102,8 @@ def apply(device: Device, state: DeviceState, *, job: int, broken: bool, cause: 
 
 def step(job: Job, move: Move, cause: Cause) -> None:
     """Move the job alone. Its row must be locked."""
+    if move.ends_attempt:
+        job.begin_anew()
     job.state = move.target
     job.health = move.health
     job.arrive()

@@ -34,7 +34,7 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogPart:
-    """The last part of a log, and where the rest of it is. Offsets are bytes."""
+    """A part of a log, its last one unless asked, and where the rest of it is. Offsets are bytes."""
 
     url: str  # of log-tail; the offset is written behind it
     raw: str
@@ -42,21 +42,30 @@ class LogPart:
     end: int
     blocks: list[str]
     is_finished: bool  # nothing will come behind `end`
+    is_last: bool  # nothing is there behind `end` yet
+    is_place: bool  # somebody wants to see its beginning, and not what comes
     is_gone: bool  # there should be output, and there is no file
 
     @classmethod
-    def of(cls, job: Job, attempt: int, *, whole: bool = False) -> Self:
+    def of(cls, job: Job, attempt: int, *, whole: bool = False, start: int | None = None) -> Self:
+        """`start`: where to begin, in bytes."""
         # The state is that of the job as it was read, before the log is: what is finished is complete.
         is_finished = job.is_finished or attempt < job.attempt
         directory = job.log_directory(attempt)
-        part = logs.last_part(directory, WHOLE_IN_PAGE if whole else LAST_BYTES)
+        place = None if start is None else logs.read(directory, start, LAST_BYTES, finished=is_finished)
+        if start is not None and place is not None and place.content:
+            part, is_last = logs.LastPart(start=start, text=place.content, end=place.new_size), place.at_end
+        else:
+            part, is_last = logs.last_part(directory, WHOLE_IN_PAGE if whole else LAST_BYTES), True
         return cls(
             url=reverse("job-log-tail", args=[job.pk]) + _query(job, attempt, "start="),
             raw=reverse("job-log", args=[job.pk]) + _query(job, attempt, ""),
             start=part.start,
             end=part.end,
             blocks=_blocks(part.text),
-            is_finished=is_finished,
+            is_finished=is_finished and is_last,
+            is_last=is_last,
+            is_place=start is not None,
             is_gone=is_finished and job.start_time is not None and not (directory / TEXT_NAME).exists(),
         )
 

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.rights import Anyone
 from core.pages import render_live
 from devices.models import Device, DeviceType
-from jobs import lifecycle, reservations
+from jobs import attempts, lifecycle, reservations
 from jobs.definition import InvalidDefinition
 from jobs.forms import ExtendForm, ReserveForm
 from jobs.models import Job
@@ -46,7 +46,7 @@ class Holding:
         return cls(
             access=reservations.access_for(job, user),
             more=[minutes for minutes in MORE if timedelta(minutes=minutes) <= left],
-            waiting=Job.objects.queued().filter(device_type=job.device_type_id).count(),
+            waiting=Job.objects.due().filter(device_type=job.device_type_id).count(),
         )
 
 
@@ -81,7 +81,7 @@ def reserve(request: HttpRequest) -> HttpResponse:
             return redirect(lifecycle.reserve(wish, by=user))
         except InvalidDefinition as invalid:
             form.refuse(invalid.faults)
-    waiting = Job.objects.visible_to(user).queued().filter(device_type=device_type).count()
+    waiting = Job.objects.visible_to(user).due().filter(device_type=device_type).count()
     status = 400 if form.errors else 200
     return render(request, "jobs/reserve.html", context | {"waiting": waiting}, status=status)
 
@@ -92,7 +92,7 @@ def extend(request: HttpRequest, pk: int) -> HttpResponse:
     user = request.user
     if not isinstance(user, User):
         return redirect_to_login(job.get_absolute_url())
-    reservations.require_right(job, user, "extend")
+    attempts.require_right(job, user, "extend")
     form = ExtendForm(request.POST)
     if not form.is_valid():
         messages.warning(request, "It was not extended: say by how many minutes.")

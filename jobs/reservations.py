@@ -16,13 +16,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit
-from accounts.rights import Anyone, NotAllowed
+from accounts.rights import Anyone
 from core import yaml
 from core.templatetags.lab import duration
 from core.times import in_utc
 from devices.models import Device
 from events.outbox import Cause
-from jobs.definition import DEFAULT_PRIORITY, DEVICE, RESERVATION, Definition, Fault, InvalidDefinition
+from jobs.attempts import require_right
+from jobs.definition import DEFAULT_PRIORITY, DEVICE, RESERVATION, RETRY, Definition, Fault, InvalidDefinition
 from jobs.models import Attempt, Job
 from jobs.moving import Held, carry_over, hold, tell, whole
 from jobs.states import UNFINISHED, Health, State, find_move
@@ -100,6 +101,8 @@ def faults(definition: Definition, by: Anyone) -> list[Fault]:
         return []
     if not limit():
         return [_fault(definition, PATH, "nobody reserves devices in this lab (RESERVATION_LIMIT)")]
+    if definition.retry:
+        return [_fault(definition, f"lava_lite.{RETRY}", "has no meaning in a reservation")]
     if definition.job_timeout > limit():
         most, wanted = duration(limit()), duration(definition.job_timeout)
         return [
@@ -240,12 +243,6 @@ def _require_held(job: Job) -> None:
         raise ReservationRefused(
             f"reservation {job.pk} has no device yet; cancel it to take it out of the queue"
         )
-
-
-def require_right(job: Job, user: User, verb: str) -> None:
-    """NotAllowed, with whose it is, for who may not change it."""
-    if not job.may_be_changed_by(user):
-        raise NotAllowed(f"job {job.pk} is {job.submitter.username}'s; you may not {verb} it")
 
 
 def _fault(definition: Definition, path: str, message: str) -> Fault:

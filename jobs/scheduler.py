@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -17,21 +18,24 @@ from devices import lifecycle as devices
 from devices.lifecycle import DeviceBusy
 from devices.models import Device, Worker
 from devices.states import DeviceState
-from jobs import lifecycle, reservations
-from jobs.matching import Idle, Waiting, match
-from jobs.models import Job, Kind, expired
+from jobs import health_checks, lifecycle, progress, reservations
+from jobs.matching import Idle, Pair, Room, Waiting, match
+from jobs.models import Job, JobQuerySet, Kind, expired
 from jobs.open_devices import OpenDevices
 from jobs.states import InvalidMove, State
 
 log = logging.getLogger(__name__)
 
+NO_TAGS: frozenset[str] = frozenset()
+# What a verb says when somebody else was quicker.
+OVERTAKEN = (DeviceBusy, InvalidMove, Job.DoesNotExist, Device.DoesNotExist)
 POLL_SECONDS = 5.0  # how late a pass may be when every doorbell is broken
 
 
 def run(stop: threading.Event) -> None:
     """Pass after pass until `stop` is set; woken by the engine's doorbell."""
     with Doorbell(settings.RUN, "engine") as bell:
-        Daemon("scheduler", bell, poll=POLL_SECONDS, stop=stop).run(run_once)
+        Daemon("scheduler", bell, poll=POLL_SECONDS, stop=stop).run(run_once, until_next=_until_next)
 
 
 def run_once() -> int:
@@ -43,7 +47,14 @@ def run_once() -> int:
     _end_overdue_jobs()
     _settle_reservations()
     _flag_expiring()
+    progress.tell_pending()
     return _assign()
+
+
+def _until_next() -> float | None:
+    """Seconds until the next job that is put off may begin; None if there is none."""
+    next_one = Job.objects.put_off().values_list("not_before", flat=True).first()
+    return None if next_one is None else float((next_one - timezone.now()).total_seconds())
 
 
 def _mark_silent_workers() -> None:
@@ -100,18 +111,47 @@ def _flag_expiring() -> None:
 
 
 def _assign() -> int:
-    idle = _idle_devices()
-    if not idle:
-        return 0
     room = _room()
-    waiting = _waiting_jobs(idle, room)
-    return sum(_schedule(pair.job, pair.device) for pair in match(waiting, idle, room))
+    due = health_checks.due()
+    checks = _begin_checks(due, room)
+    pairs = _pairs(room, besides={device.name for device in due})
+    return checks + sum(_schedule(pair.job, pair.device) for pair in pairs)
+
+
+def _pairs(room: Room, *, besides: Collection[str] = ()) -> list[Pair]:
+    """Which waiting job gets which idle device, as the lab is now. As many queries for a large lab as for a small one."""
+    idle = _idle_devices(besides=besides)
+    return match(_waiting_jobs(idle, room), idle, room) if idle else []
+
+
+def _begin_checks(due: list[Device], room: Room) -> int:
+    """How many there is room for; of the room, these have taken theirs."""
+    begun = 0
+    for device in due:
+        left = room.get(device.worker_id, 0)
+        if left == 0 or not _begin_check(device.name):
+            continue
+        begun += 1
+        if left is not None:
+            room[device.worker_id] = left - 1
+    return begun
+
+
+def _begin_check(device: str) -> bool:
+    try:
+        job = health_checks.begin(device)
+    except OVERTAKEN as gone:
+        log.info("%s was not checked: %s", device, gone, extra={"action": "not_checked"})
+        return False
+    if job is not None:
+        log.info("Job %s checks %s", job.pk, device, extra={"action": "check_begun", "job": job.pk})
+    return job is not None
 
 
 def _schedule(job_id: int, device: str) -> bool:
     try:
         job = lifecycle.schedule(job_id, device)
-    except (DeviceBusy, InvalidMove, Job.DoesNotExist, Device.DoesNotExist) as gone:
+    except OVERTAKEN as gone:
         # Somebody was quicker; the next pass sees what is left.
         log.info("Job %s did not get %s: %s", job_id, device, gone, extra={"action": "not_scheduled"})
         return False
@@ -121,7 +161,7 @@ def _schedule(job_id: int, device: str) -> bool:
     return True
 
 
-def _idle_devices() -> list[Idle]:
+def _idle_devices(*, besides: Collection[str] = ()) -> list[Idle]:
     return [
         Idle(
             name=device.name,
@@ -131,31 +171,31 @@ def _idle_devices() -> list[Idle]:
             last_used=device.last_used,
         )
         for device in Device.objects.reservable().prefetch_related("tags")
+        if device.name not in besides
     ]
 
 
-def _waiting_jobs(idle: list[Idle], room: Mapping[str, int | None]) -> list[Waiting]:
+def _waiting_jobs(idle: list[Idle], room: Room) -> list[Waiting]:
     types = {device.device_type for device in idle}
     at_work = {device.device_type for device in idle if device.worker in room}
-    fitting = Job.objects.queued().filter(_wants(at_work) | _wants(types, kind=Kind.RESERVATION))
-    queued = list(
-        fitting.prefetch_related("tags").only(
-            "pk", "kind", "device_type_id", "priority", "submit_time", "submitter_id", "wanted_device"
-        )
-    )
-    open_devices = OpenDevices({job.submitter_id for job in queued})
+    # Plain values: a queue may hold a hundred thousand jobs, and instances of all of them would take seconds.
+    fitting = Job.objects.due().order_by().filter(_wants(at_work) | _wants(types, kind=Kind.RESERVATION))
+    columns = ("pk", "kind", "device_type_id", "priority", "submit_time", "wanted_device", "submitter_id")
+    queued = list(fitting.values_list(*columns))
+    tags = _tags_of(fitting)
+    open_devices = OpenDevices({submitter for *_, submitter in queued})
     return [
         Waiting(
-            id=job.pk,
-            device_type=job.device_type_id,
-            tags=frozenset(tag.name for tag in job.tags.all()),
-            priority=job.priority,
-            submitted=job.submit_time,
-            device=job.wanted_device or None,
-            needs_worker=not job.is_reservation,
-            allowed=open_devices.of(job.submitter_id),
+            id=pk,
+            device_type=device_type,
+            tags=tags.get(pk, NO_TAGS),
+            priority=priority,
+            submitted=submitted,
+            device=wanted or None,
+            needs_worker=kind != Kind.RESERVATION,
+            allowed=open_devices.of(submitter),
         )
-        for job in queued
+        for pk, kind, device_type, priority, submitted, wanted, submitter in queued
     ]
 
 
@@ -163,7 +203,15 @@ def _wants(types: set[str], **fields: Any) -> Q:
     return Q(device_type__in=types, **fields)
 
 
-def _room() -> dict[str, int | None]:
+def _tags_of(jobs: JobQuerySet) -> dict[int, frozenset[str]]:
+    """Of those that have any."""
+    found: defaultdict[int, set[str]] = defaultdict(set)
+    for pk, tag in jobs.filter(tags__isnull=False).values_list("pk", "tags__name"):
+        found[pk].add(tag)
+    return {pk: frozenset(names) for pk, names in found.items()}
+
+
+def _room() -> Room:
     """How many more jobs each worker takes; None: no limit. A device that a person holds costs it nothing."""
     at_work = ~Q(devices__state=DeviceState.IDLE) & ~Q(devices__in=Job.objects.held().values("device"))
     busy = Count("devices", filter=at_work)

@@ -57,15 +57,29 @@ def outcome(health: Health, error_type: str, *, has_failures: bool) -> Outcome |
     return Outcome.INFRASTRUCTURE if error_type in INFRASTRUCTURE_ERRORS else Outcome.FAIL
 
 
+class Requeue(StrEnum):
+    """Why a job goes back to the queue, or to another place in it."""
+
+    RETRY = "retry"  # the attempt failed, and another may be made
+    DEFERRAL = "deferral"  # somebody, or the job itself, asked that it be run later
+    HURRY = "hurry"  # somebody wants it now
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    verb: str  # in jobs.lifecycle
+    verb: str  # in jobs.lifecycle, or jobs.attempts
     source: State | None  # None: the job begins to exist
     target: State
     health: Health = Health.UNKNOWN
     events: tuple[str, ...]  # canonical types, in the order in which they are recorded
     device: DeviceState | None = None  # what becomes of its device
     closes: bool = False  # the worker has not confirmed the end: until it has, the device is closed
+    requeue: Requeue | None = None  # only the verbs make such a move, as it takes more than a state
+
+    @property
+    def ends_attempt(self) -> bool:
+        """Whether the job goes on with another attempt."""
+        return self.requeue is not None and self.source in ON_A_DEVICE
 
 
 MOVES = (
@@ -159,24 +173,101 @@ MOVES = (
         events=("job.canceled",),
         closes=True,
     ),
+    # Attempts: a job that waits for its next one, or for a time
+    Move(
+        verb="submit",
+        source=None,
+        target=State.SUBMITTED,
+        events=("job.submitted", "job.deferred"),
+        requeue=Requeue.DEFERRAL,
+    ),
+    Move(
+        verb="defer",
+        source=State.SUBMITTED,
+        target=State.SUBMITTED,
+        events=("job.deferred",),
+        requeue=Requeue.DEFERRAL,
+    ),
+    Move(
+        verb="hurry",
+        source=State.SUBMITTED,
+        target=State.SUBMITTED,
+        events=("job.hurried",),
+        requeue=Requeue.HURRY,
+    ),
+    *(
+        Move(
+            verb="finish",
+            source=source,
+            target=State.SUBMITTED,
+            events=("job.attempt_failed",),
+            device=DeviceState.IDLE,
+            requeue=Requeue.RETRY,
+        )
+        for source in (State.SCHEDULED, State.RUNNING)
+    ),
+    Move(
+        verb="finish",
+        source=State.RUNNING,
+        target=State.SUBMITTED,
+        events=("job.deferred",),
+        device=DeviceState.IDLE,
+        requeue=Requeue.DEFERRAL,
+    ),
+    *(
+        Move(
+            verb="end_overdue",
+            source=source,
+            target=State.SUBMITTED,
+            events=("job.attempt_failed",),
+            closes=True,
+            requeue=Requeue.RETRY,
+        )
+        for source in (State.SCHEDULED, State.RUNNING)
+    ),
+    Move(
+        verb="end_overdue",
+        source=State.RUNNING,
+        target=State.SUBMITTED,
+        events=("job.deferred",),
+        closes=True,
+        requeue=Requeue.DEFERRAL,
+    ),
+    Move(
+        verb="inactivate",
+        source=State.SUBMITTED,
+        target=State.FINISHED,
+        health=Health.INCOMPLETE,
+        events=("job.inactivated",),
+    ),
 )
 
-_BY_ENDS = {(move.source, move.target, move.health, move.closes): move for move in MOVES}
+_BY_ENDS = {(move.source, move.target, move.health, move.closes, move.requeue): move for move in MOVES}
 
 
 class InvalidMove(Exception):
     """A move that the table does not have."""
 
 
-def find_move(source: State | None, target: State, health: Health, *, closes: bool = False) -> Move:
+def find_move(
+    source: State | None,
+    target: State,
+    health: Health,
+    *,
+    closes: bool = False,
+    requeue: Requeue | None = None,
+) -> Move:
     """The row of the table for this move; InvalidMove says what the table has instead."""
     try:
-        return _BY_ENDS[source, target, health, closes]
+        return _BY_ENDS[source, target, health, closes, requeue]
     except KeyError:
         pass
     start = "nothing" if source is None else source.label
     ways = (
-        ", ".join(_ends(move) for move in MOVES if move.source == source and not move.closes) or "no way out"
+        ", ".join(
+            _ends(move) for move in MOVES if move.source == source and not (move.closes or move.requeue)
+        )
+        or "no way out"
     )
     raise InvalidMove(f"a job cannot go from {start} to {_words(target, health)}; from {start}: {ways}")
 

@@ -9,7 +9,8 @@ from typing import Self
 
 from django.db.models import Count, QuerySet
 
-from jobs.models import ACTIONS, Attempt, Job, TestCase, TestSuite
+from jobs.models import Attempt, Job, TestCase, TestSuite
+from jobs.outline import ACTIONS
 
 Result = TestCase.Result
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import shutil
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
@@ -17,10 +15,9 @@ from accounts.rights import NotAllowed
 from devices.lifecycle import StillInUse
 from events.outbox import Cause
 from jobs import lifecycle
-from jobs.models import Job
+from jobs.logs import disk
+from jobs.models import DiscardedLog, Job
 from jobs.states import State
-
-log = logging.getLogger(__name__)
 
 
 @transaction.atomic
@@ -43,28 +40,44 @@ def delete(job: Job, *, by: User) -> None:
         raise NotAllowed(f"you may not delete job {job.pk}")
     with transaction.atomic():
         audit.note(by, job, "Deleted", kind=audit.DELETION)
-        remove(job.pk, by=by.get_username())
+        remove(job.pk, cause=Cause(kind="user", actor=by.get_username()))
 
 
 @transaction.atomic
-def remove(job_id: int, *, by: str) -> None:
+def pin(job: Job, *, by: User, pinned: bool = True, reason: str = "") -> Job:
+    """Keep a job with its log, results and events whatever is let go of, or no longer. NotAllowed as for `cancel`."""
+    if not job.may_be_changed_by(by):
+        raise NotAllowed(f"job {job.pk} is {job.submitter.username}'s; you may not pin or unpin it")
+    row: Job = Job.objects.lock(job.pk)
+    if row.pinned != pinned:
+        row.pinned = pinned
+        row.save(update_fields=["pinned"])
+        audit.note(by, row, f"{'Pinned' if pinned else 'Unpinned'}: {reason or 'no reason given'}")
+    return row
+
+
+@transaction.atomic
+def remove(job_id: int, *, cause: Cause) -> None:
     """A waiting job is canceled first; the log goes when the row is gone for good."""
     job: Job = Job.objects.lock(job_id)
     if job.state == State.SUBMITTED:
-        lifecycle.cancel(job.pk, by=by, reason="deleted")
+        lifecycle.cancel(job.pk, by=cause.actor, reason="deleted")
         job = Job.objects.lock(job_id)
     if not job.is_finished:
         state = State(job.state).label
         raise StillInUse(f"job {job.pk} is {state}. Cancel it and wait for its end, then delete it.")
-    transaction.on_commit(partial(_remove_logs, job.log_directory().parent))
-    job.tell("job.deleted", cause=Cause(kind="user", actor=by))
+    discard_log(job)
+    job.tell("job.deleted", cause=cause)
     job.delete()
 
 
-def _remove_logs(directory: Path) -> None:
-    try:
-        shutil.rmtree(directory)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        log.warning("The log in %s of a deleted job is left behind: %s", directory, error)
+def discard_log(job: Job) -> None:
+    """Have the files of its log removed once the change at hand is committed, whatever happens in between."""
+    directory = job.log_directory().parent.relative_to(settings.LOGS)
+    discarded, _ = DiscardedLog.objects.get_or_create(directory=directory)
+    transaction.on_commit(partial(remove_files, discarded))
+
+
+def remove_files(discarded: DiscardedLog) -> None:
+    if disk.discard(discarded.path):
+        discarded.delete()

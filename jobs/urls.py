@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from jobs import lab_views, log_views, reservation_views, submit_views, views
+from jobs import history_views, lab_views, log_views, reservation_views, submit_views, views
 
 job_urls = [
     path("", views.detail, name="job"),
@@ -10,14 +10,20 @@ job_urls = [
     path("log", log_views.log, name="job-log"),
     path("definition", views.definition, name="job-definition"),
     path("cancel/", views.cancel, name="job-cancel"),
+    path("defer/", views.defer, name="job-defer"),
+    path("hurry/", views.hurry, name="job-hurry"),
+    path("answer/", views.answer, name="job-answer"),
     path("resubmit/", views.resubmit, name="job-resubmit"),
     path("extend/", reservation_views.extend, name="job-extend"),
     path("release/", reservation_views.release, name="job-release"),
+    path("pin/", views.pin, name="job-pin"),
+    path("unpin/", views.unpin, name="job-unpin"),
 ]
 
 urlpatterns = [
     path("", lab_views.home, name="home"),
     path("jobs/", views.index, name="jobs"),
+    path("history/", history_views.history, name="history"),
     path("submit/", submit_views.submit, name="submit"),
     path("submit/check/", submit_views.check, name="submit-check"),
     path("reserve/", reservation_views.reserve, name="reserve"),

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.text import capfirst
 from django.views.decorators.http import require_POST, require_safe
 
 from core.pages import asks_for_live_parts, render_live, whole_number
 from core.paging import page
 from devices.models import DeviceType
-from jobs import commands, lifecycle, reservation_views
+from jobs import attempts, commands, lifecycle, reservation_views, upkeep, waits
+from jobs.attempts import NotDeferrable
 from jobs.definition import InvalidDefinition
 from jobs.filters import STATUSES, JobFilter, UnknownStatus
-from jobs.forms import CancelForm, SubmitForm
+from jobs.forms import AnswerForm, CancelForm, DeferForm, SubmitForm
 from jobs.log_views import attempt_in
-from jobs.models import Job, TestCase
+from jobs.models import Attempt, Job, Progress, TestCase, Wait
 from jobs.page_parts import RESULTS_BESIDE_LOG, LogPart, Results, Verdict
-from jobs.states import State
+from jobs.states import InvalidMove, State
+from jobs.steps_shown import Steps
 from jobs.submit_views import Check, show_form
 from jobs.tallies import Tally
 from jobs.timing import TimeBar
 from jobs.waiting import Prospect
 
 JOBS_OF_PAGE = 50
+ATTEMPTS_SHOWN = 10
 LOOKED_THROUGH = 10_000  # jobs of one page, where no index finds those that are asked for
 LIVE_PARTS = {  # by tab of a job's page
-    "log": ["jobs/aside_live.html"],
+    "log": ["jobs/steps_now_live.html", "jobs/steps_live.html", "jobs/aside_live.html"],
     "results": ["jobs/results_live.html"],
     "definition": [],
 }
@@ -80,13 +87,17 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "attempt": attempt,
         "attempt_query": "" if attempt == job.attempt else f"&attempt={attempt}",
         "verdict": verdict,
+        "steps": Steps.of(job, attempt),
+        "progress": _progress(job),
+        "waits": list(Wait.objects.open().filter(attempt__job=job, attempt__number=attempt)),
         "time_bar": TimeBar.of(job),
         "is_canceling": job.state == State.CANCELING,
         "may_change": job.may_be_changed_by(request.user),
+        "attempts": _attempts(request, job),
         "prospect": Prospect.of(job) if job.state == State.SUBMITTED else None,
         **_shown(request, job, attempt, tab, tally),
     }
-    parts = ["jobs/head_live.html", "jobs/actions_live.html", *LIVE_PARTS[tab]]
+    parts = ["jobs/head_live.html", "jobs/actions_live.html", "jobs/waits_live.html", *LIVE_PARTS[tab]]
     return render_live(request, "jobs/detail.html", parts, context)
 
 
@@ -118,6 +129,38 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+def defer(request: HttpRequest, pk: int) -> HttpResponse:
+    job = _find(request, pk)
+    user = request.user
+    if not isinstance(user, User):
+        return redirect_to_login(job.get_absolute_url())
+    attempts.require_right(job, user, "defer")  # before it is said what is wrong with the form
+    form = DeferForm(request.POST)
+    if not form.is_valid():
+        messages.warning(request, f"Job {pk} is not deferred: say for how many minutes it is to wait.")
+        return redirect(job)
+    until = timezone.now() + timedelta(minutes=form.cleaned_data["minutes"])
+    try:
+        attempts.defer_for(job, until, user=user, reason=form.cleaned_data["reason"])
+    except (NotDeferrable, InvalidMove) as refused:
+        messages.warning(request, f"{capfirst(str(refused))}.")
+    return redirect(job)
+
+
+@require_POST
+def hurry(request: HttpRequest, pk: int) -> HttpResponse:
+    job = _find(request, pk)
+    user = request.user
+    if not isinstance(user, User):
+        return redirect_to_login(job.get_absolute_url())
+    try:
+        attempts.hurry_for(job, user=user)
+    except InvalidMove as refused:
+        messages.warning(request, f"{capfirst(str(refused))}.")
+    return redirect(job)
+
+
+@require_POST
 def resubmit(request: HttpRequest, pk: int) -> HttpResponse:
     job = _find(request, pk)
     user = request.user
@@ -133,6 +176,56 @@ def resubmit(request: HttpRequest, pk: int) -> HttpResponse:
         return show_form(request, SubmitForm(initial={"definition": job.definition}), refused, status=400)
 
 
+def _progress(job: Job) -> Progress | None:
+    """What its test says of itself in percent, while it runs."""
+    if job.is_finished:
+        return None
+    of_job = Progress.objects.filter(attempt__job=job, attempt__number=job.attempt)
+    return of_job.filter(percent__isnull=False).first()
+
+
+@require_POST
+def answer(request: HttpRequest, pk: int) -> HttpResponse:
+    job = _find(request, pk)
+    user = request.user
+    if not isinstance(user, User):
+        return redirect_to_login(job.get_absolute_url())
+    form = AnswerForm(request.POST)
+    if not form.is_valid():
+        messages.warning(request, f"Job {pk} goes on waiting: {_first_fault(form)}")
+        return redirect(job)
+    given = form.cleaned_data
+    try:
+        waits.answer(job, user, Wait.Answer(given["answer"]), comment=given["comment"], key=given["wait"])
+    except waits.NotWaiting:
+        messages.warning(request, f"Job {pk} did not wait for this answer any more.")
+    return redirect(job)
+
+
+def _first_fault(form: AnswerForm) -> str:
+    name, faults = next(iter(form.errors.items()))
+    return f"{name}: {faults[0]}"
+
+
+@require_POST
+def pin(request: HttpRequest, pk: int) -> HttpResponse:
+    return _set_pinned(request, pk, True)
+
+
+@require_POST
+def unpin(request: HttpRequest, pk: int) -> HttpResponse:
+    return _set_pinned(request, pk, False)
+
+
+def _set_pinned(request: HttpRequest, pk: int, pinned: bool) -> HttpResponse:
+    job = _find(request, pk)
+    user = request.user
+    if not isinstance(user, User):
+        return redirect_to_login(job.get_absolute_url())
+    upkeep.pin(job, by=user, pinned=pinned)
+    return redirect(job)
+
+
 def _shown(request: HttpRequest, job: Job, attempt: int, tab: str, tally: Tally) -> dict[str, object]:
     """What the tab shows beside the job itself."""
     match tab:
@@ -143,7 +236,15 @@ def _shown(request: HttpRequest, job: Job, attempt: int, tab: str, tally: Tally)
     results = Results.of(tally, size=RESULTS_BESIDE_LOG)
     if asks_for_live_parts(request):  # the log has a poller of its own
         return {"results": results}
-    return {"results": results, "log": LogPart.of(job, attempt, whole="full" in request.GET)}
+    start = whole_number(request.GET.get("from"))
+    return {"results": results, "log": LogPart.of(job, attempt, whole="full" in request.GET, start=start)}
+
+
+def _attempts(request: HttpRequest, job: Job) -> list[Attempt]:
+    """The last ones, the newest first; none for a job that has had but one."""
+    if job.attempt == 1:
+        return []
+    return list(job.attempts_seen_by(request.user).order_by("-number")[:ATTEMPTS_SHOWN])
 
 
 def _results_shown(request: HttpRequest, tally: Tally) -> dict[str, object]:

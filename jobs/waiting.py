@@ -9,12 +9,14 @@ from typing import Self
 
 from django.db.models import Q
 
+from core.times import in_utc
 from devices.models import Device
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from jobs import capacity
 from jobs.matching import Candidate, Cause, Reason, Standing, Waiting, why
 from jobs.models import Job
 from jobs.open_devices import OpenDevices
+from jobs.states import Requeue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,14 +24,16 @@ class Prospect:
     """What a job in the queue has to expect."""
 
     reason: Reason
-    place: int  # among those that wait for the same type; 1 is the next
+    place: int | None  # among those that wait for the same type; 1 is the next. None: it waits for a time
     queued: int  # how many these are
     wait: timedelta | None  # from now on, if jobs take as long as the last ones did; None: nobody knows
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        queue = Job.objects.queued().filter(device_type=job.device_type_id)
+        queue = Job.objects.due().filter(device_type=job.device_type_id)
         because = reason(job)
+        if job.is_put_off:
+            return cls(reason=because, place=None, queued=queue.count(), wait=None)
         place = queue.filter(_before(job)).count() + 1
         seconds = None
         if because.at_work:
@@ -66,7 +70,23 @@ def reasons(jobs: Sequence[Job]) -> dict[int, Reason]:
     found = devices.select_related("worker").prefetch_related("tags")
     candidates = [_candidate(device, held) for device in found]
     open_devices = OpenDevices({job.submitter_id for job in jobs})
-    return {job.pk: why(_waiting(job, open_devices), candidates) for job in jobs}
+    return {
+        job.pk: _put_off(job, job.not_before)
+        if job.not_before and job.is_put_off
+        else why(_waiting(job, open_devices), candidates)
+        for job in jobs
+    }
+
+
+def _put_off(job: Job, until: datetime) -> Reason:
+    is_retry = job.requeue == Requeue.RETRY
+    words = "It is tried again at" if is_retry else "Deferred until"
+    sentence = f"{words} {in_utc(until)}"
+    because = job.not_before_reason.rstrip(". ")
+    return Reason(
+        cause=Cause.RETRY if is_retry else Cause.DEFERRED,
+        sentence=f"{sentence}: {because}." if because else f"{sentence}.",
+    )
 
 
 def _waiting(job: Job, open_devices: OpenDevices) -> Waiting:

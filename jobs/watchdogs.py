@@ -6,11 +6,12 @@ A job on a device has a deadline, which moves with its state. Beyond it the lab 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
 from core.templatetags.lab import duration
+from core.times import in_utc
 from jobs.states import ON_A_DEVICE, State
 
 
@@ -23,7 +24,7 @@ class Rule:
 
     def comment(self, at: datetime) -> str:
         # The reason first, as lists show only the beginning.
-        return f"{self.because} Ended by the lab at {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC."
+        return f"{self.because} Ended by the lab at {in_utc(at)}."
 
 
 def deadline(state: State, job_timeout: timedelta | None, since: datetime) -> datetime | None:

@@ -163,6 +163,48 @@ OPTIONS = (
         help="Seconds before the end of a reservation at which that is told (`job.expiring`).",
     ),
     Option(
+        name="KEEP_EVENTS",
+        default=0,
+        read=count,
+        help="So many events are kept at most, the newest. 0: all.",
+    ),
+    Option(
+        name="KEEP_EVENTS_DAYS",
+        default=0,
+        read=count,
+        help="Events are deleted after so many days. 0: never. Those of pinned and unfinished jobs stay.",
+    ),
+    Option(
+        name="KEEP_LOGS_GB",
+        default=0,
+        read=count,
+        help="So many gigabytes of logs are kept at most, the oldest go first. 0: all.",
+    ),
+    Option(
+        name="KEEP_LOGS_DAYS",
+        default=0,
+        read=count,
+        help="The logs of finished jobs are deleted after so many days; jobs and results stay. 0: never.",
+    ),
+    Option(
+        name="KEEP_JOBS",
+        default=0,
+        read=count,
+        help="So many finished jobs are kept at most, the newest. 0: all.",
+    ),
+    Option(
+        name="KEEP_JOBS_DAYS",
+        default=0,
+        read=count,
+        help="Finished jobs are deleted with their results and logs after so many days. 0: never. Pinned jobs stay.",
+    ),
+    Option(
+        name="DEFER_LIMIT",
+        default=86_400,
+        read=count,
+        help="Seconds for which a job may be put off in all, unless its definition has another limit.",
+    ),
+    Option(
         name="TIME_ZONE",
         default="UTC",
         read=str,

@@ -48,7 +48,13 @@ def load() -> None:
     """Import now what the roles need, so that processes forked afterwards start at once and share it."""
     from django.urls import get_resolver
 
-    for module in ("lava_lite.asgi", "jobs.scheduler", "events.publisher", "workers.builtin.worker"):
+    for module in (
+        "lava_lite.asgi",
+        "jobs.scheduler",
+        "jobs.retention",
+        "events.publisher",
+        "workers.builtin.worker",
+    ):
         importlib.import_module(module)
     for module in ("httptools_impl", "flow_control"):
         importlib.import_module(f"uvicorn.protocols.http.{module}")
@@ -90,11 +96,19 @@ def web(listener: socket.socket) -> None:
 
 
 def engine() -> None:
-    """The scheduler and the publisher."""
+    """The scheduler, the publisher, and what keeps and clears away history."""
     from events import publisher
-    from jobs import scheduler
+    from jobs import retention, scheduler
+    from jobs.history import queue
 
-    _work_until_told({"scheduler": scheduler.run, "publisher": publisher.run})
+    _work_until_told(
+        {
+            "scheduler": scheduler.run,
+            "publisher": publisher.run,
+            "history": queue.run,
+            "retention": retention.run,
+        }
+    )
 
 
 def worker(config: WorkerConfig) -> None:

@@ -46,6 +46,13 @@ CANCEL_GRACE: int = _option["CANCEL_GRACE"]
 RESERVATION_LIMIT: int = _option["RESERVATION_LIMIT"]
 RESERVATIONS_PER_PERSON: int = _option["RESERVATIONS_PER_PERSON"]
 RESERVATION_WARNING: int = _option["RESERVATION_WARNING"]
+KEEP_JOBS_DAYS: int = _option["KEEP_JOBS_DAYS"]
+KEEP_JOBS: int = _option["KEEP_JOBS"]
+KEEP_LOGS_DAYS: int = _option["KEEP_LOGS_DAYS"]
+KEEP_LOGS_GB: int = _option["KEEP_LOGS_GB"]
+KEEP_EVENTS_DAYS: int = _option["KEEP_EVENTS_DAYS"]
+KEEP_EVENTS: int = _option["KEEP_EVENTS"]
+DEFER_LIMIT: int = _option["DEFER_LIMIT"]
 
 LOGS = DATA / "logs"
 RUN = DATA / "run"  # doorbells

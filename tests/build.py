@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import yaml
@@ -21,8 +21,9 @@ from devices.models import Device, DeviceRight, DeviceType, DeviceTypeRight, Rig
 from devices.states import DeviceHealth, WorkerState
 from events.models import Event
 from events.outbox import Cause
-from jobs import lifecycle, reservations
+from jobs import lifecycle, logs, progress, reservations, steps, waits
 from jobs.lifecycle import Ending
+from jobs.logs import Record
 from jobs.models import Attempt, Job, TestCase, TestSuite
 from jobs.reservations import Wish
 from jobs.states import State
@@ -209,6 +210,31 @@ def given_up(**of_job: Any) -> Job:
     return found
 
 
+def asking_for_deferral(after: timedelta, *, reason: str = "the server is down", **of_job: Any) -> Job:
+    """A running job whose test asked that it be run again after so long. The keywords are those of `job`."""
+    running = job(state=State.RUNNING, **of_job)
+    running.attempts.update(deferral=after, deferral_reason=reason)
+    return running
+
+
+def tried_again(**of_job: Any) -> Job:
+    """A job whose first attempt of three failed, and that waits for the second. The keywords are those of `job`."""
+    of_job.setdefault("lava_lite", {"retry": 3})
+    pk = job(state=State.RUNNING, **of_job).pk
+    lifecycle.finish(pk, BROKEN, worker="worker01")
+    found: Job = Job.objects.get(pk=pk)
+    return found
+
+
+def due(job: Job) -> Job:
+    """The same job, whose time to wait is over if it waits for a time."""
+    Job.objects.filter(pk=job.pk, not_before__isnull=False).update(
+        not_before=timezone.now() - timedelta(seconds=1)
+    )
+    found: Job = Job.objects.get(pk=job.pk)
+    return found
+
+
 def attempt(of: Job) -> Attempt:
     """The latest one of a job that has left the queue."""
     return of.attempts.get(number=of.attempt)
@@ -226,6 +252,29 @@ def case(
         of.settle()
         of.save(update_fields=["outcome"])
     return made
+
+
+def log(of: Job, *lines: Any, level: str = "info") -> None:
+    """Further records of the latest attempt, one each second, with all that they tell of; what is no text is a result."""
+    to = attempt(of)
+    first = logs.next_index(to.log_directory)
+    records = [
+        Record(
+            time=datetime(2026, 11, 22, 12) + timedelta(seconds=number),
+            level=level if isinstance(line, str) else "results",
+            message=line,
+        )
+        for number, line in enumerate(lines, start=first)
+    ]
+    appended = logs.append(to.log_directory, first, records)
+    steps.collect(to, appended)
+    progress.collect(to, appended)
+    waits.collect(to, appended)
+
+
+def question(of: Job, text: str = "Press%20reset", *, key: str = "a1", seconds: int = 0) -> None:
+    """The test of a running job waits for a person."""
+    log(of, f"Received signal: <WAITFORPERSON> {key} {seconds} {text}", level="debug")
 
 
 def events_of(subject: Job | Device | Worker) -> list[str]:

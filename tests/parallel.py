@@ -13,7 +13,7 @@ T = TypeVar("T")
 PATIENCE = 120.0  # seconds, until a deed that does not end fails the test
 
 
-def together(*deeds: Callable[[], T]) -> list[T]:
+def together(*deeds: Callable[[], T], patience: float = PATIENCE) -> list[T]:
     """The results of the deeds, done at the same time; the first one's error if any raised."""
 
     def done(deed: Callable[[], T]) -> T:
@@ -24,4 +24,4 @@ def together(*deeds: Callable[[], T]) -> list[T]:
 
     with ThreadPoolExecutor(len(deeds)) as threads:
         futures = [threads.submit(done, deed) for deed in deeds]
-        return [future.result(PATIENCE) for future in futures]
+        return [future.result(patience) for future in futures]

@@ -1,4 +1,5 @@
-"""The server end of the worker protocol: LAVA 2023.01's four addresses, for its worker and for the built-in one.
+"""The server end of the worker protocol: LAVA 2023.01's four addresses, for its worker and for the built-in one, and
+a fifth for the latter alone.
 
 Nothing that is answered here may kill or wedge a worker: it sends FINISHED until it gets exactly 200 and log
 records until it gets 200 with `line_count`, so what cannot be used is taken and dropped with a warning.
@@ -8,7 +9,8 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
@@ -22,12 +24,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from devices import dictionary
 from devices import lifecycle as devices
 from devices.models import Worker, name_is_plain
+from jobs import attempts, lifecycle, logs, progress, results, steps, waits
 from jobs import definition as definitions
-from jobs import lifecycle, logs, results
+from jobs.definition import MAX_REASON
 from jobs.lifecycle import Ending
 from jobs.logs.records import storable
 from jobs.models import Attempt, Job
 from jobs.states import InvalidMove, State
+from workers.builtin import signals
 from workers.messages import (
     USER_AGENT,
     BadMessage,
@@ -43,6 +47,8 @@ log = logging.getLogger(__name__)
 
 LONGEST_NAME = 128  # of a worker
 LISTS = {State.SCHEDULED: "start", State.CANCELING: "cancel", State.RUNNING: "running"}
+
+_DEFER = f"{signals.MARKER}{signals.DEFER} "
 
 View = Callable[..., JsonResponse]
 
@@ -141,12 +147,14 @@ def ping(request: HttpRequest, name: str) -> JsonResponse:
 
 def _orders(worker: str) -> Orders:
     lists: dict[str, list[JobRef]] = {"start": [], "cancel": [], "running": []}
-    jobs = Job.objects.of_worker(worker).filter(state__in=LISTS)
+    given_up = Attempt.objects.unconfirmed().filter(worker_name=worker).values_list("job", "number")
+    for job_id, attempt in given_up:
+        lists["cancel"].append(JobRef(id=job_id, token=token_of(job_id, attempt)))
+    # A worker knows a job by its number alone: another attempt begins there when the last one has stopped.
+    stopping = {job_id for job_id, _ in given_up}
+    jobs = Job.objects.of_worker(worker).filter(state__in=LISTS).exclude(pk__in=stopping)
     for job_id, state, attempt in jobs.values_list("pk", "state", "attempt"):
         lists[LISTS[State(state)]].append(JobRef(id=job_id, token=token_of(job_id, attempt)))
-    given_up = Attempt.objects.unconfirmed().filter(worker_name=worker)
-    for job_id, attempt in given_up.values_list("job", "number"):
-        lists["cancel"].append(JobRef(id=job_id, token=token_of(job_id, attempt)))
     return Orders(start=tuple(lists["start"]), cancel=tuple(lists["cancel"]), running=tuple(lists["running"]))
 
 
@@ -181,17 +189,13 @@ def _files(job: Job) -> JobFiles:
 
 
 def _apply(attempt: Attempt, change: StateChange) -> None:
-    job = attempt.job
+    job, worker, number = attempt.job, attempt.worker_name, attempt.number
     try:
-        if attempt.number != job.attempt:
-            log.info("%s is over; its worker's %s changes nothing of the job", attempt, change.state)
-            if change.state == "FINISHED":
-                lifecycle.confirm_end(job.pk, attempt.number, worker=attempt.worker_name)
-        elif change.state == "RUNNING":
-            lifecycle.start(job.pk, worker=attempt.worker_name)
+        if change.state == "RUNNING":
+            lifecycle.start(job.pk, worker=worker, attempt=number)
         else:
             logs.sync(attempt.log_directory)
-            lifecycle.finish(job.pk, _ending(change), worker=attempt.worker_name)
+            lifecycle.finish(job.pk, _ending(change), worker=worker, attempt=number)
     except (InvalidMove, Job.DoesNotExist) as gone:
         log.warning("The %s of %s changed nothing: %s", change.state, attempt, gone)
 
@@ -208,7 +212,7 @@ def _ending(change: StateChange) -> Ending:
 @_answers
 @require_POST
 def job_logs(request: HttpRequest, job_id: str) -> JsonResponse:
-    """Records of the log. Answered when the file and the results found in it are both stored."""
+    """Records of the log. Answered when the file and what was found in it (results, steps …) are stored."""
     token = _token(request)
     post = LogPost.from_form(request.read())
     records = logs.parse_lines(post.lines)
@@ -222,7 +226,7 @@ def job_logs(request: HttpRequest, job_id: str) -> JsonResponse:
 
 def _store(attempt: Attempt, index: int, records: list[logs.Record], *, strict: bool) -> None:
     try:
-        logs.append(attempt.log_directory, index, records, strict=strict)
+        appended = logs.append(attempt.log_directory, index, records, strict=strict)
     except logs.Hole as hole:
         raise Refused(409, str(hole), expected=hole.expected) from hole
     except (OSError, logs.UnknownFormat) as error:
@@ -232,6 +236,31 @@ def _store(attempt: Attempt, index: int, records: list[logs.Record], *, strict: 
         results.Found(index=position, record=record) for position, record in enumerate(records, start=index)
     )
     results.collect(attempt, found)
+    steps.collect(attempt, appended)
+    progress.collect(attempt, appended)
+    waits.collect(attempt, appended)
+    for deferral in _deferrals(records):
+        attempts.ask_for_deferral(
+            attempt, timedelta(seconds=deferral.seconds), storable(deferral.reason)[:MAX_REASON]
+        )
+
+
+def _deferrals(records: Iterable[logs.Record]) -> Iterator[signals.Deferral]:
+    """What the output of the device asks for, whichever worker reads it."""
+    for record in records:
+        if record.level == "target" and isinstance(record.message, str) and _DEFER in record.message:
+            yield from filter(None, (signal.deferral for signal in signals.find(record.message)))
+
+
+@_answers
+@require_safe
+def job_answers(request: HttpRequest, job_id: str) -> JsonResponse:
+    """What people have answered to the job's questions, by their keys. LAVA has no such address."""
+    try:
+        attempt = _attempt(job_id, _token(request))
+    except Forgotten:
+        raise Refused(404, f"Unknown job '{job_id}'") from None
+    return JsonResponse({"answers": waits.answers_for(attempt)})
 
 
 def _is_ours(request: HttpRequest) -> bool:
@@ -250,8 +279,8 @@ def _attempt(job_id: str, token: str) -> Attempt:
     if not (job_id.isdecimal() and job_id.isascii() and len(job_id) < 19):
         raise Refused(404, f"Unknown job '{job_id}'")
     number = int(job_id)
-    attempts = Attempt.objects.filter(job_id=number).select_related("job__device__device_type")
-    known = list(attempts.order_by("-number"))
+    of_job = Attempt.objects.filter(job_id=number).select_related("job__device__device_type")
+    known = list(of_job.order_by("-number"))
     for attempt in known:
         if opens(token, number, attempt.number):
             return attempt

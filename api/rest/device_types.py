@@ -5,15 +5,23 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 
 from api.rest import filters
-from api.rest.base import Resource
+from api.rest.base import YAML, Resource, taken
 from api.rest.fields import FixedField
-from api.rest.inventory import Item, NameField, RowSerializer, Shelf
+from api.rest.inventory import Item, NameField, OfInventory, RowSerializer, Shelf, actor
+from devices import inventory
 from devices.models import Alias, DeviceType, DeviceTypeQuerySet
+from jobs import health_checks
 
 FILTERS = filters.text("name") | filters.text("description") | filters.flag("display")
 ALIAS_FILTERS = (
@@ -32,9 +40,6 @@ class DeviceTypeSerializer(RowSerializer):
     bits = FixedField(None)
     cores = FixedField([])
     core_count = FixedField(None)
-    health_frequency = FixedField(24)  # with the denominator: LAVA's default
-    disable_health_check = FixedField(True)  # no health checks are run
-    health_denominator = FixedField(0)
 
     class Meta:
         model = DeviceType
@@ -56,7 +61,7 @@ class DeviceTypeSerializer(RowSerializer):
 
 
 class DeviceTypeResource(Resource):
-    serializer_class = DeviceTypeSerializer
+    serializer_class: type[BaseSerializer[Any]] = DeviceTypeSerializer
     queryset = DeviceType.objects.prefetch_related("aliases")
 
     def get_queryset(self) -> DeviceTypeQuerySet:
@@ -74,6 +79,34 @@ class DeviceTypes(Shelf, DeviceTypeResource):
 
 class OneDeviceType(Item, DeviceTypeResource):
     """A device type."""
+
+
+class HealthCheckSerializer(serializers.Serializer[Any]):
+    config = serializers.CharField(allow_blank=True, trim_whitespace=False)  # LAVA's name for the definition
+
+
+class HealthCheck(OfInventory, DeviceTypeResource):
+    """The job that checks a device of the type. Read and set by who looks after the type; an empty one ends checking."""
+
+    permission_classes = [IsAuthenticated]
+    serializer_class = HealthCheckSerializer
+    lookup_url_kwarg = "name"
+
+    @extend_schema(responses={(200, YAML): OpenApiTypes.STR})
+    def get(self, request: Request, name: str) -> HttpResponse:
+        device_type: DeviceType = self.get_object()
+        inventory.require(actor(request), "change", device_type)
+        if not device_type.health_check:
+            raise ValidationError({"message": f"{name} has no health check"})  # LAVA's status
+        return HttpResponse(device_type.health_check, content_type=YAML)
+
+    @extend_schema(request=HealthCheckSerializer, responses={204: None})
+    def post(self, request: Request, name: str) -> Response:
+        device_type: DeviceType = self.get_object()
+        inventory.require(actor(request), "change", device_type)
+        text = taken(self.get_serializer(data=request.data))["config"]
+        health_checks.change(device_type, {"health_check": text}, by=actor(request))
+        return Response(status=204)
 
 
 class AliasSerializer(RowSerializer):

@@ -27,6 +27,7 @@ from devices import dictionary, inventory, lifecycle
 from devices.dictionary import InvalidDictionary
 from devices.models import Device, DeviceQuerySet, DeviceType, Tag, Worker
 from devices.states import DeviceHealth, DeviceState
+from jobs import health_checks
 
 FILTERS = (
     filters.text("hostname", "name")
@@ -78,7 +79,7 @@ class DeviceSerializer(RowSerializer):
     tags = serializers.PrimaryKeyRelatedField[Any](many=True, queryset=Tag.objects.all(), required=False)
     state = WordField(DeviceState)
     health = ChosenWordField(lifecycle.VERBS, required=False)
-    last_health_report_job = FixedField(None)
+    last_health_report_job = serializers.SerializerMethodField()
     worker_host = WorkerHostField(
         source="worker", queryset=Worker.objects.all(), allow_null=True, required=False
     )
@@ -100,6 +101,9 @@ class DeviceSerializer(RowSerializer):
             "worker_host",
             "is_synced",
         ]
+
+    def get_last_health_report_job(self, device: Device) -> int | None:
+        return getattr(device, "last_check_seen", None)  # one that was added just now has none
 
     def validate_device_type(self, device_type: DeviceType) -> DeviceType:
         visible = DeviceType.objects.visible_to(self.context["request"].user)
@@ -130,7 +134,8 @@ class DeviceResource(Resource):
     lookup_url_kwarg = "name"
 
     def get_queryset(self) -> DeviceQuerySet:
-        return cast(DeviceQuerySet, super().get_queryset()).visible_to(self.request.user)
+        devices = cast(DeviceQuerySet, super().get_queryset()).visible_to(self.request.user)
+        return health_checks.with_last_check(devices, self.request.user)
 
 
 class Devices(Shelf, DeviceResource):
@@ -146,12 +151,16 @@ class Devices(Shelf, DeviceResource):
         wants_all = self.request.query_params.get("all", "").lower() in filters.TRUE_WORDS
         return devices if wants_all else devices.in_service()
 
+    def rows(self) -> DeviceQuerySet:
+        return health_checks.with_last_check(cast(DeviceQuerySet, super().rows()), self.request.user)
+
     @extend_schema(parameters=[ALL])
     def get(self, request: Request, **place: Any) -> Any:
         return super().get(request, **place)
 
     def add(self, model: type[models.Model], values: Mapping[str, Any]) -> models.Model:
-        health = values.get("health", DeviceHealth.MAINTENANCE)
+        first = DeviceHealth.UNKNOWN if values["device_type"].is_checked else DeviceHealth.MAINTENANCE
+        health = values.get("health", first)
         if health == DeviceHealth.RETIRED:
             raise ValidationError({"health": ["a new device is not retired"]})
         return super().add(model, {**values, "health": health.value})

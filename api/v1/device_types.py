@@ -8,15 +8,28 @@ from typing import Any
 from django.db.models import Count
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.v1 import parameters
-from api.v1.base import Listing, PageField, Resource, Shape, find
+from api.v1.base import Body, Listing, PageField, Resource, Shape, find
+from api.v1.fields import Flag, Number, Seconds, Text, Whole
+from devices import inventory
 from devices.models import Device, DeviceType, DeviceTypeQuerySet
-from jobs import capacity
+from devices.states import Frequency
+from jobs import capacity, health_checks
 from jobs.capacity import Standing
+from jobs.retries import MAX_ATTEMPTS, MAX_BACKOFF
 
+YEAR = 365 * 86_400  # seconds
+MOST_FREQUENCY = 1_000_000
+COLUMNS = {
+    "definition": "health_check",
+    "frequency": "health_frequency",
+    "unit": "health_denominator",
+    "disabled": "disable_health_check",
+}
 OF_STANDING = {
     Standing.FREE: "ready for a job",
     Standing.BUSY: "a job runs on it",
@@ -27,14 +40,35 @@ OF_STANDING = {
 }
 
 
+class RetrySerializer(Shape):
+    """How jobs are tried again that say nothing of it, when they failed and the lab is to blame."""
+
+    attempts = serializers.IntegerField(
+        source="retry_attempts", help_text="in all; 1: nothing is tried again"
+    )
+    delay = Seconds(source="retry_delay", help_text="seconds before the second attempt")
+    backoff = serializers.FloatField(
+        source="retry_backoff", help_text="by which each further delay is longer than the one before"
+    )
+    max_delay = Seconds(source="retry_max_delay", help_text="seconds that no delay exceeds")
+
+
+class RetryBody(Body):
+    attempts = Whole(source="retry_attempts", required=False, min_value=1, max_value=MAX_ATTEMPTS)
+    delay = Seconds(source="retry_delay", required=False, min_value=0, max_value=YEAR)
+    backoff = Number(source="retry_backoff", required=False, min_value=1, max_value=MAX_BACKOFF)
+    max_delay = Seconds(source="retry_max_delay", required=False, min_value=0, max_value=YEAR)
+
+
 class DeviceTypeSerializer(serializers.ModelSerializer[DeviceType]):
     url = PageField("device-type")
     aliases = serializers.SlugRelatedField[Any](slug_field="name", many=True, read_only=True)
     devices = serializers.SerializerMethodField(help_text="how many you may see that are in service")
+    retry = RetrySerializer(source="*", read_only=True)
 
     class Meta:
         model = DeviceType
-        fields = ["name", "url", "description", "aliases", "devices"]
+        fields = ["name", "url", "description", "aliases", "devices", "retry"]
         read_only_fields = ["name", "description"]
 
     def get_devices(self, device_type: DeviceType) -> int:
@@ -64,7 +98,7 @@ class AvailabilitySerializer(Shape):
 
 
 class DeviceTypeResource(Resource):
-    serializer_class = DeviceTypeSerializer
+    serializer_class: type[serializers.BaseSerializer[Any]] = DeviceTypeSerializer
 
     def get_queryset(self) -> DeviceTypeQuerySet:
         return DeviceType.objects.visible_to(self.request.user).prefetch_related("aliases")
@@ -96,6 +130,80 @@ class DeviceTypes(Listing, DeviceTypeResource):
 class OneDeviceType(DeviceTypeResource):
     def get(self, request: Request, name: str) -> Response:
         """Show a device type."""
+        return self.answer(self.find(name))
+
+
+class Retry(DeviceTypeResource):
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(request=RetryBody, responses=DeviceTypeSerializer)
+    def post(self, request: Request, name: str) -> Response:
+        """Set how the jobs of a type are tried again.
+
+        Those that say nothing of it themselves (`lava_lite: {retry: …}`), and that failed with an error of the lab's.
+        What is left out stays as it is. For who looks after the type.
+        """
+        device_type = self.find(name)
+        inventory.change(device_type, self.body(RetryBody), by=self.user)
+        return self.answer(self.find(name))
+
+
+class HealthCheckSerializer(serializers.ModelSerializer[DeviceType]):
+    definition = serializers.CharField(
+        source="health_check",
+        read_only=True,
+        help_text="of the job that checks a device; empty: none is checked",
+    )
+    frequency = serializers.IntegerField(
+        source="health_frequency", read_only=True, help_text="a device is checked after so many hours or jobs"
+    )
+    unit = serializers.SerializerMethodField(help_text="hours or jobs")
+    disabled = serializers.BooleanField(
+        source="disable_health_check", read_only=True, help_text="for now, no device is checked"
+    )
+
+    class Meta:
+        model = DeviceType
+        fields = ["definition", "frequency", "unit", "disabled"]
+
+    def get_unit(self, device_type: DeviceType) -> str:
+        return Frequency(device_type.health_denominator).label.lower()
+
+
+class HealthCheckBody(Body):
+    definition = Text(required=False, allow_blank=True, trim_whitespace=False)
+    frequency = Whole(required=False, min_value=1, max_value=MOST_FREQUENCY)
+    unit = serializers.ChoiceField([unit.label.lower() for unit in Frequency], required=False)
+    disabled = Flag(required=False)
+
+    def validate_unit(self, word: str) -> Frequency:
+        return Frequency.from_label(word)
+
+
+class HealthCheck(DeviceTypeResource):
+    permission_classes = [IsAuthenticated]
+    serializer_class = HealthCheckSerializer
+
+    def get(self, request: Request, name: str) -> Response:
+        """Show how the devices of a type are checked.
+
+        For who looks after the type.
+        """
+        device_type = self.find(name)
+        inventory.require(self.user, "change", device_type)
+        return self.answer(device_type)
+
+    @extend_schema(request=HealthCheckBody, responses=HealthCheckSerializer)
+    def patch(self, request: Request, name: str) -> Response:
+        """Change how the devices of a type are checked.
+
+        What is not given stays as it is; an empty definition ends checking. The faults of a definition are told as
+        those of a job. For who looks after the type.
+        """
+        device_type = self.find(name)
+        inventory.require(self.user, "change", device_type)
+        wanted = {COLUMNS[field]: value for field, value in self.body(HealthCheckBody).items()}
+        health_checks.change(device_type, wanted, by=self.user)
         return self.answer(self.find(name))
 
 

@@ -21,6 +21,7 @@ from api.v1.fields import Text
 from devices import lifecycle
 from devices.models import Device, DeviceQuerySet, HealthChange
 from devices.states import DeviceHealth, DeviceState, WorkerState
+from jobs import health_checks
 from jobs.models import Job
 
 MOST_DEVICES = 1000  # of one request
@@ -46,6 +47,13 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
         help_text="the number of the job that has it, if you may see that"
     )
     last_used = TimeField(allow_null=True)
+    last_check = serializers.IntegerField(
+        source="last_check_seen",
+        read_only=True,
+        allow_null=True,
+        help_text="the number of the last health check that has ended, if you may see that",
+    )
+    last_check_time = TimeField(allow_null=True, help_text="when that was submitted")
     may_change = serializers.SerializerMethodField(help_text="whether who asks looks after it")
 
     class Meta:
@@ -66,9 +74,12 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
             "closed_since",
             "job",
             "last_used",
+            "last_check",
+            "last_check_time",
+            "jobs_since_check",
             "may_change",
         ]
-        read_only_fields = ["name", "description"]
+        read_only_fields = ["name", "description", "jobs_since_check"]
 
     def get_job(self, device: Device) -> int | None:
         jobs: dict[str, int] = self.context["jobs"]
@@ -80,6 +91,10 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
 
 class HealthBody(Body):
     health = serializers.ChoiceField([health.label for health in lifecycle.VERBS])
+    reason = Text(required=False, default="", allow_blank=True, max_length=1000)
+
+
+class CheckBody(Body):
     reason = Text(required=False, default="", allow_blank=True, max_length=1000)
 
 
@@ -112,7 +127,8 @@ class DeviceResource(Resource):
 
     def get_queryset(self) -> DeviceQuerySet:
         devices = Device.objects.visible_to(self.request.user)
-        return devices.select_related("worker").prefetch_related("tags")
+        rows = devices.select_related("worker").prefetch_related("tags")
+        return health_checks.with_last_check(rows, self.request.user)
 
     def about(self, rows: Sequence[Device]) -> dict[str, Any]:
         names = [device.pk for device in rows]
@@ -160,13 +176,15 @@ class OneDevice(DeviceResource):
 
 class OneHealth(DeviceResource):
     permission_classes = [IsAuthenticated]
+    failures = {"POST": (409,)}
 
     @extend_schema(request=HealthBody, responses=DeviceSerializer)
     def post(self, request: Request, name: str) -> Response:
         """Take a device out of service, or bring it back.
 
-        In maintenance the job on it goes on and no new one comes; retiring cancels the job. For who looks after the
-        device.
+        In maintenance and in bad health the job on it goes on and no new one comes; retiring cancels the job. One that
+        is Unknown is checked first, if its type has a health check; one that is Looping is checked again and again,
+        and 409 if its type has none. For who looks after the device.
         """
         wanted = self.body(HealthBody)
         device = self.find(name)
@@ -192,9 +210,27 @@ class Free(DeviceResource):
         return self.answer(self.find(name))
 
 
+class Check(DeviceResource):
+    permission_classes = [IsAuthenticated]
+    failures = {"POST": (409,)}
+
+    @extend_schema(request=CheckBody, responses=DeviceSerializer)
+    def post(self, request: Request, name: str) -> Response:
+        """Have a device checked.
+
+        Its health is Unknown from now on, so the health check of its type runs before any other job, and says whether
+        it is Good or Bad. A device in maintenance comes back that way; one that loops its check goes on with that. 409
+        if its type has no health check. For who looks after the device.
+        """
+        wanted = self.body(CheckBody)
+        device = self.find(name)
+        lifecycle.check_for(device.pk, user=self.user, reason=wanted["reason"])
+        return self.answer(self.find(name))
+
+
 class HealthOfMany(DeviceResource):
     permission_classes = [IsAuthenticated]
-    failures = {"POST": (404,)}
+    failures = {"POST": (404, 409)}
 
     @extend_schema(
         operation_id="devices_health_of_many", request=HealthOfManyBody, responses=DevicesSerializer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from rest_framework import serializers
@@ -19,6 +20,24 @@ class Whole(serializers.IntegerField):
         if type(data) is not int:
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Number(serializers.FloatField):
+    def to_internal_value(self, data: Any) -> float:
+        if type(data) not in (int, float):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Seconds(Number):
+    """A length of time."""
+
+    def to_representation(self, value: timedelta) -> float:  # type: ignore[override]
+        return value.total_seconds()
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        """Its limits are told in seconds."""
+        return timedelta(seconds=super().run_validation(data))
 
 
 class Flag(serializers.BooleanField):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from datetime import UTC, timedelta
+from typing import IO, Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -22,18 +24,33 @@ from accounts.models import Scope
 from api.rest.fields import TimeField, WordField
 from api.rest.parsers import JSONParser, MultiPartParser, text_of, utf8
 from api.v1 import parameters
-from api.v1.base import Body, Listing, PageField, Resource, Shape, find
-from api.v1.fields import Text
+from api.v1.base import Body, Listing, PageField, Resource, Shape, find, page_address
+from api.v1.fields import Text, Whole
 from core.numbers import plain
-from jobs import lifecycle, reservations
+from jobs import attempts, lifecycle, reservations, upkeep, waits
+from jobs.definition import MAX_REASON, MAX_TIMEOUT
 from jobs.matching import Cause
-from jobs.models import Job, JobQuerySet, Kind, TestCase, Visibility
+from jobs.models import (
+    LONGEST_QUESTION,
+    Attempt,
+    Job,
+    JobQuerySet,
+    Kind,
+    Progress,
+    Step,
+    TestCase,
+    Visibility,
+    Wait,
+)
+from jobs.outline import StepState
 from jobs.states import Health, Outcome, State
+from jobs.steps import culprit
 from jobs.tallies import Tally
 from jobs.waiting import Prospect
 
 Context = Mapping[str, Any] | None
 JobKey = int | UUID
+MOST_SECONDS = int(MAX_TIMEOUT.total_seconds())
 
 
 class YAMLParser(BaseParser):
@@ -56,8 +73,37 @@ class DefinitionBody(Body):
     definition = DefinitionField(trim_whitespace=False, help_text="YAML, as LAVA's")
 
 
-class CancelBody(Body):
+class ReasonBody(Body):
     reason = Text(required=False, default="", allow_blank=True, max_length=1000)
+
+
+class DeferBody(Body):
+    seconds = Whole(
+        required=False, min_value=1, max_value=MOST_SECONDS, help_text="from now on; or else `until`"
+    )
+    until = serializers.DateTimeField(required=False, default_timezone=UTC, help_text="or else `seconds`")
+    reason = Text(required=False, default="", allow_blank=True, max_length=MAX_REASON)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("seconds" in attrs) == ("until" in attrs):
+            raise serializers.ValidationError({"seconds": ["expected either seconds or until"]})
+        return attrs
+
+
+class AnswerBody(Body):
+    answer = serializers.ChoiceField([Wait.Answer.DONE.value, Wait.Answer.FAILED.value])
+    comment = Text(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=LONGEST_QUESTION,
+        help_text="printed by the test",
+    )
+    wait = Text(
+        required=False,
+        default="",
+        help_text="`key` of the question; without it, the one that has waited longest",
+    )
 
 
 class OutcomeField(serializers.ChoiceField):
@@ -101,6 +147,10 @@ class JobSerializer(serializers.ModelSerializer[Job]):
     start_time = TimeField(allow_null=True)
     end_time = TimeField(allow_null=True)
     duration = serializers.SerializerMethodField(help_text="seconds that it has run")
+    not_before = TimeField(
+        allow_null=True, help_text="put off: before then it gets no device; null if it is not"
+    )
+    not_before_reason = serializers.CharField(read_only=True, help_text="why it is put off")
     overtime_since = TimeField(
         allow_null=True, help_text="runs for longer than its wall time; null if it does not"
     )
@@ -110,6 +160,9 @@ class JobSerializer(serializers.ModelSerializer[Job]):
     )
     expiring_since = TimeField(
         allow_null=True, help_text="a reservation that ends soon; null while it does not"
+    )
+    log_removed = TimeField(
+        allow_null=True, help_text="when the lab let go of its log; null while there is one"
     )
     resubmitted_from = serializers.IntegerField(source="resubmitted_from_id", read_only=True, allow_null=True)
     may_cancel = serializers.SerializerMethodField(
@@ -144,15 +197,19 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "start_time",
             "end_time",
             "duration",
+            "not_before",
+            "not_before_reason",
             "overtime_since",
             "lost_since",
             "deadline",
             "expiring_since",
             "health_check",
+            "pinned",
+            "log_removed",
             "resubmitted_from",
             "may_cancel",
         ]
-        read_only_fields = ["description", "priority", "attempt", "health_check"]
+        read_only_fields = ["description", "priority", "attempt", "health_check", "pinned"]
 
     def get_reason(self, job: Job) -> str:
         return job.failure_comment
@@ -177,8 +234,10 @@ class CountsSerializer(Shape):
 class QueueSerializer(Shape):
     """Where a job stands among those that wait for the same device type."""
 
-    place = serializers.IntegerField(help_text="1 is the next")
-    of = serializers.IntegerField(help_text="how many wait")
+    place = serializers.IntegerField(
+        allow_null=True, help_text="1 is the next; null while the job waits for a time, and not for a device"
+    )
+    of = serializers.IntegerField(help_text="how many wait for a device")
     cause = serializers.ChoiceField(
         [cause.value for cause in Cause], help_text="why it waits, as a word; the sentence is in `reason`"
     )
@@ -186,6 +245,70 @@ class QueueSerializer(Shape):
         allow_null=True,
         help_text="seconds from now on, if jobs take as long as the last ones did; null if nobody knows",
     )
+
+
+class StepSerializer(serializers.ModelSerializer[Step]):
+    state = serializers.ChoiceField([state.value for state in StepState], read_only=True)
+    start_time = TimeField(source="began")
+    end_time = TimeField(source="ended", allow_null=True)
+    duration = serializers.SerializerMethodField(help_text="seconds; of one that runs, until now")
+    start_line = serializers.IntegerField(source="record", read_only=True)
+    end_line = serializers.IntegerField(
+        source="last_record",
+        read_only=True,
+        allow_null=True,
+        help_text="null if the log does not tell of its end",
+    )
+    offset = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text="bytes: `start` of log-tail shows the log from there on"
+    )
+
+    class Meta:
+        model = Step
+        fields = [
+            "id",
+            "index",
+            "level",
+            "name",
+            "parent",
+            "trial",
+            "state",
+            "start_time",
+            "end_time",
+            "duration",
+            "start_line",
+            "end_line",
+            "offset",
+            "end_offset",
+        ]
+        read_only_fields = ["index", "level", "name", "parent", "trial", "end_offset"]
+        extra_kwargs: ClassVar = {"parent": {"help_text": "`index` of the step that it is a part of"}}
+
+    def get_duration(self, step: Step) -> float:
+        return round(step.duration.total_seconds(), 3)
+
+
+class ProgressSerializer(serializers.ModelSerializer[Progress]):
+    percent = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text="0 to 100; null if its test does not say"
+    )
+
+    class Meta:
+        model = Progress
+        fields = ["percent", "text", "level", "name"]
+        read_only_fields = ["text", "level", "name"]
+
+
+class WaitSerializer(serializers.ModelSerializer[Wait]):
+    since = TimeField()
+    until = TimeField(allow_null=True, help_text="then the test goes on by itself")
+    answer = serializers.ChoiceField(Wait.Answer.choices, read_only=True, allow_blank=True)
+    answered = TimeField(allow_null=True)
+
+    class Meta:
+        model = Wait
+        fields = ["id", "key", "text", "since", "until", "answer", "answered", "answered_by", "comment"]
+        read_only_fields = ["key", "text", "answered_by", "comment"]
 
 
 class OneJobSerializer(JobSerializer):
@@ -199,8 +322,21 @@ class OneJobSerializer(JobSerializer):
         "who looks after the device"
     )
 
+    culprit = serializers.SerializerMethodField(
+        help_text="the step of the latest attempt in which it went wrong: that failed, or that could not finish; "
+        "null if there is none, if it was canceled, and while it is not finished"
+    )
+
+    progress = serializers.SerializerMethodField(
+        help_text="how far the latest attempt is, or was: what its test said, and the step that began last; "
+        "null if nothing is known"
+    )
+    waits = serializers.SerializerMethodField(
+        help_text="what its test asks of a person now, the oldest first"
+    )
+
     class Meta(JobSerializer.Meta):
-        fields = [*JobSerializer.Meta.fields, "access", "queue", "results"]
+        fields = [*JobSerializer.Meta.fields, "access", "queue", "results", "culprit", "progress", "waits"]
 
     def to_representation(self, job: Job) -> dict[str, Any]:
         self._prospect = Prospect.of(job) if job.state == State.SUBMITTED else None
@@ -227,6 +363,22 @@ class OneJobSerializer(JobSerializer):
     @extend_schema_field(CountsSerializer)
     def get_results(self, job: Job) -> dict[str, int]:
         return {**dict.fromkeys(TestCase.Result.values, 0), **Tally.of(job, job.attempt).of_tests}
+
+    @extend_schema_field(StepSerializer(allow_null=True))
+    def get_culprit(self, job: Job) -> dict[str, Any] | None:
+        steps = Step.objects.filter(attempt__job=job, attempt__number=job.attempt)
+        guilty = culprit(job, job.attempt, list(steps))
+        return None if guilty is None else dict(StepSerializer(guilty).data)
+
+    @extend_schema_field(ProgressSerializer(allow_null=True))
+    def get_progress(self, job: Job) -> dict[str, Any] | None:
+        found = Progress.objects.filter(attempt__job=job, attempt__number=job.attempt).first()
+        return None if found is None else dict(ProgressSerializer(found).data)
+
+    @extend_schema_field(WaitSerializer(many=True))
+    def get_waits(self, job: Job) -> list[dict[str, Any]]:
+        questions = Wait.objects.open().filter(attempt__job=job, attempt__number=job.attempt)
+        return [dict(row) for row in WaitSerializer(questions, many=True).data]
 
 
 class FaultSerializer(Shape):
@@ -270,6 +422,63 @@ class ResultSerializer(serializers.ModelSerializer[TestCase]):
         return None if case.measurement is None else plain(case.measurement)
 
 
+class AttemptSerializer(serializers.ModelSerializer[Attempt]):
+    log = serializers.SerializerMethodField(help_text="the address of its log")
+    device = serializers.CharField(source="device_name", read_only=True)
+    worker = serializers.CharField(source="worker_name", read_only=True)
+    scheduled = TimeField()
+    started = TimeField(allow_null=True)
+    ended = TimeField(allow_null=True)
+    result = serializers.ChoiceField(
+        ["pass", "fail"], read_only=True, allow_null=True, help_text="as its worker said; null until it has"
+    )
+    error_type = serializers.CharField(read_only=True, help_text="the dispatcher's word for what went wrong")
+    reason = serializers.SerializerMethodField(
+        help_text="why it failed, or why its test asked to be run again"
+    )
+    deferral = serializers.SerializerMethodField(
+        help_text="after how many seconds its test asked to be run again; null if it did not"
+    )
+    unconfirmed_since = TimeField(
+        allow_null=True,
+        help_text="the lab ended it by itself, and its worker has not confirmed that it stopped",
+    )
+
+    class Meta:
+        model = Attempt
+        fields = [
+            "id",
+            "number",
+            "log",
+            "device",
+            "worker",
+            "scheduled",
+            "started",
+            "ended",
+            "result",
+            "error_type",
+            "reason",
+            "deferral",
+            "unconfirmed_since",
+        ]
+        read_only_fields = ["number"]
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_log(self, attempt: Attempt) -> str:
+        address = page_address(self.context["request"], "job-log-tail", attempt.job_id)
+        return f"{address}?attempt={attempt.number}"
+
+    def get_reason(self, attempt: Attempt) -> str:
+        return attempt.reason
+
+    def get_deferral(self, attempt: Attempt) -> float | None:
+        return None if attempt.deferral is None else attempt.deferral.total_seconds()
+
+    def to_representation(self, attempt: Attempt) -> dict[str, Any]:
+        shown = super().to_representation(attempt)
+        return {**shown, "result": shown["result"] or None}
+
+
 class JobResource(Resource):
     serializer_class: type[JobSerializer] = OneJobSerializer
 
@@ -309,6 +518,10 @@ class Jobs(Listing, JobResource):
         "device_type": parameters.text("The name of the device type", "device_type"),
         "tag": parameters.one("A tag that the job asks for.", "tags__name"),
         "kind": parameters.choice("The kind", Kind, "kind"),
+        "pinned": parameters.flag(
+            "Those that are pinned, or those that are not.",
+            narrow=lambda rows, value: rows.filter(pinned=value),
+        ),
         "q": parameters.part("A part of the description, in whatever case.", "description"),
         "since": parameters.time("Submitted at this time or later", "submit_time__gte"),
         "until": parameters.time("Submitted before this time", "submit_time__lt"),
@@ -358,7 +571,20 @@ class Definition(JobResource):
         return HttpResponse(self.find(job).definition, content_type="application/yaml; charset=utf-8")
 
 
-class Results(Listing):
+class OfAttempt(Resource):
+    """What belongs to one attempt of a job."""
+
+    def attempt(self) -> dict[str, Any]:
+        """By which its rows are found."""
+        jobs = Job.objects.visible_to(self.request.user)
+        job = find(jobs, "job", **column_of(self.kwargs["job"]))
+        number = self.query.get("attempt", job.attempt)
+        if not job.shows_attempt(number, self.request.user):
+            raise NotFound(f"Job {job.pk} has had no attempt {number}, or it is hidden from you.")
+        return {"attempt__job": job, "attempt__number": number}
+
+
+class Results(OfAttempt, Listing):
     """List the results of a job.
 
     In the order of the log; of the latest attempt, unless `attempt` names another.
@@ -373,26 +599,86 @@ class Results(Listing):
     }
 
     def get_queryset(self) -> QuerySet[TestCase]:
+        return TestCase.objects.filter(**self.attempt()).select_related("suite")
+
+
+class Steps(OfAttempt, Listing):
+    """List the steps of a job.
+
+    What its log tells of the dispatcher's actions and of the test definitions within them, in the order in which they
+    began; of the latest attempt, unless `attempt` names another. Of one attempt, at most 2,000 are kept.
+    """
+
+    serializer_class = StepSerializer
+    parameters = {
+        "state": parameters.choice("The state", StepState, "state"),
+        "attempt": parameters.number("The number of the attempt."),
+        **parameters.PAGES_BY_ID,
+    }
+
+    def get_queryset(self) -> QuerySet[Step]:
+        return Step.objects.filter(**self.attempt())
+
+
+class Waits(OfAttempt, Listing):
+    """List what a job has asked of people.
+
+    And what they answered. `answer` is empty while it waits; `timeout` if nobody answered in time, `ended` if the attempt
+    ended first. Of the latest attempt, unless `attempt` names another.
+    """
+
+    serializer_class = WaitSerializer
+    parameters = {"attempt": parameters.number("The number of the attempt."), **parameters.PAGES_BY_ID}
+
+    def get_queryset(self) -> QuerySet[Wait]:
+        return Wait.objects.filter(**self.attempt())
+
+
+class Answer(JobResource):
+    permission_classes = [IsAuthenticated]
+    scopes = {"POST": Scope.SUBMIT}
+
+    @extend_schema(request=AnswerBody, responses=OneJobSerializer)
+    def post(self, request: Request, job: JobKey) -> Response:
+        """Answer a test that waits for a person.
+
+        It goes on at once. For the job's submitter, and for who looks after its device.
+        """
+        given = self.body(AnswerBody)
+        found = self.find(job)
+        waits.answer(
+            found, self.user, Wait.Answer(given["answer"]), comment=given["comment"], key=given["wait"]
+        )
+        return self.answer(self.find(found.pk))
+
+
+class Attempts(Listing):
+    """List the attempts of a job.
+
+    Each is one run of it, with a device, a log and results of its own. One that is to come is not among them.
+    """
+
+    serializer_class = AttemptSerializer
+    parameters = parameters.PAGES_BY_ID
+
+    def get_queryset(self) -> QuerySet[Attempt]:
         jobs = Job.objects.visible_to(self.request.user)
-        job = find(jobs, "job", **column_of(self.kwargs["job"]))
-        number = self.query.get("attempt", job.attempt)
-        if not 1 <= number <= job.attempt:
-            raise NotFound(f"Job {job.pk} has had no other attempts than 1 to {job.attempt}.")
-        return TestCase.objects.filter(attempt__job=job, attempt__number=number).select_related("suite")
+        job: Job = find(jobs, "job", **column_of(self.kwargs["job"]))
+        return job.attempts_seen_by(self.request.user)
 
 
 class Cancel(JobResource):
     permission_classes = [IsAuthenticated]
     scopes = {"POST": Scope.SUBMIT}
 
-    @extend_schema(request=CancelBody, responses=OneJobSerializer)
+    @extend_schema(request=ReasonBody, responses=OneJobSerializer)
     def post(self, request: Request, job: JobKey) -> Response:
         """Cancel a job.
 
         One that waits is canceled at once; one that runs is Canceling until its worker has stopped it. What is over, or
         asked to stop already, is left as it is. For its submitter, and for who looks after its device.
         """
-        asked = lifecycle.cancel_for(self.find(job), self.user, reason=self.body(CancelBody)["reason"])
+        asked = lifecycle.cancel_for(self.find(job), self.user, reason=self.body(ReasonBody)["reason"])
         return self.answer(self.find(asked.pk))
 
 
@@ -408,6 +694,72 @@ class Resubmit(JobResource):
         """
         self.body(Body)
         return self.new(lifecycle.resubmit(self.find(job), by=self.user))
+
+
+class Pin(JobResource):
+    permission_classes = [IsAuthenticated]
+    scopes = {"POST": Scope.SUBMIT}
+    pinned = True
+
+    @extend_schema(request=ReasonBody, responses=OneJobSerializer)
+    def post(self, request: Request, job: JobKey) -> Response:
+        """Pin a job.
+
+        Its log, results and events stay, however old they get. For its submitter, and for who looks after its device.
+        """
+        return self._set(job)
+
+    def _set(self, job: JobKey) -> Response:
+        reason = self.body(ReasonBody)["reason"]
+        row = upkeep.pin(self.find(job), by=self.user, pinned=self.pinned, reason=reason)
+        return self.answer(self.find(row.pk))
+
+
+class Unpin(Pin):
+    pinned = False
+
+    @extend_schema(request=ReasonBody, responses=OneJobSerializer)
+    def post(self, request: Request, job: JobKey) -> Response:
+        """Unpin a job.
+
+        The lab lets go of it like of others, when its settings say so.
+        """
+        return self._set(job)
+
+
+class Defer(JobResource):
+    permission_classes = [IsAuthenticated]
+    scopes = {"POST": Scope.SUBMIT}
+    failures = {"POST": (409,)}
+
+    @extend_schema(request=DeferBody, responses=OneJobSerializer)
+    def post(self, request: Request, job: JobKey) -> Response:
+        """Have a waiting job run later.
+
+        In `seconds`, or not before `until`; the latest word counts. One that has left the queue is refused (409), and
+        so is a time beyond what its definition or the lab allows. For those who may cancel it.
+        """
+        wanted = self.body(DeferBody)
+        seconds = wanted.get("seconds")
+        until = wanted["until"] if seconds is None else timezone.now() + timedelta(seconds=seconds)
+        deferred = attempts.defer_for(self.find(job), until, user=self.user, reason=wanted["reason"])
+        return self.answer(self.find(deferred.pk))
+
+
+class Hurry(JobResource):
+    permission_classes = [IsAuthenticated]
+    scopes = {"POST": Scope.SUBMIT}
+    failures = {"POST": (409,)}
+
+    @extend_schema(request=None, responses=OneJobSerializer)
+    def post(self, request: Request, job: JobKey) -> Response:
+        """Have a job run now that was deferred, or is to be tried again later.
+
+        It gets the next device that fits. One that waits for a device anyway is left as it is; one that has left the
+        queue is refused (409). For those who may cancel it.
+        """
+        self.body(Body)
+        return self.answer(self.find(attempts.hurry_for(self.find(job), user=self.user).pk))
 
 
 def column_of(key: JobKey) -> dict[str, JobKey]:

@@ -102,8 +102,16 @@ def number(help: str, *, narrow: Narrow = _all_rows) -> Parameter:
     return Parameter(help=help, read=whole_number, schema=NUMBER, narrow=narrow)
 
 
-def flag(help: str) -> Parameter:
-    return Parameter(help=help, read=truth, schema={"type": "boolean"})
+def page(help: str) -> Parameter:
+    return Parameter(help=help, read=_page, schema={**NUMBER, "minimum": -NUMBER["maximum"]})
+
+
+def flag(help: str, *, narrow: Narrow = _all_rows) -> Parameter:
+    return Parameter(help=help, narrow=narrow, read=truth, schema={"type": "boolean"})
+
+
+def _page(text: str) -> int:
+    return -whole_number(text[1:]) if text.startswith("-") else whole_number(text)
 
 
 def _limit(text: str) -> int:

@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path, registe
 from django.urls.converters import StringConverter
 
 from api.routes import both
-from api.v1 import device_types, devices, jobs, reservations, system, tokens, users, workers
+from api.v1 import device_types, devices, history, jobs, reservations, system, tokens, users, workers
 from api.v1.base import Nothing
 from api.v1.jobs import JobKey
 
@@ -38,14 +38,24 @@ register_converter(UserConverter, "user_name")
 job_urls: list[URLPattern | URLResolver] = [
     *both("definition", jobs.Definition, "v1-definition"),
     *both("results", jobs.Results, "v1-results"),
+    *both("attempts", jobs.Attempts, "v1-attempts"),
+    *both("steps", jobs.Steps, "v1-steps"),
+    *both("waits", jobs.Waits, "v1-waits"),
+    *both("answer", jobs.Answer, "v1-answer"),
     *both("cancel", jobs.Cancel, "v1-cancel"),
+    *both("defer", jobs.Defer, "v1-defer"),
+    *both("hurry", jobs.Hurry, "v1-hurry"),
     *both("resubmit", jobs.Resubmit, "v1-resubmit"),
     *both("extend", reservations.Extend, "v1-extend"),
     *both("release", reservations.Release, "v1-release"),
+    *both("pin", jobs.Pin, "v1-pin"),
+    *both("unpin", jobs.Unpin, "v1-unpin"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *both("jobs", jobs.Jobs, "v1-jobs"),
+    *both("jobs/history", history.JobsHistory, "v1-jobs-history"),
+    *both("queue/history", history.QueueHistory, "v1-queue-history"),
     *both("jobs/validate", jobs.Validate, "v1-validate"),
     *both("jobs/<job:job>", jobs.OneJob, "v1-job"),
     path("jobs/<job:job>/", include(job_urls)),
@@ -55,10 +65,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *both("devices/<lab_name:name>", devices.OneDevice, "v1-device"),
     *both("devices/<lab_name:name>/health", devices.OneHealth, "v1-health"),
     *both("devices/<lab_name:name>/free", devices.Free, "v1-free"),
+    *both("devices/<lab_name:name>/availability", history.DeviceAvailability, "v1-device-availability"),
+    *both("devices/<lab_name:name>/check", devices.Check, "v1-check"),
     *both("devices/<lab_name:name>/history", devices.History, "v1-history"),
     *both("device-types", device_types.DeviceTypes, "v1-device-types"),
     *both("device-types/<lab_name:name>", device_types.OneDeviceType, "v1-device-type"),
+    *both("device-types/<lab_name:name>/retry", device_types.Retry, "v1-retry"),
     *both("device-types/<lab_name:name>/availability", device_types.Availability, "v1-availability"),
+    *both("device-types/<lab_name:name>/durations", history.JobDurations, "v1-durations"),
+    *both("device-types/<lab_name:name>/health-check", device_types.HealthCheck, "v1-health-check"),
     *both("workers", workers.Workers, "v1-workers"),
     *both("workers/<lab_name:name>", workers.OneWorker, "v1-worker"),
     *both("tokens", tokens.Tokens, "v1-tokens"),

@@ -3,7 +3,18 @@
 from jobs.logs.format import UnknownFormat
 from jobs.logs.records import LEVELS, Record, parse_lines
 from jobs.logs.store import Appended, Hole, Placed, append, directory_for, sync
-from jobs.logs.tail import LIMIT, LastPart, Tail, between, last_part, next_index, read, record_count, size
+from jobs.logs.tail import (
+    LIMIT,
+    LastPart,
+    Tail,
+    between,
+    last_part,
+    next_index,
+    read,
+    record_count,
+    size,
+    spans,
+)
 
 __all__ = [
     "LEVELS",
@@ -24,5 +35,6 @@ __all__ = [
     "read",
     "record_count",
     "size",
+    "spans",
     "sync",
 ]

@@ -58,14 +58,18 @@ class Appended:
     records: Sequence[Record]  # the whole batch, repeated records too
     numbers: Sequence[int]  # their record numbers
 
-    def placed(self, *levels: str) -> Iterator[Placed]:
+    def placed(self, *levels: str, starts: tuple[str, ...] = ("",)) -> Iterator[Placed]:
         """The records of these levels in the whole batch, also those that the log had before.
+
+        Of those that are text, only the ones that start so: most of a log is asked here and passed over.
 
         The sender repeats a batch that was stored but not answered; what is derived from its records may not
         have been stored then.
         """
         for position, record in enumerate(self.records):
-            if record.level in levels:
+            if record.level in levels and (
+                not isinstance(record.message, str) or record.message.startswith(starts)
+            ):
                 yield Placed(index=self.index + position, number=self.numbers[position], record=record)
 
 

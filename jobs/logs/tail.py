@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +77,22 @@ def between(directory: Path, first: int, behind: int, max_bytes: int) -> str:
     if start is None or end is None:
         return ""
     return _bytes(directory, start, end).decode("utf-8", "replace")
+
+
+def spans(directory: Path, numbers: Collection[int]) -> dict[int, tuple[int, int]]:
+    """Where the text of these records begins and ends, in bytes; without those that the log does not have."""
+    if not numbers:
+        return {}
+    last = max(numbers)
+    found: dict[int, tuple[int, int]] = {}
+    with opened(directory) as index:
+        for entry in index.from_number(min(numbers)):
+            if entry.number > last:
+                break
+            if entry.number in numbers:
+                start, _ = found.get(entry.number, (entry.start, 0))
+                found[entry.number] = (start, entry.end)
+    return found
 
 
 def size(directory: Path) -> int:

@@ -38,6 +38,8 @@ TONES: dict[str, Tone] = {
     "Retired": "still",
     "skip": "still",
     "unknown": "warn",
+    "running": "busy",
+    "unfinished": "warn",
 }
 
 
@@ -103,6 +105,13 @@ def point_in_time(text: str) -> str:
     if moment(text) is None:
         raise Usage(f"{text!r} is no time; expected one like 2026-01-31, 2026-01-31T12:00Z, 90min, 12h or 3d")
     return text
+
+
+def later(text: str) -> str:
+    """A time as the API takes it. Usage says what would be right."""
+    if (time := moment(text)) is None:
+        raise Usage(f"{text!r} is no time; expected one like 2030-01-31T12:00Z or 2030-01-31T12:00+01:00")
+    return time.isoformat(timespec="seconds")
 
 
 def clean(text: str) -> str:

@@ -160,7 +160,8 @@ export function show(log) {
   resized.observe(lines);
   resized.observe(view);
 
-  follow();
+  if ("place" in log.dataset) pill.hidden = false; // whoever came for a place stays there
+  else follow();
   if (log.dataset.state === "finished") return;
   poll(log.dataset.url, Number(log.dataset.start), {
     isGone: () => !log.isConnected,
@@ -174,8 +175,16 @@ export function show(log) {
   });
 }
 
-const showIn = (part) => part.querySelectorAll("[data-log]").forEach(show);
+// Above the log there is little room for an outline that is not asked for; beside it there is.
+const narrow = matchMedia("(max-width: 60rem)");
+const fold = () => document.querySelectorAll("[data-fold]").forEach((part) => (part.open = !narrow.matches));
 
+function showIn(part) {
+  part.querySelectorAll("[data-log]").forEach(show);
+  fold();
+}
+
+narrow.addEventListener("change", fold);
 showIn(document);
 // A tab that htmx has brought; what it loads with the page was shown above.
 addEventListener("htmx:load", ({ detail }) => detail.elt !== document.body && showIn(detail.elt));

@@ -64,6 +64,7 @@ def who_sees_it_and_logged_in(thing: Thing) -> frozenset[str]:
 PAGES = {
     "": Row(get=anybody, by="session"),
     "jobs": Row(get=anybody, by="session"),
+    "history": Row(get=anybody, by="session"),
     "submit": Row(get=logged_in, post=logged_in, by="session"),
     "submit/check": Row(post=anybody, by="session"),
     "job/<int:pk>": Row(of="job", get=who_sees_it),
@@ -71,10 +72,15 @@ PAGES = {
     "job/<int:pk>/log": Row(of="job", get=who_sees_it),
     "job/<int:pk>/definition": Row(of="job", get=who_sees_it),
     "job/<int:pk>/cancel": Row(of="job", post=who_changes_it, by="session"),
+    "job/<int:pk>/defer": Row(of="job", post=who_changes_it, by="session"),
+    "job/<int:pk>/hurry": Row(of="job", post=who_changes_it, by="session"),
+    "job/<int:pk>/answer": Row(of="job", post=who_sees_it_and_logged_in, by="session"),
     "job/<int:pk>/resubmit": Row(of="job", post=who_sees_it_and_logged_in, by="session"),
     "job/<int:pk>/extend": Row(of="job", post=who_changes_it, by="session"),
     "job/<int:pk>/release": Row(of="job", post=who_changes_it, by="session"),
     "reserve": Row(get=logged_in, post=logged_in, by="session"),
+    "job/<int:pk>/pin": Row(of="job", post=who_changes_it, by="session"),
+    "job/<int:pk>/unpin": Row(of="job", post=who_changes_it, by="session"),
     "scheduler/job/<int:pk>": Row(of="job", get=anybody),  # leads to the job's page, and knows nothing of it
     "scheduler/job/<int:pk>/log_file/plain": Row(of="job", get=who_sees_it),
     "scheduler/job/<int:pk>/definition/plain": Row(of="job", get=who_sees_it),
@@ -82,6 +88,7 @@ PAGES = {
     "devices/health": Row(post=logged_in, by="session"),  # with nothing chosen, there is nothing to refuse
     "device/<lab_name:name>": Row(of="device", get=who_sees_it),
     "device/<lab_name:name>/health": Row(of="device", post=who_changes_it, by="session"),
+    "device/<lab_name:name>/check": Row(of="device", post=who_changes_it, by="session"),
     "device/<lab_name:name>/free": Row(of="device", post=who_changes_it, by="session"),
     "device-types": Row(get=anybody),
     "device-type/<lab_name:name>": Row(of="type", get=who_sees_it),
@@ -138,6 +145,9 @@ REST_V02 = {
     "api/v0.2/devicetypes/<lab_name:name>": Row(
         of="type", get=who_sees_it, put=who_changes_it, patch=who_changes_it, delete=superusers
     ),
+    "api/v0.2/devicetypes/<lab_name:name>/health_check": Row(
+        of="type", get=who_changes_it, post=who_changes_it
+    ),
     "api/v0.2/aliases": Row(get=logged_in, post=superusers),
     "api/v0.2/aliases/<lab_name:name>": Row(
         of="alias", get=who_sees_it_and_logged_in, put=superusers, patch=superusers, delete=superusers
@@ -181,11 +191,21 @@ REST_V1 = {
     "api/v1/system": Row(get=anybody),
     "api/v1/whoami": Row(get=anybody),
     "api/v1/jobs": Row(get=anybody, post=logged_in),
+    "api/v1/jobs/history": Row(get=anybody),  # numbers alone, of all jobs
+    "api/v1/queue/history": Row(get=anybody),
     "api/v1/jobs/validate": Row(post=anybody),
     "api/v1/jobs/<job:job>": Row(of="job", get=who_sees_it),
     "api/v1/jobs/<job:job>/definition": Row(of="job", get=who_sees_it),
     "api/v1/jobs/<job:job>/results": Row(of="job", get=who_sees_it),
+    "api/v1/jobs/<job:job>/steps": Row(of="job", get=who_sees_it),
+    "api/v1/jobs/<job:job>/waits": Row(of="job", get=who_sees_it),
+    "api/v1/jobs/<job:job>/answer": Row(of="job", post=who_changes_it, send={"answer": "done"}),
     "api/v1/jobs/<job:job>/cancel": Row(of="job", post=who_changes_it),
+    "api/v1/jobs/<job:job>/pin": Row(of="job", post=who_changes_it),
+    "api/v1/jobs/<job:job>/unpin": Row(of="job", post=who_changes_it),
+    "api/v1/jobs/<job:job>/attempts": Row(of="job", get=who_sees_it),
+    "api/v1/jobs/<job:job>/defer": Row(of="job", post=who_changes_it, send={"seconds": 60}),
+    "api/v1/jobs/<job:job>/hurry": Row(of="job", post=who_changes_it),
     "api/v1/jobs/<job:job>/resubmit": Row(of="job", post=who_sees_it_and_logged_in),
     "api/v1/jobs/<job:job>/extend": Row(of="job", post=who_changes_it, send={"duration": 60}),
     "api/v1/jobs/<job:job>/release": Row(of="job", post=who_changes_it),
@@ -194,11 +214,18 @@ REST_V1 = {
     "api/v1/devices/health": Row(post=keepers, send=TAKE_OUT | {"devices": ["hushboard"]}),
     "api/v1/devices/<lab_name:name>": Row(of="device", get=who_sees_it),
     "api/v1/devices/<lab_name:name>/health": Row(of="device", post=who_changes_it, send=TAKE_OUT),
+    "api/v1/devices/<lab_name:name>/check": Row(of="device", post=who_changes_it),
     "api/v1/devices/<lab_name:name>/free": Row(of="device", post=who_changes_it, send={"reason": "looked"}),
     "api/v1/devices/<lab_name:name>/history": Row(of="device", get=who_sees_it),
+    "api/v1/devices/<lab_name:name>/availability": Row(of="device", get=who_sees_it),
     "api/v1/device-types": Row(get=anybody),
     "api/v1/device-types/<lab_name:name>": Row(of="type", get=who_sees_it),
+    "api/v1/device-types/<lab_name:name>/retry": Row(of="type", post=who_changes_it, send={"attempts": 2}),
     "api/v1/device-types/<lab_name:name>/availability": Row(of="type", get=who_sees_it),
+    "api/v1/device-types/<lab_name:name>/durations": Row(of="type", get=who_sees_it),
+    "api/v1/device-types/<lab_name:name>/health-check": Row(
+        of="type", get=who_changes_it, patch=who_changes_it
+    ),
     "api/v1/workers": Row(get=anybody),
     "api/v1/workers/<lab_name:name>": Row(of="worker", get=who_sees_it),
     "api/v1/tokens": Row(get=logged_in, post=logged_in),
@@ -219,6 +246,7 @@ OTHERS = {
         of="job", get=nobody, post=nobody, refusals=WORKER_REFUSALS
     ),
     "scheduler/internal/v1/jobs/<str:job_id>/logs": Row(of="job", post=nobody, refusals=WORKER_REFUSALS),
+    "scheduler/internal/v1/jobs/<str:job_id>/answers": Row(of="job", get=nobody, refusals=WORKER_REFUSALS),
 }
 
 TABLE = PAGES | REST_V02 | REST_V1 | OTHERS
@@ -259,4 +287,4 @@ XMLRPC = {
 SOCKETS = {"/ws/": nobody}
 STREAMS: dict[str, Who] = {}
 
-EVENT_SUBJECTS = {"job": who_sees_it, "device": who_sees_it, "worker": anybody}
+EVENT_SUBJECTS = {"job": who_sees_it, "step": who_sees_it, "device": who_sees_it, "worker": anybody}

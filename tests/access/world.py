@@ -7,7 +7,7 @@ descriptions, definitions, logs and results. An answer that holds such a word be
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -68,7 +68,8 @@ def build_world() -> World:
     }
     User.objects.filter(username="sam").update(is_staff=True)
     User.objects.filter(username="alice").update(email="hushmail@example.org")
-    return World(users=users, things=_inventory() | {"job": _jobs()} | _account())
+    jobs = _jobs()
+    return World(users=users, things=_inventory() | {"job": jobs, "step": _steps(jobs)} | _account())
 
 
 def _inventory() -> dict[str, list[Thing]]:
@@ -139,6 +140,7 @@ def _thing_of(job: Job, word: str, changed_by: frozenset[str], seen_by: frozense
     case = build.case(job, name=word, suite=f"0_{word}", metadata={"definition": word, "case": word})
     record = Record(time=NOON, level="target", message=word, partial=False)
     logs.append(job.log_directory(), 0, [record])
+    build.log(job, f"start: 1 {word}")
     return Thing(
         parameters={
             "pk": job.pk,
@@ -151,6 +153,10 @@ def _thing_of(job: Job, word: str, changed_by: frozenset[str], seen_by: frozense
         changed_by=changed_by & seen_by,
         word=word if word.startswith("hush") else "",
     )
+
+
+def _steps(jobs: list[Thing]) -> list[Thing]:
+    return [replace(job, parameters={"pk": f"{job.parameters['pk']}/1"}) for job in jobs]
 
 
 def _account() -> dict[str, list[Thing]]:

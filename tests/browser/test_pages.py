@@ -379,3 +379,40 @@ def test_a_page_loads_nothing_from_elsewhere(page: Page, lab: Lab) -> None:
 
     assert {response.url.split("/")[2] for response in loaded} == {lab.url.split("/")[2]}
     assert all(response.status == 200 for response in loaded)
+
+
+def test_a_step_leads_to_its_place_in_the_log_and_the_reader_stays_there(page: Page, lab: Lab) -> None:
+    submit(page, lab, local_job("steps", "seq 5000"))
+    wait_for_end(page)
+
+    page.locator("#job-steps a", has_text="lava-test-shell").click()
+    expect(page.get_by_text("Complete log")).to_be_visible()
+
+    view = page.locator("[data-log-view]")
+    assert "start: 1 lava-test-shell" in view.locator("pre").first.inner_text()[:100]
+    assert eventually(lambda: "Job finished correctly" in text_of(page))
+    assert view.evaluate("view => view.scrollTop") == 0
+
+
+def test_on_a_phone_the_outline_is_folded_until_it_is_asked_for(page: Page, lab: Lab) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    submit(page, lab, local_job("steps", "true"))
+    wait_for_end(page)
+    step = page.locator("#job-steps a").first
+    expect(step).to_be_hidden()
+
+    page.get_by_text("Steps", exact=True).click()
+
+    expect(step).to_be_visible()
+
+
+def test_a_test_that_waits_for_a_person_goes_on_when_the_button_is_pressed(page: Page, lab: Lab) -> None:
+    submit(page, lab, local_job("wait", "lava-lite-wait-for-person Press reset"))
+    expect(page.locator("#job-waits")).to_contain_text("Press reset", timeout=30_000)
+
+    page.get_by_label("Comment").fill("it was stuck")
+    page.get_by_role("button", name="Done").click()
+
+    wait_for_end(page)
+    assert "\nit was stuck\n" in text_of(page)
+    expect(page.locator("#job-waits")).to_be_empty()

@@ -26,13 +26,15 @@ def running(
     *,
     poll: float = 60.0,
     before_pass: Callable[[], None] = nothing,
+    until_next: Callable[[], float | None] = lambda: None,
 ) -> Iterator[threading.Event]:
     """The daemon in a thread of its own; it has ended when the block is left."""
     stop = threading.Event()
 
     def work() -> None:
         with Doorbell(directory, ROLE) as bell:
-            Daemon(ROLE, bell, poll=poll, stop=stop, before_pass=before_pass).run(pass_once)
+            daemon = Daemon(ROLE, bell, poll=poll, stop=stop, before_pass=before_pass)
+            daemon.run(pass_once, until_next=until_next)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -61,6 +63,23 @@ def test_a_ring_starts_a_pass_at_once(tmp_path: Path) -> None:
 
         assert eventually(lambda: len(passes) == 2)
     assert passes[1] - rung < 10.0
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.0, -5.0])
+def test_a_pass_is_made_when_there_is_something_to_do_though_nobody_rings(
+    seconds: float, tmp_path: Path
+) -> None:
+    passes: list[int] = []
+
+    with running(tmp_path, lambda: passes.append(1), until_next=lambda: seconds):
+        assert eventually(lambda: len(passes) >= 2)
+
+
+def test_what_is_to_be_done_in_an_hour_delays_no_pass(tmp_path: Path) -> None:
+    passes: list[int] = []
+
+    with running(tmp_path, lambda: passes.append(1), poll=0.01, until_next=lambda: 3600.0):
+        assert eventually(lambda: len(passes) >= 2)
 
 
 def test_a_ring_during_a_pass_leads_to_another_pass(tmp_path: Path) -> None:
@@ -94,16 +113,17 @@ def test_stop_ends_a_long_wait_at_once(tmp_path: Path) -> None:
 
 
 def test_stop_waits_for_the_pass_that_is_under_way(tmp_path: Path) -> None:
-    begun, ended = threading.Event(), threading.Event()
+    begun, told, ended = threading.Event(), threading.Event(), threading.Event()
 
     def pass_once() -> None:
         begun.set()
-        stop.wait(5)
+        told.wait(5)
         ended.set()
 
     with running(tmp_path, pass_once) as stop:
         assert begun.wait(5)
         stop.set()
+        told.set()
 
     assert ended.is_set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ WORKERS = reverse("admin:devices_worker_changelist")
 # What a form of a device holds when nothing was changed in it.
 NO_RIGHTS = {"rights-TOTAL_FORMS": "0", "rights-INITIAL_FORMS": "0"}
 FORM = {"device_type": "qemu", "worker": "worker01", "description": "", "dictionary": "", **NO_RIGHTS}
+
+CHECKS = {"health_check": "", "health_frequency": "24", "health_denominator": "0"}
 
 
 @pytest.fixture
@@ -579,6 +582,19 @@ def test_a_group_is_given_a_right_on_the_page_of_a_device(site: Client) -> None:
     assert LogEntry.objects.get().get_change_message() == "Added right on a device “rack: submit qemu01”."
 
 
+RETRY = {"retry_attempts": "3", "retry_delay": "90", "retry_backoff": "2", "retry_max_delay": "1:00:00"}
+
+
+def test_a_type_says_in_its_page_how_its_jobs_are_tried_again(site: Client) -> None:
+    build.device_type("qemu")
+    none = {"aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0", **FORM}
+
+    site.post(change("devicetype", "qemu"), {**none, **RETRY})
+
+    qemu = DeviceType.objects.get()
+    assert (qemu.retry_attempts, qemu.retry_delay) == (3, timedelta(seconds=90))
+
+
 @pytest.mark.parametrize(
     ("model", "name"), [("device", "qemu01"), ("devicetype", "qemu"), ("worker", "worker01")]
 )
@@ -586,7 +602,14 @@ def test_what_somebody_else_saved_meanwhile_is_not_overwritten(site: Client, mod
     build.device("qemu01")
     address = change(model, name)
     opened = site.get(address).context["adminform"].form
-    none = {"aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0", **FORM, "job_limit": "0"}
+    none = {
+        "aliases-TOTAL_FORMS": "0",
+        "aliases-INITIAL_FORMS": "0",
+        **FORM,
+        **CHECKS,
+        "job_limit": "0",
+        **RETRY,
+    }
     mine = {**none, "seen": opened["seen"].value(), "display": "on"}
     site.post(address, {**none, "description": "theirs", "display": "on"})
 
@@ -618,3 +641,38 @@ def test_a_device_that_a_job_has_is_not_freed(site: Client) -> None:
 
     assert "cancel the job instead of freeing the device" in said(answer)[0]
     assert Device.objects.get(pk="qemu01").is_closed
+
+
+def test_devices_are_checked_with_a_reason(site: Client) -> None:
+    build.device_type("qemu", health_check=build.definition())
+    build.device("qemu01")
+    build.device("qemu02", health=DeviceHealth.BAD)
+
+    checked = act(site, "check", "qemu01", "qemu02", reason="after the move")
+
+    assert said(checked) == ["Checked next: qemu01, qemu02"]
+    assert set(Device.objects.values_list("health", flat=True)) == {DeviceHealth.UNKNOWN}
+
+
+def test_devices_without_a_check_are_not_checked_and_it_is_said_why(site: Client) -> None:
+    build.device("qemu01")
+
+    answers = [act(site, action, "qemu01", reason="why not") for action in ("check", "loop")]
+
+    for answer in answers:
+        assert "devices of type qemu are not checked" in said(answer)[0]
+    assert Device.objects.get().health == DeviceHealth.GOOD
+
+
+def test_a_health_check_is_set_and_its_faults_are_told_with_their_lines(site: Client) -> None:
+    build.device("qemu01")
+    none = {"aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0", **FORM, **CHECKS, "display": "on"}
+
+    refused = site.post(
+        change("devicetype", "qemu"), {**none, "health_check": build.definition(device_type="bbb")}
+    )
+    saved = site.post(change("devicetype", "qemu"), {**none, "health_check": build.definition()})
+
+    assert "device_type: expected qemu, whose health check this is (line 2)" in refused.content.decode()
+    assert saved.status_code == 302
+    assert DeviceType.objects.get().is_checked

@@ -753,3 +753,63 @@ def test_a_stranger_frees_no_device(client: Client, mallory: User) -> None:
     assert client.post("/device/qemu01/free/", {"reason": "sure"}).status_code == 403
     assert anonymous.headers["Location"] == "/login/?next=/device/qemu01/"
     assert Device.objects.get().is_closed
+
+
+def test_a_caretaker_has_a_device_checked(client: Client, caretaker: User) -> None:
+    build.device_type("qemu", health_check=build.definition())
+    build.device("qemu01")
+    client.force_login(caretaker)
+    assert 'formaction="/device/qemu01/check/"' in page(client, "/device/qemu01/")
+
+    response = client.post("/device/qemu01/check/", {"reason": "new cables"}, follow=True)
+
+    assert "qemu01 is checked before it gets any other job." in response.content.decode()
+    assert Device.objects.get().health == DeviceHealth.UNKNOWN
+    assert LogEntry.objects.get().get_change_message() == "Check: new cables"
+
+
+def test_a_caretaker_loops_the_check_of_a_device(client: Client, caretaker: User) -> None:
+    build.device_type("qemu", health_check=build.definition())
+    build.device("qemu01")
+    client.force_login(caretaker)
+
+    response = client.post("/device/qemu01/health/", {"health": DeviceHealth.LOOPING.value}, follow=True)
+
+    assert "Looping the health check: qemu01." in response.content.decode()
+    assert Device.objects.get().health == DeviceHealth.LOOPING
+
+
+def test_a_device_without_a_check_offers_none(client: Client, caretaker: User) -> None:
+    build.device("qemu01")
+    client.force_login(caretaker)
+
+    html = page(client, "/device/qemu01/")
+    asked = client.post("/device/qemu01/check/", follow=True)
+    looped = client.post("/device/qemu01/health/", {"health": DeviceHealth.LOOPING.value}, follow=True)
+
+    assert "Check now" not in html
+    assert "Loop checks" not in html
+    assert "Devices of type qemu are not checked" in asked.content.decode()
+    assert "Nothing was changed: devices of type qemu are not checked" in looped.content.decode()
+    assert Device.objects.get().health == DeviceHealth.GOOD
+
+
+def test_a_stranger_has_no_device_checked(client: Client, mallory: User) -> None:
+    build.device("qemu01")
+    anonymous = client.post("/device/qemu01/check/")
+    client.force_login(mallory)
+
+    assert anonymous["Location"].startswith("/login/")
+    assert client.post("/device/qemu01/check/").status_code == 403
+
+
+def test_a_type_tells_how_its_devices_are_checked(client: Client, admin: User) -> None:
+    build.device_type("qemu", health_check=build.definition(name="is it well?"), health_frequency=5)
+
+    seen = page(client, "/device-type/qemu/")
+    client.force_login(admin)
+    looked_after = page(client, "/device-type/qemu/")
+
+    assert "every 5 hours" in seen
+    assert "is it well?" not in seen
+    assert "is it well?" in looked_after

@@ -39,7 +39,7 @@ MEANINGS: dict[type[Word], tuple[str, ...]] = {
     DeviceState: ("nobody uses it", "a job has it, and has not begun yet", "a job runs on it"),
     DeviceHealth: (
         "in order",
-        "something went wrong here that was not the job's fault; still used",
+        "not known to be in order: checked before anything else, or used where there is no check",
         "runs its health check again and again",
         "failed its health check",
         "taken out by a person",
@@ -236,6 +236,8 @@ def _start(move: Move) -> str:
 
 
 def _end(move: Move) -> str:
+    if move.ends_attempt:
+        return f"{move.target.label}, for another attempt"
     return move.target.label if move.health is Health.UNKNOWN else f"{move.target.label}, {move.health.label}"
 
 
@@ -250,7 +252,8 @@ def _node(state: State | None) -> str:
 
 
 def _label(move: Move) -> str:
-    return move.verb if move.health is Health.UNKNOWN else f"{move.verb} ({move.health.label})"
+    why = move.health.label if move.health is not Health.UNKNOWN else move.requeue
+    return f"{move.verb} ({why})" if why else move.verb
 
 
 if __name__ == "__main__":

@@ -75,7 +75,8 @@ def test_the_readme_fits_on_a_screen() -> None:
 def test_every_key_of_a_payload_is_explained(db: None) -> None:
     keys = first_column((tables.DOCS / "events.md").read_text().split("## Payloads")[1])
     build.job(state=State.FINISHED)
-    build.job(state=State.CANCELING)
+    build.log(build.job(state=State.CANCELING), "start: 1 deploy")
+    build.tried_again(device="qemu03")
     lost = build.job(state=State.RUNNING, device="qemu02", lava_lite={"wall_time": {"seconds": 1}})
     Job.objects.filter(pk=lost.pk).update(start_time=timezone.now() - timedelta(minutes=1))
     lifecycle.flag_overtime(lost.pk)

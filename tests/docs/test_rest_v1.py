@@ -48,7 +48,7 @@ def run_program(program: str, address: str) -> str:
 
 
 def test_the_page_can_be_followed_from_its_first_command_to_its_last(lab: Lab) -> None:
-    login, submit, results, take_out, free, availability, refused = blocks("sh")
+    login, submit, results, steps, answer, take_out, free, availability, history, use, refused = blocks("sh")
     wait, read_all = blocks("python")
 
     assert run(lab, login)["scope"] == "submit"
@@ -56,7 +56,11 @@ def test_the_page_can_be_followed_from_its_first_command_to_its_last(lab: Lab) -
     assert run_program(wait, f"{lab.url}/api/v1/jobs/{job['id']}/").split()[0] in ("pass", "fail")
     found = run(lab, results.replace("/jobs/2/", f"/jobs/{job['id']}/"))
     assert {item["result"] for item in found["items"]} <= {"fail", "unknown"}
+    assert run(lab, steps.replace("/jobs/2/", f"/jobs/{job['id']}/"))["items"]
+    assert run(lab, answer.replace("/jobs/2/", f"/jobs/{job['id']}/"))["status"] == 409  # it asked nothing
     assert f"{job['id']} " in run_program(read_all, f"{lab.url}/api/v1/jobs/?state=Finished&limit=1")
+    assert run(lab, history)["code"] == 200
+    assert run(lab, use)["device"] == "local-01"
     assert run(lab, take_out)["health_reason"] == "the fan is loud"
     run_program(wait, f"{lab.url}/api/v1/jobs/1/")  # the first one of every lab has the device until it ends
     assert run(lab, free)["closed_since"] is None

@@ -15,6 +15,10 @@ CORE4 = {
     "hard_remove_job",
     "flag_nonstop",
     "flag_zombie",
+    "failed_job",
+    "defer_job",
+    "inactivate_job",
+    "restart_waiting",
 }
 
 
@@ -35,7 +39,15 @@ def test_core4_has_one_name_for_each_of_its_events() -> None:
 def test_the_other_dialects_use_their_own_words_only() -> None:
     entries = CATALOGUE.values()
     of_pulp = {"waiting", "accepted", "running", "suspended", "finished", "error", "canceled", "skipped"}
+    of_pulp |= {"progress_report"}
 
     assert {entry.lava for entry in entries} == {None, "testjob", "device", "worker"}
     assert {entry.pulp for entry in entries if entry.pulp} <= of_pulp
-    assert {entry.lambdacd for entry in entries} == {None, "pipeline-started", "pipeline-finished"}
+    assert {entry.lambdacd for entry in entries if entry.lambdacd} == {
+        "pipeline-started",
+        "pipeline-finished",
+        "step-started",
+        "step-result-updated",
+        "step-result-update-consumed",
+        "step-finished",
+    }

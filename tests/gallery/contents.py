@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import count, cycle
+from itertools import chain, count, cycle
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -178,15 +178,18 @@ class _Lab:
             "private": self._finished(PRIVATE),
             "broken": self._finished(BROKEN),
             "canceled": self._canceled(),
+            "retried": self._tried_again(),
             "queued": self._waits("camera pipeline", "alice", "imx8mp-evk", minutes(48), tags=["camera"]),
             "passed": self._finished(PASSED),
             "held": self._held("bisecting the eMMC timeout", "alice", "rpi4-01"),
             "running": self._runs("stress the eMMC", "alice", "bbb-01", minutes(34), hours=2),
+            "asking": self._asks("hot-plug the camera", "alice", "imx8mp-01", minutes(9)),
         }
         self._waits("PCIe link training", "bob", "rockpro64", minutes(21))
         places["failed"] = self._finished(FAILED)
         self._runs("boot v6.13-rc4 with KASAN", "bob", "bbb-02", minutes(3), hours=1)
         self._waits("USB storage, again", "alice", "beaglebone-black", minutes(2))
+        self._tell()
         return places
 
     def _inventory(self) -> None:
@@ -269,10 +272,38 @@ class _Lab:
         )
         return pk
 
+    def _tried_again(self) -> int:
+        """It waits for its third attempt."""
+        from jobs import lifecycle
+        from jobs.lifecycle import Ending
+        from jobs.models import Job
+
+        retry = {"attempts": 4, "delay": {"minutes": 20}}
+        job = self._started(
+            "boot v6.12.9 by TFTP", "alice", "qemu-02", minutes(44), lava_lite={"retry": retry}
+        )
+        for error in ("The TFTP server does not answer", "No lease from the DHCP server within 60 seconds"):
+            if job.attempt > 1:
+                lifecycle.schedule(job.pk, "qemu-02")
+                lifecycle.start(job.pk, worker="rack-a")
+            ending = Ending(passed=False, error_type="Infrastructure", errors=error)
+            lifecycle.finish(job.pk, ending, worker="rack-a")
+            job = Job.objects.get(pk=job.pk)
+        return job.pk
+
     def _runs(self, name: str, by: str, device: str, ago: timedelta, *, hours: int) -> int:
         """`hours` are what it may take."""
         job = self._started(name, by, device, ago, timeouts={"job": {"hours": hours}})
         self._write(job, [*_boot(device), *_tests()[:4]])
+        return job.pk
+
+    def _asks(self, name: str, by: str, device: str, ago: timedelta) -> int:
+        """A person is to do something."""
+        from tests import build
+
+        job = self._started(name, by, device, ago, timeouts={"job": {"hours": 1}})
+        self._write(job, _boot(device))
+        build.question(job, "Plug%20the%20camera%20into%20the%20left%20socket", seconds=1800)
         return job.pk
 
     def _waits(self, name: str, by: str, device_type: str, ago: timedelta, **more: Any) -> int:
@@ -302,6 +333,27 @@ class _Lab:
         found: Job = Job.objects.get(pk=job.pk)
         return found
 
+    def _tell(self) -> None:
+        """Of each job when it happened, and in that order."""
+        from django.db.models import F
+
+        from events.models import Event
+        from jobs.history import queue
+        from jobs.models import Job
+
+        said = list(Event.objects.filter(job_id__isnull=False).order_by("id"))
+        jobs = Job.objects.in_bulk([event.job_id for event in said])
+        for event in said:
+            job = jobs[event.job_id]
+            begun = job.start_time or job.submit_time
+            times = {"job.submitted": job.submit_time, "job.scheduled": begun, "job.started": begun}
+            event.time = times.get(event.type, job.end_time or begun)
+        Event.objects.update(sequence=-F("sequence"))
+        said.sort(key=lambda event: event.time)
+        for sequence, event in enumerate(said, start=1):
+            Event.objects.filter(pk=event.pk).update(sequence=sequence, time=event.time)
+        queue.run_once()
+
     def _date(self, job: Job, *, ended: datetime) -> None:
         from devices.models import Device, HealthChange
         from jobs.models import Job
@@ -315,7 +367,7 @@ class _Lab:
         job.attempts.update(started=job.start_time, ended=ended)
 
     def _write(self, job: Job, lines: Sequence[Line]) -> None:
-        from jobs import logs, results
+        from jobs import logs, results, steps
         from jobs.logs import Record
 
         began = (job.start_time or job.submit_time).astimezone(UTC).replace(tzinfo=None)
@@ -323,7 +375,8 @@ class _Lab:
             Record(time=began + timedelta(milliseconds=170 * number), level=level, message=message)
             for number, (level, message) in enumerate(_with_places(lines))
         ]
-        logs.append(job.log_directory(), 0, records)
+        appended = logs.append(job.log_directory(), 0, records)
+        steps.collect(job.attempts.get(), appended)
         found = [results.Found(index=number, record=record) for number, record in enumerate(records)]
         results.collect(job.attempts.get(), found)
 
@@ -377,17 +430,46 @@ def _everyday() -> Iterator[Told]:
 
 
 def _log(told: Told) -> list[Line]:
-    end: list[Line] = [("error", told.error[1]), ("info", "power off")] if told.error else []
-    return [*_boot(told.device), *_tests(told.failing), *end]
+    failed = [("exception", told.error[1])] if told.error else []
+    ends = [_ends("3.1", "lava-test-shell", told.error), _ends("3", "lava-test-retry", told.error)]
+    last: list[Line] = [_begins("4", "finalize"), ("info", "power off"), *_ends("4", "finalize")]
+    return [*_boot(told.device), *_tests(told.failing), *failed, *chain(*ends), *last]
+
+
+def _begins(level: str, name: str) -> Line:
+    return "info", f"start: {level} {name} (timeout 00:04:00) [common]"
+
+
+def _ends(level: str, name: str, error: tuple[str, str] | None = None) -> list[Line]:
+    end: list[Line] = [("info", f"end: {level} {name} (duration 00:00:01) [common]")]
+    if error:
+        fault = {"definition": "lava", "case": name, "level": level, "result": "fail"}
+        end.append(("results", {**fault, "extra": {"fail": error[1]}}))
+    return end
 
 
 def _boot(device: str) -> list[Line]:
     times = count(1)
     return [
+        _begins("1", "tftp-deploy"),
+        _begins("1.1", "download-retry"),
+        _begins("1.1.1", "http-download"),
+        ("info", "downloading Image.gz"),
+        *_ends("1.1.1", "http-download"),
+        *_ends("1.1", "download-retry"),
+        *_ends("1", "tftp-deploy"),
+        _begins("2", "boot-retry"),
+        _begins("2.1", "reset-device"),
         ("info", f"lava-dispatcher, {device}: power on"),
         ("debug", "pdu-reboot -> exit code 0"),
+        *_ends("2.1", "reset-device"),
+        _begins("2.2", "auto-login-action"),
         *(("target", f"[{next(times) * 0.137:12.6f}] {words}") for words in KERNEL),
         ("target", f"{device} login: root"),
+        *_ends("2.2", "auto-login-action"),
+        *_ends("2", "boot-retry"),
+        _begins("3", "lava-test-retry"),
+        _begins("3.1", "lava-test-shell"),
     ]
 
 
@@ -395,12 +477,14 @@ def _tests(failing: Sequence[str] = ()) -> list[Line]:
     lines: list[Line] = []
     for suite, cases in SUITES.items():
         lines.append(("target", f"<LAVA_SIGNAL_STARTRUN {suite}>"))
+        lines.append(("info", f"Starting test lava.{suite} (7_1.1.3.1)"))
         for case, said in cases.items():
             lines.append(("target", f"+ ./{case}.sh"))
             lines += [("target", words) for words in said]
             if case in failing:
                 lines.append(("error", f"{case}: {FAULTS[case]}"))
             lines.append(("results", _result(suite, case, failed=case in failing)))
+        lines.append(("info", f"Ending test lava.{suite} (7_1.1.3.1), duration 2.31"))
     return lines
 
 

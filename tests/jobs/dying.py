@@ -28,7 +28,7 @@ from devices import lifecycle as devices  # noqa: E402
 from devices.models import Device, Worker  # noqa: E402
 from devices.states import DeviceState, WorkerState  # noqa: E402
 from events.models import Event  # noqa: E402
-from jobs import lifecycle, reservations  # noqa: E402
+from jobs import attempts, lifecycle, reservations, waits  # noqa: E402
 from jobs.models import Attempt, Job  # noqa: E402
 from jobs.states import Health, State  # noqa: E402
 from tests import build  # noqa: E402
@@ -71,6 +71,27 @@ def _come_back(job_id: int) -> None:
 def _pass_wall_time(job_id: int) -> None:
     hour = timedelta(hours=1)
     Job.objects.filter(pk=job_id).update(wall_time=hour, start_time=timezone.now() - 2 * hour)
+
+
+def _make_overdue_to_be_tried_again(job_id: int) -> None:
+    Job.objects.filter(pk=job_id).update(retry={"attempts": 2, "errors": ["Job"]})
+    _make_overdue(job_id)
+
+
+def _defer(job_id: int) -> None:
+    attempts.defer(job_id, timezone.now() + timedelta(hours=1), by="alice", reason="the lab is full")
+
+
+def _tell_of_a_step(job_id: int) -> None:
+    build.log(Job.objects.get(pk=job_id), "start: 1 deploy", "end: 1 deploy")
+
+
+def _ask(job_id: int) -> None:
+    build.question(Job.objects.get(pk=job_id))
+
+
+def _answer(job_id: int) -> None:
+    waits.answer(Job.objects.get(pk=job_id), build.user("alice"), waits.Answer.DONE)
 
 
 def _make_expiring(job_id: int) -> None:
@@ -149,10 +170,39 @@ DEEDS = [
         do=reservations.settle,
     ),
     Deed(
+        name="try again",
+        state=State.RUNNING,
+        before=lambda job: Job.objects.filter(pk=job).update(retry={"attempts": 2}),
+        do=lambda job: lifecycle.finish(job, build.BROKEN, worker="worker01"),
+    ),
+    Deed(
+        name="try again elsewhere",
+        state=State.RUNNING,
+        before=_make_overdue_to_be_tried_again,
+        do=lifecycle.end_overdue,
+    ),
+    Deed(
+        name="put off by its test",
+        state=State.RUNNING,
+        before=lambda job: Attempt.objects.filter(job=job).update(deferral=timedelta(hours=1)),
+        do=lambda job: lifecycle.finish(job, build.PASSED, worker="worker01"),
+    ),
+    Deed(
+        name="put off for too long",
+        state=State.RUNNING,
+        before=lambda job: Attempt.objects.filter(job=job).update(deferral=timedelta(days=2)),
+        do=lambda job: lifecycle.finish(job, build.PASSED, worker="worker01"),
+    ),
+    Deed(name="defer", state=State.SUBMITTED, do=_defer),
+    Deed(name="hurry", state=State.SUBMITTED, before=_defer, do=lambda job: attempts.hurry(job, by="alice")),
+    Deed(
         name="resubmit",
         state=State.FINISHED,
         do=lambda job: lifecycle.resubmit(Job.objects.get(pk=job), by=build.user("alice")),
     ),
+    Deed(name="tell of a step", state=State.RUNNING, do=_tell_of_a_step),
+    Deed(name="ask a person", state=State.RUNNING, do=_ask),
+    Deed(name="answer", state=State.RUNNING, before=_ask, do=_answer),
     Deed(name="bare save", state=State.RUNNING, do=_bare_save),
     Deed(
         name="update",

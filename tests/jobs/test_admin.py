@@ -228,6 +228,16 @@ def test_a_hidden_job_is_hidden_from_staff_with_its_attempts(client: Client, mal
     assert client.get(reverse("admin:jobs_job_change", args=[job.pk])).status_code == 302
 
 
+def test_jobs_that_are_put_off_are_told_to_run_now(site: Client) -> None:
+    job, other = build.tried_again(), build.job(device="qemu02")
+
+    answer = act(site, "hurry", job, other, confirmed="yes")
+
+    assert said(answer) == [f"Told to run now: {job}"]
+    assert not Job.objects.get(pk=job.pk).is_put_off
+    assert build.audit_trail() == [f"admin: {job}: Told to run now"]
+
+
 def test_canceling_is_noted_in_the_audit_trail_with_its_reason(site: Client) -> None:
     job = build.job()
 

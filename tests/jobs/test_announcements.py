@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 Change = Callable[[Job, State, Health], None]
 
-BARE_MOVES = [move for move in MOVES if move.source is not None and not move.closes]
+BARE_MOVES = [move for move in MOVES if move.source is not None and not move.closes and move.requeue is None]
 ENDS = {(move.source, move.target, move.health) for move in BARE_MOVES}
 REACHED = (State.SUBMITTED, State.SCHEDULED, State.RUNNING, State.CANCELING, State.FINISHED)
 REFUSED = [

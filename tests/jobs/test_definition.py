@@ -1,5 +1,5 @@
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from core import yaml
 from devices import dictionary
 from jobs import definition as definitions
-from jobs.definition import Definition, Fault, InvalidDefinition, Visibility
+from jobs.definition import Defer, Definition, Fault, InvalidDefinition, Visibility
 
 HELLO = """\
 job_name: hello
@@ -156,6 +156,8 @@ def test_a_small_job_becomes_a_definition() -> None:
         job_timeout=timedelta(minutes=5),
         queue_timeout=None,
         wall_time=None,
+        retry={},
+        defer=Defer(),
         device=None,
         is_reservation=False,
         metadata={},
@@ -197,6 +199,37 @@ def test_every_key_of_lava_is_accepted() -> None:
     assert definition.queue_timeout == timedelta(days=2)
     assert definition.metadata[7] == {"any": ["thing"]}
     assert definition.lava_lite["anything"] == 1
+
+
+def test_a_job_says_how_it_is_tried_again() -> None:
+    wanted = {"attempts": 3, "delay": {"minutes": 2}, "backoff": 1.5, "errors": ["Job"]}
+
+    definition = definitions.parse(job(lava_lite={"retry": wanted}))
+
+    assert definition.retry == {"attempts": 3, "delay": 120.0, "backoff": 1.5, "errors": ["Job"]}
+
+
+def test_a_plain_number_says_how_often_a_job_is_tried() -> None:
+    assert definitions.parse(job(lava_lite={"retry": 3})).retry == {"attempts": 3}
+
+
+@pytest.mark.parametrize("text", ["2030-01-01 11:00:00", "2030-01-01T12:00:00+01:00", "2030-01-01T11:00:00Z"])
+def test_a_job_says_from_when_on_it_may_be_run(text: str) -> None:
+    definition = definitions.parse(job(lava_lite={"defer": {"until": text, "limit": {"days": 2}}}))
+
+    until = datetime(2030, 1, 1, 11, tzinfo=UTC)
+    assert definition.defer == Defer(until=until, limit=timedelta(days=2))
+
+
+def test_all_faults_of_retry_and_defer_are_told_at_once() -> None:
+    with pytest.raises(InvalidDefinition) as refused:
+        definitions.parse(job(lava_lite={"retry": {"backoff": 0}, "defer": {"delay": 3}}))
+
+    assert {fault.path for fault in refused.value.faults} == {
+        "lava_lite.retry.backoff",
+        "lava_lite.retry.attempts",
+        "lava_lite.defer.delay",
+    }
 
 
 @pytest.mark.parametrize(("word", "number"), [("high", 100), ("medium", 50), ("low", 0), (0, 0), (100, 100)])
@@ -343,6 +376,28 @@ def test_a_missing_key_is_told_with_an_example(key: str) -> None:
             "lava_lite.wall_time",
             "expected days, hours, minutes or seconds",
         ),
+        ({"lava_lite": {"retry": 0}}, "lava_lite.retry", "a number of attempts from 1 to 100"),
+        ({"lava_lite": {"retry": "often"}}, "lava_lite.retry", "a number of attempts from 1 to 100"),
+        ({"lava_lite": {"retry": {}}}, "lava_lite.retry.attempts", "is required"),
+        ({"lava_lite": {"retry": {"attempts": True}}}, "lava_lite.retry.attempts", "number of attempts"),
+        ({"lava_lite": {"retry": {"attempts": 2, "dely": 1}}}, "lava_lite.retry.dely", 'mean "delay"?'),
+        ({"lava_lite": {"retry": {"attempts": 2, "delay": 5}}}, "lava_lite.retry.delay", "days, hours"),
+        ({"lava_lite": {"retry": {"attempts": 2, "backoff": 0.5}}}, "lava_lite.retry.backoff", "from 1 to"),
+        ({"lava_lite": {"retry": {"attempts": 2, "errors": []}}}, "lava_lite.retry.errors", "at least one"),
+        (
+            {"lava_lite": {"retry": {"attempts": 2, "errors": ["Job", "Luck"]}}},
+            "lava_lite.retry.errors[1]",
+            "expected one of Bug, Configuration, Infrastructure, Job",
+        ),
+        ({"lava_lite": {"defer": 600}}, "lava_lite.defer", "until, delay, limit or reason"),
+        ({"lava_lite": {"defer": {"until": "noon"}}}, "lava_lite.defer.until", "expected a time"),
+        ({"lava_lite": {"defer": {"until": 12}}}, "lava_lite.defer.until", "expected a time"),
+        (
+            {"lava_lite": {"defer": {"until": "2030-01-01", "delay": {"hours": 1}}}},
+            "lava_lite.defer",
+            "until or delay, got both",
+        ),
+        ({"lava_lite": {"defer": {"reason": "x" * 201}}}, "lava_lite.defer.reason", "at most 200"),
         ({"lava_lite": {"device": ["qemu01"]}}, "lava_lite.device", "expected text"),
         ({"lava-lite": {}}, "lava-lite", 'did you mean "lava_lite"?'),
         ({"zzzz": 1}, "zzzz", "expected one of job_name, device_type"),

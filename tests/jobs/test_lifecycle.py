@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from accounts.rights import NotAllowed
 from devices import lifecycle as devices
@@ -18,10 +20,10 @@ from devices.states import DeviceHealth, DeviceState
 from events import lava
 from events.catalogue import CATALOGUE
 from events.models import Event
-from jobs import lifecycle
+from jobs import attempts, lifecycle
 from jobs.definition import InvalidDefinition
 from jobs.models import Attempt, Job
-from jobs.states import MOVES, Health, InvalidMove, Move, State
+from jobs.states import MOVES, Health, InvalidMove, Move, Requeue, State
 from tests import build
 
 pytestmark = pytest.mark.django_db
@@ -33,6 +35,8 @@ VERBS: dict[str, Callable[[Job], object]] = {
     "finish": lambda job: lifecycle.finish(job.pk, build.PASSED, worker="worker01"),
     "cancel": lambda job: lifecycle.cancel(job.pk, by="alice"),
     "end_overdue": lambda job: lifecycle.end_overdue(build.overdue(job).pk),
+    "defer": lambda job: attempts.defer(job.pk, timezone.now() + timedelta(hours=1), by="alice"),
+    "hurry": lambda job: attempts.hurry(job.pk, by="alice"),
 }
 STATES = (State.SUBMITTED, State.SCHEDULED, State.RUNNING, State.CANCELING, State.FINISHED)
 NO_MOVES = [
@@ -45,13 +49,24 @@ NO_MOVES = [
 
 def walk(move: Move, alice: User) -> tuple[Job, int]:
     """A job that made this move, and the id of the last event before it."""
+    ours = {"retry": {"attempts": 2, "errors": ["Infrastructure", "Job"]}} if move.requeue else {}
     if move.source is None:
         build.device()
-        return lifecycle.submit(build.definition(), by=alice), _last_event()
-    job = build.job(submitter=alice, state=move.source)
+        ours = {"defer": {"delay": {"hours": 1}}} if move.requeue else {}
+        return lifecycle.submit(build.definition(lava_lite=ours), by=alice), _last_event()
+    if move.verb == "inactivate":
+        job = build.asking_for_deferral(timedelta(days=2), submitter=alice)
+        lifecycle.finish(job.pk, build.PASSED, worker="worker01")
+        return Job.objects.get(pk=job.pk), _last_event() - 1  # it is said together with the deferral
+    job = build.job(submitter=alice, state=move.source, lava_lite=ours)
+    if move.requeue is Requeue.DEFERRAL and move.ends_attempt:
+        job.attempts.update(deferral=timedelta(hours=1))
+    if move.requeue is Requeue.HURRY:
+        VERBS["defer"](job)
     before = _last_event()
     if move.verb == "finish":
-        lifecycle.finish(job.pk, ENDINGS[move.health], worker="worker01")
+        ending = build.BROKEN if move.requeue is Requeue.RETRY else ENDINGS.get(move.health, build.PASSED)
+        lifecycle.finish(job.pk, ending, worker="worker01")
     else:
         VERBS[move.verb](job)
     return Job.objects.get(pk=job.pk), before
@@ -74,7 +89,8 @@ def _facts() -> list[object]:
 
 def _words(move: Move) -> str:
     source = "nothing" if move.source is None else move.source.label
-    return f"{move.verb} from {source} to {move.target.label} {move.health.label}"
+    why = f" ({move.requeue})" if move.requeue else ""
+    return f"{move.verb} from {source} to {move.target.label} {move.health.label}{why}"
 
 
 @pytest.fixture(params=MOVES, ids=_words)
@@ -135,8 +151,11 @@ def test_a_state_event_carries_the_old_and_the_new_state_and_its_cause(move: Mov
         "finish": ("worker", "worker01"),
         "cancel": ("user", "alice"),
         "end_overdue": ("timer", ""),
+        "defer": ("user", "alice"),
+        "hurry": ("user", "alice"),
+        "inactivate": ("policy", ""),
     }[move.verb]
-    assert last.attempt == 1
+    assert last.attempt == (2 if move.verb == "inactivate" else 1)
 
 
 @pytest.mark.parametrize(("state", "verb"), NO_MOVES, ids=lambda value: getattr(value, "label", value))

@@ -290,3 +290,16 @@ def test_lavas_address_of_the_log_gives_lavas_yaml(client: Client, job: Job, sla
     assert response.headers["Content-Type"] == "application/yaml"
     assert response.headers["Content-Disposition"] == f'attachment; filename="job_{job.pk}.log"'
     assert [record.message for record in parse_lines(text)] == ["hello", "world"]
+
+
+def test_who_follows_the_next_attempt_of_a_job_that_is_canceled_is_told_that_nothing_comes(
+    client: Client, alice: User
+) -> None:
+    job = build.tried_again(submitter=alice)
+    address = f"/job/{job.pk}/log-tail?start=0&attempt=2"
+    assert client.get(address).json() == {"content": "", "new_size": 0, "is_finished": False}
+
+    lifecycle.cancel(job.pk, by="alice")
+
+    assert client.get(address).json() == {"content": "", "new_size": 0, "is_finished": True}
+    assert client.get(f"/job/{job.pk}/log-tail?attempt=3").status_code == 404

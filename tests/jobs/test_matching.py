@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -249,6 +250,38 @@ def test_nobody_is_overtaken_by_a_lower_job_on_a_device_that_would_do(
             continue
         later = [served[other.id] for other in order[place:] if other.id in served]
         assert not [name for name in later if fits(job, device_of[name])]
+
+
+@given(number=st.integers(1, 8), rounds=st.integers(1, 4), order=st.randoms(use_true_random=False))
+def test_devices_that_are_alike_take_turns(number: int, rounds: int, order: Random) -> None:
+    idle = [a_device(f"q{place}") for place in range(number)]
+    uses: Counter[str] = Counter()
+    for turn in range(number * rounds):
+        order.shuffle(idle)
+        (pair,) = match([a_job(turn)], idle, {"w1": None})
+        uses[pair.device] += 1
+        idle = [a_device(d.name, used=turn) if d.name == pair.device else d for d in idle]
+
+    assert set(uses.values()) == {rounds}
+
+
+@given(jobs=jobs_of_a_lab, idle=devices_of_a_lab)
+def test_every_job_that_a_device_fits_has_its_turn_however_many_come_later(
+    jobs: list[Waiting], idle: list[Idle]
+) -> None:
+    """In each pass all devices are idle again, and one more job has come for each of them."""
+    room = {"w1": None, "w2": None, "w3": None}
+    wanted = {job.id for job in jobs if any(fits(job, device) for device in idle if device.worker in room)}
+    waiting, number = list(jobs), 2_000
+    for _ in range(len(jobs)):
+        served = {pair.job for pair in match(waiting, idle, room)}
+        wanted -= served
+        waiting = [job for job in waiting if job.id not in served]
+        for device in idle:
+            number += 1
+            waiting.append(a_job(number, priority=0, after=number, of=device.device_type, device=device.name))
+
+    assert not wanted
 
 
 def a_candidate(name: str, *tags: str, standing: Standing = Standing.BUSY, of: str = "qemu") -> Candidate:

@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devices import lifecycle as devices
-from devices.lifecycle import DeviceBusy
-from devices.models import Device, Worker
+from devices.lifecycle import DeviceBusy, NoHealthCheck
+from devices.models import Device, DeviceType, Worker
 from devices.states import DeviceHealth, DeviceState
 from events.models import Event
-from jobs import lifecycle, reservations, scheduler
+from jobs import attempts, lifecycle, reservations, scheduler
+from jobs.attempts import NotDeferrable
 from jobs.definition import InvalidDefinition
 from jobs.lifecycle import Ending
 from jobs.models import Attempt, Job
@@ -26,7 +27,15 @@ from jobs.states import MOVES, ON_A_DEVICE, Health, InvalidMove, State
 from tests import build
 
 DEVICES = ("qemu01", "qemu02")
-REFUSALS = (DeviceBusy, InvalidMove, InvalidDefinition, IntegrityError, ReservationRefused)
+REFUSALS = (
+    DeviceBusy,
+    NoHealthCheck,
+    InvalidMove,
+    InvalidDefinition,
+    NotDeferrable,
+    ReservationRefused,
+    IntegrityError,
+)
 ENDS = {
     (None if move.source is None else move.source.label, move.target.label, move.health.label)
     for move in MOVES
@@ -39,12 +48,14 @@ IN_USE = {
 }
 
 which = st.integers(0, 5)
+attempt = st.integers(1, 3)
+minutes = st.sampled_from([1, 60, 3000])
 device = st.sampled_from(DEVICES)
 ending = st.builds(
     Ending, passed=st.booleans(), error_type=st.sampled_from(["", "Job", "Infrastructure", "Canceled"])
 )
 STEPS = st.one_of(
-    st.tuples(st.just("submit")),
+    st.tuples(st.just("submit"), st.integers(1, 3)),
     st.tuples(st.just("reserve")),
     st.tuples(st.just("release"), which),
     st.tuples(st.just("extend"), which),
@@ -62,8 +73,15 @@ STEPS = st.one_of(
     st.tuples(st.just("time_passes"), which),
     st.tuples(st.just("worker_falls_silent")),
     st.tuples(st.just("worker_comes_back")),
-    st.tuples(st.just("say_finished"), which, ending),
+    st.tuples(st.just("say_finished"), which, attempt, ending),
+    st.tuples(st.just("ask_for_deferral"), which, minutes),
+    st.tuples(st.just("defer"), which, minutes),
+    st.tuples(st.just("hurry"), which),
     st.tuples(st.just("free"), device),
+    st.tuples(
+        st.just("give_the_type_a_check"), st.sampled_from([build.definition(name="well?"), "no: check"])
+    ),
+    st.tuples(st.just("ask_for_a_check"), device),
 )
 
 
@@ -78,10 +96,13 @@ class Walk:
         self.submit()
 
     def _id(self, which: int) -> int:
-        return int(self.jobs[which % len(self.jobs)].pk)
+        """Of all jobs, those that the lab submitted by itself included."""
+        ids = list(Job.objects.order_by("pk").values_list("pk", flat=True))
+        return int(ids[which % len(ids)])
 
-    def submit(self) -> None:
-        self.jobs.append(lifecycle.submit(build.definition(), by=self.alice))
+    def submit(self, attempts: int = 1) -> None:
+        text = build.definition(lava_lite={"retry": attempts})
+        self.jobs.append(lifecycle.submit(text, by=self.alice))
 
     def reserve(self) -> None:
         self.jobs.append(lifecycle.submit(build.wish().definition(), by=self.alice))
@@ -140,13 +161,29 @@ class Walk:
     def worker_comes_back(self) -> None:
         devices.worker_seen("worker01", version="2023.01")
 
-    def say_finished(self, which: int, ending: Ending) -> None:
+    def say_finished(self, which: int, attempt: int, ending: Ending) -> None:
         """As a worker does that has had the job, and has lost or ended it."""
-        if Attempt.objects.filter(job=self._id(which)).exists():
-            lifecycle.finish(self._id(which), ending, worker="worker01")
+        if Attempt.objects.filter(job=self._id(which), number=attempt).exists():
+            lifecycle.finish(self._id(which), ending, worker="worker01", attempt=attempt)
+
+    def ask_for_deferral(self, which: int, minutes: int) -> None:
+        running = Attempt.objects.filter(job=self._id(which), ended=None)
+        running.update(deferral=timedelta(minutes=minutes))
+
+    def defer(self, which: int, minutes: int) -> None:
+        attempts.defer(self._id(which), timezone.now() + timedelta(minutes=minutes), by="alice")
+
+    def hurry(self, which: int) -> None:
+        attempts.hurry(self._id(which), by="alice")
 
     def free(self, device: str) -> None:
         devices.free(device, by="admin", reason="it is off")
+
+    def give_the_type_a_check(self, definition: str) -> None:
+        DeviceType.objects.update(health_check=definition)
+
+    def ask_for_a_check(self, device: str) -> None:
+        devices.check(device, by="admin")
 
 
 @pytest.mark.django_db
@@ -163,6 +200,8 @@ def test_whatever_is_done_in_whatever_order(steps: list[tuple[object, ...]], ali
                 getattr(walk, str(verb))(*arguments)
             check_devices()
             check_watchdogs()
+            check_attempts()
+            check_health_checks()
         check_events(before)
         check_that_the_lab_comes_to_rest()
 
@@ -187,6 +226,29 @@ def check_watchdogs() -> None:
         assert Attempt.objects.unconfirmed().filter(job=device.closed_by, device_name=device.pk).exists()
 
 
+def check_attempts() -> None:
+    """A job on a device has an attempt of its number, whose end is open; one in the queue has none yet."""
+    for job in Job.objects.all():
+        latest = job.attempts.filter(number=job.attempt)
+        if job.state in ON_A_DEVICE:
+            assert latest.get().ended is None, job
+        if job.state == State.SUBMITTED:
+            assert not latest.exists(), job
+        if job.state == State.FINISHED and job.attempt > 1:
+            assert latest.exists(), job
+        assert job.not_before is None or job.state == State.SUBMITTED, job
+
+
+def check_health_checks() -> None:
+    """None waits in the queue, and what the last one said of a device is not forgotten."""
+    for check in Job.objects.filter(health_check=True):
+        assert check.state != State.SUBMITTED
+        assert check.wanted_device == check.device_id
+    for device in Device.objects.exclude(last_check=None):
+        last = Job.objects.get(pk=device.last_check)
+        assert (last.health_check, last.device_id, last.state) == (True, device.pk, State.FINISHED)
+
+
 def check_that_the_lab_comes_to_rest() -> None:
     """Nothing is stuck: the watchdogs end what no worker ends, and a worker's word opens what they closed."""
     devices.worker_seen("worker01", version="2023.01")
@@ -197,7 +259,7 @@ def check_that_the_lab_comes_to_rest() -> None:
         reservations.settle(job.pk)
         reservations.settle(build.overdue(job).pk)
     for attempt in Attempt.objects.unconfirmed():
-        lifecycle.finish(attempt.job_id, build.FAILED, worker="worker01")
+        lifecycle.finish(attempt.job_id, build.FAILED, worker="worker01", attempt=attempt.number)
     assert not Job.objects.filter(state__in=ON_A_DEVICE).exists()
     assert set(Device.objects.values_list("state", flat=True)) == {DeviceState.IDLE}
 

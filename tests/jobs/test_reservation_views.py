@@ -157,6 +157,32 @@ def test_it_says_why_it_waits_and_can_be_canceled(alice: User) -> None:
     assert Job.objects.get(pk=job.pk).health == Health.CANCELED
 
 
+def test_one_that_waits_is_put_off_and_hurried_on_its_page(alice: User) -> None:
+    build.job(state=State.RUNNING)
+    job = build.reservation(by=alice, state=State.SUBMITTED, device="qemu01")
+    client = as_user(alice)
+
+    client.post(f"/job/{job.pk}/defer/", {"minutes": "90", "reason": "lunch"})
+    shown = words(client, f"/job/{job.pk}/")
+    assert "Deferred until" in shown
+    assert "Hold now Hold later…" in shown
+    assert "Place" not in shown
+
+    client.post(f"/job/{job.pk}/hurry/")
+    assert "It waits for a device that fits: 1 busy." in words(client, f"/job/{job.pk}/")
+
+
+def test_one_that_is_held_is_pinned_on_its_page_and_not_put_off(alice: User) -> None:
+    job = build.reservation(by=alice)
+    client = as_user(alice)
+
+    client.post(f"/job/{job.pk}/pin/")
+
+    shown = words(client, f"/job/{job.pk}/")
+    assert "Unpin" in shown
+    assert "Hold later" not in shown
+
+
 def test_its_holder_reads_until_when_and_how_the_device_is_reached(alice: User, mallory: User) -> None:
     build.device(dictionary="access: [ssh root@qemu01, 'picocom <tty>']\nexecutor: shell\n")
     job = build.reservation(by=alice)

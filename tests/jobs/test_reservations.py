@@ -17,7 +17,7 @@ from devices.models import Device, Right, Worker
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events import visibility
 from events.models import Event
-from jobs import definition, lifecycle, reservations, scheduler, waiting
+from jobs import attempts, definition, lifecycle, reservations, scheduler, waiting
 from jobs.definition import InvalidDefinition
 from jobs.matching import Cause
 from jobs.models import Job
@@ -170,6 +170,53 @@ def test_a_held_device_costs_its_worker_no_job(alice: User, bob: User) -> None:
 
     assert again(held).state == State.RUNNING
     assert again(job).state == State.SCHEDULED
+
+
+def test_a_device_of_a_worker_that_takes_no_more_jobs_can_be_held(alice: User) -> None:
+    build.worker(job_limit=1)
+    build.job(state=State.RUNNING, device="qemu02")
+    held = reserved(alice)
+
+    scheduler.run_once()
+
+    assert again(held).state == State.RUNNING
+
+
+def test_a_device_that_is_to_be_checked_is_held_after_its_check(alice: User) -> None:
+    build.device_type("qemu", health_check=build.definition(name="is qemu well?"))
+    build.device(health=DeviceHealth.UNKNOWN)
+    held = lifecycle.submit(build.wish().definition(), by=alice)
+    scheduler.run_once()
+    check = Job.objects.get(health_check=True)
+    assert again(held).state == State.SUBMITTED
+
+    lifecycle.start(check.pk, worker="worker01")
+    lifecycle.finish(check.pk, build.PASSED, worker="worker01")
+    scheduler.run_once()
+
+    assert again(held).state == State.RUNNING
+
+
+def test_one_that_was_put_off_gets_no_device_and_says_so(alice: User) -> None:
+    held = reserved(alice)
+    attempts.defer(held.pk, timezone.now() + HOUR, by="alice", reason="lunch")
+
+    scheduler.run_once()
+
+    assert again(held).state == State.SUBMITTED
+    prospect = waiting.Prospect.of(again(held))
+    assert prospect.reason.cause is Cause.DEFERRED
+    assert prospect.reason.sentence.endswith(": lunch.")
+
+
+def test_one_that_was_put_off_gets_its_device_when_it_is_hurried(alice: User) -> None:
+    held = reserved(alice)
+    attempts.defer(held.pk, timezone.now() + HOUR, by="alice")
+
+    attempts.hurry(held.pk, by="alice")
+    scheduler.run_once()
+
+    assert again(held).state == State.RUNNING
 
 
 def test_a_job_that_waits_is_told_that_a_person_holds_the_device(alice: User, bob: User) -> None:
@@ -467,6 +514,28 @@ def test_a_wish_that_is_too_long_is_refused(alice: User) -> None:
     assert faults_of(alice, length=timedelta(hours=9)) == [
         ("timeouts.job", "expected at most 8 h (RESERVATION_LIMIT), got 9 h")
     ]
+
+
+def test_one_that_is_to_be_tried_again_is_refused(alice: User) -> None:
+    build.device()
+    text = build.definition(actions=[], lava_lite={"reservation": True, "retry": 3})
+
+    with pytest.raises(InvalidDefinition) as refused:
+        lifecycle.submit(text, by=alice)
+
+    assert [(fault.path, fault.message) for fault in refused.value.faults] == [
+        ("lava_lite.retry", "has no meaning in a reservation")
+    ]
+
+
+def test_none_is_tried_again_where_the_type_says_so_of_jobs(alice: User) -> None:
+    build.device_type("qemu", retry_attempts=3)
+    held = reserved(alice)
+    scheduler.run_once()
+
+    lifecycle.finish(held.pk, build.BROKEN, worker="worker01")
+
+    assert again(held).state == State.FINISHED
 
 
 def test_one_person_has_only_so_many(alice: User, bob: User) -> None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from devices import lifecycle as devices
+from devices.lifecycle import WorkerFull
 from devices.models import Device, Right, Worker
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from jobs import lifecycle, scheduler, waiting
@@ -23,6 +24,7 @@ from jobs.models import Job
 from jobs.open_devices import OpenDevices
 from jobs.states import Health, State
 from tests import build, children
+from tests.jobs import busy_lab
 from tests.parallel import together
 
 
@@ -132,7 +134,7 @@ def test_a_device_that_was_taken_between_look_and_lock_is_passed_over(
 ) -> None:
     job = build.job(submitter=alice)
     idle = scheduler._idle_devices()
-    monkeypatch.setattr(scheduler, "_idle_devices", lambda: idle)
+    monkeypatch.setattr(scheduler, "_idle_devices", lambda **_: idle)
     devices.maintenance("qemu01", by="admin")
 
     assert scheduler.run_once() == 0
@@ -197,6 +199,55 @@ def test_two_schedulers_in_two_processes_never_give_a_device_twice(alice: User) 
 
     assert sum(int(output) for output in outputs) == 6
     _check_that_nothing_is_given_twice(jobs, given=6)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_schedulers_at_once_keep_the_limit_of_a_worker(alice: User) -> None:
+    build.worker(job_limit=2)
+    for number in range(8):
+        build.device(f"qemu{number}")
+        build.job(submitter=alice, device="qemu0")
+
+    counts = together(*[scheduler.run_once] * 3)
+
+    assert sum(counts) == Job.objects.filter(state=State.SCHEDULED).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_busy_lab_with_two_schedulers_gives_nothing_twice_and_forgets_nobody() -> None:
+    busy_lab.fill(jobs=40, devices=8, workers=2, job_limit=3)
+
+    report = busy_lab.run()
+
+    assert (report.finished, report.double_bookings, sum(report.given)) == (40, 0, 40)
+    assert report.most_on_a_worker <= 3
+    assert report.fewest_on_a_device > 0
+    assert report.overtaken <= 16
+
+
+@pytest.mark.django_db
+def test_a_full_worker_gives_no_device_even_by_hand(alice: User) -> None:
+    build.worker(job_limit=1)
+    build.job(submitter=alice, state=State.SCHEDULED)
+    second = build.job(submitter=alice, device="qemu02")
+
+    with pytest.raises(WorkerFull, match="worker01 has 1 jobs and takes no more; qemu02 gets none now"):
+        lifecycle.schedule(second.pk, "qemu02")
+
+    assert state_of(second) == State.SUBMITTED
+
+
+@pytest.mark.django_db
+def test_the_queries_of_a_pass_grow_neither_with_the_queue_nor_with_the_devices(
+    alice: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(5):
+        build.device(f"usb{number}", tags=("usb",))
+        for tags in ([], ["usb"]):
+            build.job(submitter=alice, tags=tags, device="usb0")
+
+    with django_assert_num_queries(7):
+        assert len(scheduler._pairs(scheduler._room())) == 5
 
 
 def _check_that_nothing_is_given_twice(jobs: list[Job], *, given: int) -> None:

@@ -8,8 +8,8 @@ from devices.states import DeviceState
 from events.catalogue import CATALOGUE
 from jobs.states import MOVES, ON_A_DEVICE, UNFINISHED, Health, InvalidMove, Move, State, find_move
 
-ENDS = {(move.source, move.target, move.health) for move in MOVES}
-WAYS = {(move.source, move.target, move.health, move.closes) for move in MOVES}
+ENDS = {(move.source, move.target, move.health) for move in MOVES if move.requeue is None}
+WAYS = {(move.source, move.target, move.health, move.closes, move.requeue) for move in MOVES}
 EVERY_MOVE = list(product([None, *State], State, Health))
 
 
@@ -21,7 +21,9 @@ def test_no_move_is_listed_twice() -> None:
     "move", MOVES, ids=lambda move: f"{move.verb} {move.source}-{move.target}-{move.health}"
 )
 def test_a_move_is_found_by_its_ends(move: Move) -> None:
-    assert find_move(move.source, move.target, move.health, closes=move.closes) is move
+    found = find_move(move.source, move.target, move.health, closes=move.closes, requeue=move.requeue)
+
+    assert found is move
 
 
 @pytest.mark.parametrize("ends", [ends for ends in EVERY_MOVE if ends not in ENDS], ids=str)
@@ -67,6 +69,18 @@ def test_from_every_state_that_is_reached_there_is_a_way_to_the_end() -> None:
     assert reached <= open_ends
 
 
+def test_what_goes_back_to_the_queue_begins_another_attempt_if_it_had_a_device() -> None:
+    for move in MOVES:
+        goes_back = move.source in ON_A_DEVICE and move.target is State.SUBMITTED
+        assert move.ends_attempt == goes_back
+
+
+def test_an_attempt_that_another_one_follows_sets_the_device_free_or_closes_it() -> None:
+    for move in MOVES:
+        if move.ends_attempt:
+            assert (move.device is DeviceState.IDLE) != move.closes
+
+
 def test_the_end_of_a_job_on_a_device_sets_the_device_free_or_closes_it() -> None:
     for move in MOVES:
         if move.source in ON_A_DEVICE and move.target is State.FINISHED:
@@ -76,7 +90,7 @@ def test_the_end_of_a_job_on_a_device_sets_the_device_free_or_closes_it() -> Non
 def test_whatever_is_on_a_device_can_be_ended_without_its_worker() -> None:
     reached = {move.target for move in MOVES} & set(ON_A_DEVICE)
 
-    assert {move.source for move in MOVES if move.closes} == reached
+    assert {move.source for move in MOVES if move.closes and move.target is State.FINISHED} == reached
 
 
 def test_unfinished_is_all_but_finished() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import unescape
 
 import pytest
@@ -11,12 +11,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django import Settings
 
 from devices import lifecycle as devices
 from devices.models import DeviceTypeRight, Right, Worker
 from devices.states import WorkerState
-from jobs import lifecycle, logs, models
+from jobs import attempts, lifecycle, logs, models
 from jobs.logs import Record
 from jobs.models import Job
 from jobs.states import Health, State
@@ -624,7 +625,101 @@ def test_buttons_are_shown_to_those_who_may_press_them(client: Client, alice: Us
     client.force_login(mallory)
     assert buttons() == ["resubmit"]
     client.force_login(alice)
-    assert sorted(set(buttons())) == ["cancel", "resubmit"]
+    assert sorted(set(buttons())) == ["cancel", "defer", "resubmit"]
+    attempts.defer(job.pk, timezone.now() + timedelta(hours=1), by="alice")
+    assert sorted(set(buttons())) == ["cancel", "defer", "hurry", "resubmit"]
+
+
+# Another attempt, or a later one
+
+
+def test_a_job_that_is_tried_again_says_when_and_shows_its_attempts(client: Client, alice: User) -> None:
+    job = build.tried_again(submitter=alice)
+
+    html = page(client, f"/job/{job.pk}/")
+
+    assert "It is tried again at" in html
+    assert "attempt 1 of 3 failed (Infrastructure error)" in html
+    assert 'href="?attempt=1"' in html
+    assert "the power switch is gone" in html
+    assert "Retry later" in page(client, "/jobs/")
+
+
+def test_a_job_that_was_canceled_while_it_waited_shows_the_attempt_that_it_had(
+    client: Client, alice: User
+) -> None:
+    job = build.tried_again(submitter=alice)
+    lifecycle.cancel(job.pk, by="alice")
+
+    html = page(client, f"/job/{job.pk}/")
+
+    assert "/log-tail?start=" in html
+    assert "Complete log" in html
+    assert "Attempt 1" not in html
+
+
+@pytest.mark.parametrize("is_canceled", [False, True], ids=["waits", "canceled"])
+def test_a_job_says_that_something_of_an_earlier_attempt_may_still_run(
+    is_canceled: bool, client: Client, alice: User
+) -> None:
+    retry = {"attempts": 2, "errors": ["Job"]}
+    job = build.given_up(submitter=alice, lava_lite={"retry": retry})
+    if is_canceled:
+        lifecycle.cancel(job.pk, by="alice")
+
+    assert "not confirmed that an earlier attempt stopped" in page(client, f"/job/{job.pk}/")
+
+
+def test_a_job_is_deferred_on_its_page_and_told_to_run_now(client: Client, alice: User) -> None:
+    job = build.job(submitter=alice)
+    client.force_login(alice)
+
+    client.post(f"/job/{job.pk}/defer/", {"minutes": "60", "reason": "the lab is full"})
+    assert "UTC: the lab is full." in page(client, f"/job/{job.pk}/")
+
+    client.post(f"/job/{job.pk}/hurry/")
+    assert "Deferred" not in page(client, f"/job/{job.pk}/")
+
+
+@pytest.mark.parametrize("minutes", ["", "0", "soon", "999999999999"])
+def test_without_minutes_nothing_is_deferred_and_the_page_says_so(
+    minutes: str, client: Client, alice: User
+) -> None:
+    job = build.job(submitter=alice)
+    client.force_login(alice)
+
+    response = client.post(f"/job/{job.pk}/defer/", {"minutes": minutes}, follow=True)
+
+    assert "is not deferred" in response.content.decode()
+    assert Job.objects.get().not_before is None
+
+
+def test_a_time_beyond_the_limit_is_refused_on_the_page(client: Client, alice: User) -> None:
+    job = build.job(submitter=alice)
+    client.force_login(alice)
+
+    response = client.post(f"/job/{job.pk}/defer/", {"minutes": "9999"}, follow=True)
+
+    assert "may be put off until" in response.content.decode()
+
+
+@pytest.mark.parametrize("verb", ["defer", "hurry"])
+def test_a_stranger_neither_defers_nor_hurries_on_a_page(
+    verb: str, client: Client, alice: User, mallory: User
+) -> None:
+    job = build.tried_again(submitter=alice)
+    client.force_login(mallory)
+
+    response = client.post(f"/job/{job.pk}/{verb}/")
+
+    assert response.status_code == 403
+    assert f"you may not {verb} it" in response.content.decode()
+
+
+def test_the_page_of_a_type_says_how_its_jobs_are_tried_again(client: Client) -> None:
+    build.device_type(retry_attempts=3)
+
+    assert "3 attempts in all, the second after 1 min" in page(client, "/device-type/qemu/")
 
 
 # Submitting

@@ -179,6 +179,7 @@ def test_the_queue_goes_on_past_a_job_that_hangs(alice: User) -> None:
         (Job.objects.overdue, "job_deadline"),
         (Job.objects.oddly_flagged, "job_state"),
         (Job.objects.over_wall_time, "job_state"),
+        (Job.objects.put_off, "job_not_before"),
     ],
 )
 def test_a_pass_reads_no_finished_job(question: Callable[[], Any], index: str) -> None:

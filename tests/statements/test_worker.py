@@ -7,6 +7,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from xmlrpc.client import ServerProxy
 
@@ -124,7 +125,7 @@ def test_a_runner_killed_in_mid_job_ends_it_with_the_truth(lab: Lab) -> None:
     number = submit(lab, "counted", *COUNTED)
     assert has_printed(lab, number, "line 20")
 
-    kill_runner(lab)
+    kill_runner(lab, number)
 
     assert has_ended(lab, number)
     ended = job(lab, number)
@@ -143,8 +144,58 @@ def test_a_runner_killed_in_mid_job_ends_it_with_the_truth(lab: Lab) -> None:
     assert eventually(lambda: not processes_of(lab)), processes_of(lab)
 
 
-def kill_runner(lab: Lab) -> None:
-    (runner,) = [pid for pid, command in processes_of(lab).items() if "workers.builtin.runner" in command]
+def test_a_job_that_failed_through_the_labs_fault_is_tried_again_also_when_the_lab_is_killed_meanwhile(
+    lab: Lab, tmp_path: Path
+) -> None:
+    began = tmp_path / "began"
+    retry = {"attempts": 2, "delay": {"seconds": 2}}
+    steps = (f"if mkdir {began}; then echo first; sleep 60; fi", "echo second")
+    number = submit(lab, "tried again", *steps, lava_lite={"retry": retry})
+    assert has_printed(lab, number, "first")
+
+    kill_runner(lab, number)
+    assert eventually(lambda: attempts_of(lab, number) == [(1, "fail", "Infrastructure")])
+    lab.kill("engine")
+
+    assert has_ended(lab, number)
+    assert job(lab, number)["health"] == "Complete"
+    assert attempts_of(lab, number) == [(1, "fail", "Infrastructure"), (2, "pass", "")]
+    assert "first\n" in log(lab, number, attempt=1)
+    assert "second\n" not in log(lab, number, attempt=1)
+    assert "second\n" in log(lab, number)
+    assert "first\n" not in log(lab, number)
+    assert eventually(lambda: not processes_of(lab)), processes_of(lab)
+
+
+def test_a_job_whose_test_asks_to_be_put_off_runs_again_when_the_time_has_come(
+    lab: Lab, tmp_path: Path
+) -> None:
+    began = tmp_path / "began"
+    step = f"if mkdir {began}; then lava-lite-defer 1 the server is down; fi"
+
+    number = submit(lab, "put off", step, "lava-test-case up --result pass")
+
+    assert has_ended(lab, number)
+    assert job(lab, number)["health"] == "Complete"
+    assert [attempt for attempt, _, _ in attempts_of(lab, number)] == [1, 2]
+    assert "the%20server%20is%20down" in log(lab, number, attempt=1)
+    times = times_of(lab, number)
+    assert 1.0 < times["job.scheduled"] - times["job.deferred"] < 3.0
+
+
+def attempts_of(lab: Lab, number: int) -> list[tuple[int, str | None, str]]:
+    """Of those that have begun: number, result and error."""
+    items = json.loads(lab.get(f"/api/v1/jobs/{number}/attempts/")[1])["items"]
+    return [(item["number"], item["result"], item["error_type"]) for item in items]
+
+
+def kill_runner(lab: Lab, number: int) -> None:
+    running = [(pid, command.split()) for pid, command in processes_of(lab).items()]
+    (runner,) = [
+        pid
+        for pid, words in running
+        if "workers.builtin.runner" in words and any(word.endswith(f"/{number}") for word in words)
+    ]
     os.kill(runner, signal.SIGKILL)
 
 

@@ -39,8 +39,9 @@ def definition(name: str, *steps: str, **top: Any) -> str:
     return str(yaml.safe_dump(job | top, sort_keys=False))
 
 
-def submit(lab: Lab, name: str, *steps: str) -> int:
-    body = json.dumps({"definition": definition(name, *steps)}).encode()
+def submit(lab: Lab, name: str, *steps: str, **top: Any) -> int:
+    """The number of the new job; the keywords are those of `definition`."""
+    body = json.dumps({"definition": definition(name, *steps, **top)}).encode()
     status, answer = lab.request("POST", "/api/v0.2/jobs/", body, JSON)
     assert status == 201, answer
     number: int = json.loads(answer)["job_ids"][0]
@@ -52,8 +53,9 @@ def job(lab: Lab, number: int) -> dict[str, Any]:
     return found
 
 
-def log(lab: Lab, number: int) -> str:
-    return lab.get(f"/job/{number}/log", token="")[1].decode()
+def log(lab: Lab, number: int, *, attempt: int | None = None) -> str:
+    query = "" if attempt is None else f"?attempt={attempt}"
+    return lab.get(f"/job/{number}/log{query}", token="")[1].decode()
 
 
 def log_directory(lab: Lab, number: int) -> Path:
@@ -77,15 +79,15 @@ def rows(lab: Lab, query: str) -> list[dict[str, Any]]:
 
 
 def times_of(lab: Lab, number: int) -> dict[str, float]:
-    """Unix time of each event of a job, by its type; `free` is when its device was idle again."""
+    """Unix time of each event of a job, by its type; `free` is when its last device was idle again."""
     events = rows(lab, f"SELECT type, time, data FROM events_event WHERE job_id = {number}")
     found = {event["type"]: _unix(event["time"]) for event in events}
     device = job(lab, number)["actual_device"]
-    (idle,) = rows(
+    *_, idle = rows(
         lab,
         "SELECT time FROM events_event WHERE type = 'device.changed'"
         f" AND subject = '{device}' AND json_extract(data, '$.job') = {number}"
-        " AND json_extract(data, '$.state') = 'Idle'",
+        " AND json_extract(data, '$.state') = 'Idle' ORDER BY id",
     )
     return {**found, "free": _unix(idle["time"])}
 

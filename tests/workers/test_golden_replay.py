@@ -17,7 +17,7 @@ from events import lava, publisher
 from events.transports.memory import Memory
 from jobs import lifecycle, logs, scheduler
 from jobs.logs import lava_yaml
-from jobs.models import Job
+from jobs.models import Job, Step
 from jobs.models import TestCase as Case
 from jobs.states import Health, State
 from tests import build
@@ -222,3 +222,14 @@ def _theirs(test: dict[str, Any], suites: dict[int, str]) -> dict[str, Any]:
     same = ("name", "result", "unit", "measurement", "start_log_line", "end_log_line")
     theirs = {key: test[key] for key in same}
     return theirs | {"suite": suites[test["suite"]], "in_a_set": test["test_set"] is not None}
+
+
+def test_the_steps_are_known_with_their_places_in_the_log(replayed: Replayed) -> None:
+    steps = list(Step.objects.filter(attempt__job=replayed.job))
+    text = (replayed.job.log_directory() / "output.log").read_bytes()
+
+    assert [step.level for step in steps if "." not in step.level] == ["0", "1", "2", "3", "4"]
+    assert {step.state for step in steps} == {"pass"}
+    for step in steps:
+        first = text[step.offset : step.end_offset].decode().splitlines()[0]
+        assert first.startswith((f"start: {step.level} {step.name}", f"Starting test lava.{step.name} "))

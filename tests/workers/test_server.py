@@ -688,3 +688,83 @@ def test_a_worker_that_lost_its_directory_confirms_with_its_new_token(
     wire.tell(order["id"], order["token"], state="FINISHED", result="fail", error_type="Bug")
 
     assert not Device.objects.get(pk="qemu01").is_closed
+
+
+# Another attempt
+
+
+@pytest.fixture
+def asking(wire: Wire, running: Job, token: str) -> Job:
+    """A job on LAVA's own worker whose test printed that it wants to be run again, in the middle of other lines."""
+    signal = "<LAVA_SIGNAL_DEFER 600 the%20server%20is%20down>"
+    records = (record("begins"), record(signal), record("Received signal: <DEFER> 600", level="debug"))
+    assert wire.log(running.pk, token, index=0, lines=lines(*records)) == (200, {"line_count": 3})
+    return running
+
+
+def test_a_test_that_asked_to_be_put_off_in_its_log_runs_again_later(
+    wire: Wire, asking: Job, token: str
+) -> None:
+    wire.tell(asking.pk, token, state="FINISHED", result="fail", error_type="Test", errors="deferred")
+
+    job = Job.objects.get(pk=asking.pk)
+    assert (job.state, job.attempt, job.not_before_reason) == (State.SUBMITTED, 2, "the server is down")
+    assert timedelta(minutes=9) < job.not_before - timezone.now() <= timedelta(minutes=10)
+
+
+def test_only_what_the_device_printed_is_heard(wire: Wire, running: Job, token: str) -> None:
+    signal = "<LAVA_SIGNAL_DEFER 600 x>"
+    wire.log(running.pk, token, index=0, lines=lines(record(signal, level="debug")))
+
+    assert build.attempt(running).deferral is None
+
+
+def test_what_is_printed_after_the_end_puts_nothing_off(wire: Wire, running: Job, token: str) -> None:
+    wire.tell(running.pk, token, state="FINISHED", result="pass")
+
+    wire.log(running.pk, token, index=0, lines=lines(record("<LAVA_SIGNAL_DEFER 600 x>")))
+
+    assert build.attempt(running).deferral is None
+
+
+@pytest.fixture
+def elsewhere(alice: User) -> Job:
+    """A job whose first attempt the lab ended by itself; the second one has another device of the same worker."""
+    retry = {"attempts": 2, "errors": ["Job"]}
+    job = build.given_up(submitter=alice, lava_lite={"retry": retry})
+    build.device("qemu02")
+    lifecycle.schedule(job.pk, "qemu02")
+    found: Job = Job.objects.get(pk=job.pk)
+    return found
+
+
+def test_a_worker_stops_the_old_attempt_before_it_hears_of_the_next(wire: Wire, elsewhere: Job) -> None:
+    secret = build.worker_token()
+    first, second = (token_of(elsewhere.pk, attempt) for attempt in (1, 2))
+
+    _, orders = wire.ping("worker01", secret, version="2023.01")
+    assert orders["cancel"] == [{"id": elsewhere.pk, "token": first}]
+    assert orders["start"] == []
+
+    wire.tell(elsewhere.pk, first, state="FINISHED", result="fail", error_type="Canceled")
+    _, orders = wire.ping("worker01", secret, version="2023.01")
+    assert orders["cancel"] == []
+    assert orders["start"] == [{"id": elsewhere.pk, "token": second}]
+
+
+def test_each_attempt_has_its_own_token_log_and_results(wire: Wire, elsewhere: Job) -> None:
+    first, second = (token_of(elsewhere.pk, attempt) for attempt in (1, 2))
+
+    wire.log(elsewhere.pk, second, index=0, lines=lines(record("second"), result("boots")))
+    wire.log(elsewhere.pk, first, index=0, lines=lines(record("first"), result("boots", "fail")))
+
+    texts = [logs.read(elsewhere.log_directory(number), 0, 100).content for number in (1, 2)]
+    assert [text.split("\n")[0] for text in texts] == ["first", "second"]
+    results = [attempt.cases.get().result for attempt in elsewhere.attempts.all()]
+    assert results == ["fail", "pass"]
+
+
+def test_a_worker_that_still_has_the_old_attempt_cannot_fetch_it(wire: Wire, elsewhere: Job) -> None:
+    first = token_of(elsewhere.pk, 1)
+
+    assert wire.fetch(elsewhere.pk, first) == (404, {"error": f"Job '{elsewhere.pk}' has ended"})

@@ -90,6 +90,16 @@ class Client:
             raise Unavailable(f"the answer to a log post has no line_count: {answer}")
         return count
 
+    def answers(self, job: JobRef) -> dict[str, dict[str, str]]:
+        """What people have answered to the job's questions, by their keys."""
+        answers = self._json("GET", f"/jobs/{job.id}/answers/", token=job.token).get("answers")
+        if not isinstance(answers, dict):
+            raise Unavailable("the answers of people are odd")
+        return {
+            key: {"answer": str(value["answer"]), "comment": str(value["comment"])}
+            for key, value in answers.items()
+        }
+
     def _json(
         self, method: str, path: str, *, token: str | None = None, body: bytes | None = None
     ) -> dict[str, Any]:

@@ -6,12 +6,14 @@ started.json  the runner's own word that it has begun
 spool         the log's records, one wire line each
 sent          how much of the spool the server has
 cancel        why the job is to be ended
+waits/        questions to people, by their keys: KEY.asked, and KEY.answer once there is one
 result.json   how it ended; the runner's last word
 runner.log    what a failing runner said
 reserve       room on the disk for the last word when the disk is full
 bin/          the helpers on the job's PATH
 scripts/      one of each suite
 tests/        repositories, one of each suite that is in one
+answers/      what people answered, for the test
 home/, tmp/   the job's own
 """
 
@@ -21,6 +23,7 @@ import fcntl
 import json
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -93,6 +96,7 @@ class JobDirectory:
         self.bin = path / "bin"
         self.scripts = path / "scripts"
         self.tests = path / "tests"
+        self.waits = path / "waits"
         self.runner_log = path / "runner.log"
 
     @classmethod
@@ -139,6 +143,29 @@ class JobDirectory:
 
     def set_cancel_reason(self, reason: str) -> None:
         self._write("cancel", {"reason": reason})
+
+    def ask(self, key: str) -> None:
+        """A test waits for a person."""
+        self.waits.mkdir(exist_ok=True)
+        (self.waits / f"{key}.asked").touch()
+
+    def questions(self) -> set[str]:
+        """The keys of those that are not answered yet, or whose answers the test does not have yet."""
+        return {path.stem for path in self.waits.glob("*.asked")}
+
+    def set_answer(self, key: str, answer: Mapping[str, str]) -> None:
+        self._write(f"waits/{key}.answer", dict(answer))
+
+    def answers(self) -> dict[str, dict[str, str]]:
+        return {
+            key: answer
+            for key in self.questions()
+            if (answer := self._read(f"waits/{key}.answer")) is not None
+        }
+
+    def forget_question(self, key: str) -> None:
+        for end in ("asked", "answer"):  # an answer that is left behind has no question any more
+            (self.waits / f"{key}.{end}").unlink(missing_ok=True)
 
     def runner_words(self, longest: int) -> str:
         """The end of what the runner printed, which it does only when something is wrong."""

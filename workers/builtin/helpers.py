@@ -125,6 +125,19 @@ signal TESTRAISE "$(safe "$*")"
 exit 1
 """
 
+_DEFER: Final = r"""
+usage='lava-lite-defer SECONDS REASON'
+
+case $1 in
+    '' | *[!0-9]*) refuse 'say after how many seconds the job is to run again' ;;
+esac
+[ $# -ge 2 ] || refuse 'the reason is missing'
+seconds=$1
+shift
+signal DEFER "$seconds $(safe "$*")"
+exit 1
+"""
+
 # Which processes belong to which name is kept in files of the job's own.
 _BACKGROUND: Final = r"""
 [ -n "$1" ] || refuse 'the name is missing'
@@ -184,11 +197,65 @@ done
 """
 )
 
+_PROGRESS: Final = r"""
+usage='lava-lite-progress PERCENT [TEXT]'
+
+[ $# -ge 1 ] || refuse 'the percentage is missing'
+percent=${1%\%}
+shift
+case $percent in
+    100 | [0-9] | [0-9][0-9]) ;;
+    *) refuse "a percentage is a whole number from 0 to 100, not \"$percent\"" ;;
+esac
+if [ -n "$*" ]; then signal PROGRESS "$percent $(safe "$*")"; else signal PROGRESS "$percent"; fi
+"""
+
+# The answer comes as a file beside bin/: a word, then what the person wrote.
+_WAIT_FOR_PERSON: Final = r"""
+usage='lava-lite-wait-for-person TEXT [--timeout SECONDS]'
+
+text= timeout=0
+while [ $# -gt 0 ]; do
+    case $1 in
+        --timeout)
+            [ $# -ge 2 ] || refuse "$1 needs a value"
+            case $2 in '' | *[!0-9]* | 0 | ?????????*) refuse "--timeout takes seconds, not \"$2\"" ;; esac
+            timeout=$2
+            shift ;;
+        -*) refuse "unknown option \"$1\"" ;;
+        *) text="${text:+$text }$1" ;;
+    esac
+    shift
+done
+[ -n "$text" ] || refuse 'the text is missing'
+key=$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')
+answer="${0%/*}/../answers/$key"
+ends=$(($(date +%s) + timeout))
+
+printf 'Waiting for a person: %s\n' "$text"
+signal WAITFORPERSON "$key $timeout $(safe "$text")"
+while [ ! -e "$answer" ]; do
+    if [ "$timeout" != 0 ] && [ "$(date +%s)" -ge "$ends" ]; then
+        signal WAITOVER "$key timeout"
+        printf 'Nobody answered within %s seconds\n' "$timeout" >&2
+        exit 124
+    fi
+    sleep 0.5 2>/dev/null || sleep 1
+done
+{ read -r word; read -r comment; } < "$answer"
+signal WAITOVER "$key $word"
+[ -z "$comment" ] || printf '%s\n' "$comment"
+[ "$word" = done ]
+"""
+
 _SCRIPTS: Final = {
     "lava-test-case": _TEST_CASE,
     "lava-test-set": _TEST_SET,
     "lava-test-reference": _TEST_REFERENCE,
     "lava-test-raise": _TEST_RAISE,
+    "lava-lite-defer": _DEFER,
+    "lava-lite-progress": _PROGRESS,
+    "lava-lite-wait-for-person": _WAIT_FOR_PERSON,
     "lava-background-process-start": _BACKGROUND_START,
     "lava-background-process-stop": _BACKGROUND_STOP,
 }

@@ -14,14 +14,15 @@ from workers.builtin.console import Console
 from workers.builtin.directory import JobDirectory, Order, Outcome
 from workers.builtin.executors import EXECUTORS
 from workers.builtin.executors.base import Executor, Task
-from workers.builtin.job_end import CANCELED, ActionTimeout, JobEnd
+from workers.builtin.job_end import CANCELED, ActionTimeout, JobEnd, PutOff
 from workers.builtin.journal import Journal
 from workers.builtin.plan import ACTION_NAME, FETCH_NAME, Plan, TestAction
 from workers.builtin.processes import JobProcesses
 from workers.builtin.reading import InvalidPlan
 from workers.builtin.signals import Signal
 from workers.builtin.test_definitions import TestDefinition
-from workers.builtin.test_run import NAMESPACE, TestRaised, TestRun
+from workers.builtin.test_run import NAMESPACE, TestDeferred, TestRaised, TestRun
+from workers.builtin.waits import LOOK, Waits
 from workers.messages import ErrorType
 
 TERM_GRACE: Final = 2.0  # seconds between the polite and the other way to end a process
@@ -58,6 +59,8 @@ class Job:
         self._journal.say("info", f"lava-lite-worker, version: {self._order.version}")
         try:
             self._run_plan(self._validated_plan())
+        except PutOff as end:
+            return self._put_off(end)
         except JobEnd as end:
             return self._failed(end)
         self._journal.say("info", "Job finished correctly")
@@ -99,7 +102,11 @@ class Job:
         executor = EXECUTORS[plan.executor](task)
         self._write_scripts(plan, executor.root)
         with executor:
-            _PlanRun(plan, executor, self._journal, limits=limits, blocks=blocks, wake=self._wake).run()
+            waits = Waits(self._directory, executor)
+            run = _PlanRun(
+                plan, executor, self._journal, limits=limits, blocks=blocks, waits=waits, wake=self._wake
+            )
+            run.run()
 
     def _fetched(self, plan: Plan, limits: Limits, blocks: Blocks) -> Plan:
         """With the test definitions that are in repositories: what is wrong with one is told before any is run."""
@@ -153,6 +160,14 @@ class Job:
             script = self._directory.script(definition.suite)
             script.write_text(_script(definition, root), encoding="utf-8", errors="replace")
 
+    def _put_off(self, end: PutOff) -> Outcome:
+        """A server that does not know of deferral takes it for the failure of a test."""
+        message = str(end)
+        self._journal.say("info", message)
+        self._journal.result(definition="lava", case="job", result="skip")
+        self._journal.flush()
+        return Outcome(result="fail", error_type=end.error_type, errors=message)
+
     def _failed(self, end: JobEnd) -> Outcome:
         message = str(end)
         tell_failure(self._journal, end.error_type, message)
@@ -204,7 +219,7 @@ class Blocks:
             level=level,
             namespace=NAMESPACE,
             duration=f"{duration:.2f}",
-            extra={"fail": str(end)},
+            extra={"fail": str(end), "error_type": end.error_type},
             result="fail",
         )
 
@@ -220,16 +235,18 @@ class _PlanRun:
         *,
         limits: Limits,
         blocks: Blocks,
+        waits: Waits,
         wake: int,
     ) -> None:
         self._plan = plan
+        self._waits = waits
         self._journal = journal
         self._blocks = blocks
         self._limits = limits
         self._processes = executor.processes
         self._console = Console(executor, journal, wake=wake, on_signal=self._on_signal)
         self._definition: TestRun | None = None
-        self._raised: str | None = None
+        self._asked_end: JobEnd | None = None
         self._last_level = 0
 
     def run(self) -> None:
@@ -250,6 +267,8 @@ class _PlanRun:
             try:
                 for definition in action.definitions:
                     self._run_definition(definition, action, began + action.timeout)
+            except PutOff:
+                raise
             except JobEnd as end:
                 self._blocks.tell_failure(str(action.level), ACTION_NAME, end, time.monotonic() - began)
                 if not (isinstance(end, ActionTimeout) and action.goes_on_after_timeout):
@@ -265,36 +284,44 @@ class _PlanRun:
             self._console.start(definition.suite)
             while self._console.is_busy:
                 self._check(action, action_end)
-                self._console.attend(min(self._limits.job_end, action_end) - time.monotonic())
+                self._waits.deliver()
+                self._console.attend(self._longest_pause(action_end))
             exit_code = self._console.exit_code
         finally:
             self._console.end_line()
             self._definition = None
-            run.finish(exit_code)
+            run.finish(exit_code, is_put_off=isinstance(self._asked_end, PutOff))
             self._journal.flush()
-        self._check_raised()
+        self._check_asked_end()
+
+    def _longest_pause(self, action_end: float) -> float:
+        left = min(self._limits.job_end, action_end) - time.monotonic()
+        return min(left, LOOK) if self._waits.is_open else left
 
     def _check(self, action: TestAction, action_end: float) -> None:
         """Raises JobEnd if there is a reason not to go on."""
         self._limits.check()
-        self._check_raised()
+        self._check_asked_end()
         if time.monotonic() >= action_end:
             raise ActionTimeout(
                 ErrorType.LAVA_TIMEOUT, f"{ACTION_NAME} timed out after {action.timeout} seconds"
             )
 
-    def _check_raised(self) -> None:
-        if self._raised is not None:
-            raise JobEnd(ErrorType.TEST, self._raised)
+    def _check_asked_end(self) -> None:
+        if self._asked_end is not None:
+            raise self._asked_end
 
     def _on_signal(self, found: Signal, number: int) -> None:
+        self._waits.hear(found)
         if self._definition is None:  # something that was left running speaks
             return
         try:
             self._definition.take(found, number)
+        # The job ends when the lines that were read together with this one are in the log.
         except TestRaised as raised:
-            # The job ends when the lines that were read together with this one are in the log.
-            self._raised = str(raised)
+            self._asked_end = JobEnd(ErrorType.TEST, str(raised))
+        except TestDeferred as deferred:
+            self._asked_end = PutOff(ErrorType.TEST, str(deferred))
 
     def _end_processes(self) -> None:
         """First the polite way; what they still print is read."""

@@ -15,5 +15,9 @@ class JobEnd(Exception):
         self.error_type = error_type
 
 
+class PutOff(JobEnd):
+    """The test asked that the job be run again later. Nothing failed; what the log says of it is the server's to find."""
+
+
 class ActionTimeout(JobEnd):
     """An action ran longer than it may."""

@@ -169,9 +169,23 @@ class RunningJob:
         elif has_ended:
             return False
         else:
+            self._fetch_answers()
             self._bell.wait(POLL)
         self._stay()
         return True
+
+    def _fetch_answers(self) -> None:
+        """What people have answered, if the job waits for that."""
+        questions = self._directory.questions()
+        if not questions:
+            return
+        try:
+            answers = self._client.answers(self.job)
+        except ServerError as error:
+            log.debug("Job %s: whether somebody has answered is not known now: %s", self.job.id, error)
+            return
+        for key in questions & answers.keys():
+            self._directory.set_answer(key, answers[key])
 
     def _post(self, reader: SpoolReader, batch: Batch) -> None:
         pause = self._last_post + POST_INTERVAL - time.monotonic()

@@ -15,8 +15,19 @@ from urllib.parse import unquote
 MARKER: Final = "<LAVA_SIGNAL_"
 RESULTS: Final = frozenset({"pass", "fail", "skip", "unknown"})
 
+_SECONDS_DIGITS: Final = 9  # some thirty years
+
 _SIGNAL: Final = re.compile(r"<LAVA_SIGNAL_([A-Z]+)(?: ([^<>\n]*))?>")
 _FIELD: Final = re.compile(r"([A-Z_]+)=(\S*)")
+
+
+DEFER: Final = "DEFER"  # ours: run the job again later
+
+
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    seconds: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,16 @@ class Signal:
     @property
     def fields(self) -> Mapping[str, str]:
         return {name: unquote(value) for name, value in _FIELD.findall(self.text)}
+
+    @property
+    def deferral(self) -> Deferral | None:
+        """What `<LAVA_SIGNAL_DEFER 600 a reason>` asks for; None for any other, and for one that makes no sense."""
+        if self.name != DEFER or not (words := self.words):
+            return None
+        seconds, *reason = words
+        if not (seconds.isascii() and seconds.isdecimal() and 0 < len(seconds) <= _SECONDS_DIGITS):
+            return None
+        return Deferral(int(seconds), " ".join(reason))
 
 
 def find(line: str) -> Iterator[Signal]:

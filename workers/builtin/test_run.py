@@ -5,17 +5,28 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
+from workers.builtin import waits
 from workers.builtin.journal import Journal
-from workers.builtin.signals import RESULTS, Signal, measurement
+from workers.builtin.signals import RESULTS, Deferral, Signal, measurement
 from workers.builtin.test_definitions import TestDefinition
 
 NAMESPACE: Final = "common"
+FOR_THE_LAB: Final = frozenset({"PROGRESS", waits.ASKED, waits.OVER})  # the server finds them in the log
 
 
 class TestRaised(Exception):
     """The test asked to end the job (lava-test-raise)."""
 
     __test__ = False
+
+
+class TestDeferred(Exception):
+    """The test asked that the job be run again later (lava-lite-defer)."""
+
+    __test__ = False
+
+    def __init__(self, deferral: Deferral) -> None:
+        super().__init__(f"the test asked to be run again in {deferral.seconds} seconds: {deferral.reason}")
 
 
 class TestRun:
@@ -31,7 +42,9 @@ class TestRun:
         self._reached_its_end = False
 
     def take(self, signal: Signal, number: int) -> None:
-        """`number` is the one of the record that tells of the signal. Raises TestRaised."""
+        """`number` is the one of the record that tells of the signal. Raises TestRaised or TestDeferred."""
+        if deferral := signal.deferral:
+            raise TestDeferred(deferral)
         match signal.name, signal.words:
             case "STARTRUN", _:
                 suite, uuid = self._definition.suite, self._definition.uuid
@@ -47,6 +60,8 @@ class TestRun:
             case "TESTSET", ("START", name, *_):
                 self._set = name
                 self._journal.say("info", f"Starting test_set {name}")
+            case "TESTSET", ("STOP", *_) if not self._set:
+                self._journal.say("warning", "No test_set to close")
             case "TESTSET", ("STOP", *_):
                 self._journal.say("info", f"Closing test_set {self._set}")
                 self._set = ""
@@ -54,16 +69,19 @@ class TestRun:
                 self._add(name, result, {"reference": reference})
             case "TESTRAISE", words:
                 raise TestRaised(" ".join(words))
+            case name, _ if name in FOR_THE_LAB:
+                pass
             case _:
                 self._journal.say("warning", f"Unknown signal: <{signal.name}> {signal.text}")
 
-    def finish(self, exit_code: int | None) -> None:
+    def finish(self, exit_code: int | None, *, is_put_off: bool = False) -> None:
         """`exit_code` is None if the definition was not let to its end."""
         suite, uuid = self._definition.suite, self._definition.uuid
         passed = self._reached_its_end and exit_code == 0
-        if not passed and exit_code is not None:
+        failed = not passed and not is_put_off
+        if failed and exit_code is not None:
             self._journal.say("error", f"{suite} {_how(exit_code)} before its last step was done")
-        if not passed:
+        if failed:
             self._journal.say("error", "Marking unfinished test run as failed")
         duration = f"{time.monotonic() - self._began:.2f}"
         self._journal.say("info", f"Ending test lava.{suite} ({uuid}), duration {duration}")
@@ -73,7 +91,7 @@ class TestRun:
             uuid=uuid,
             path=self._definition.path,
             duration=duration,
-            result="pass" if passed else "fail",
+            result="fail" if failed else "pass" if passed else "skip",
             namespace=NAMESPACE,
             **_origin(self._definition),
         )

@@ -201,7 +201,7 @@ class Worker:
 
     def _cancel(self, job: JobRef) -> bool:
         known = self._known(job)
-        if known is None:
+        if known is None or known.job != job:
             return self._report_end(job, ErrorType.CANCELED, "")
         known.cancel()
         return True

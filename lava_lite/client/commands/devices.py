@@ -7,7 +7,7 @@ from collections.abc import Callable
 from lava_lite.client.api import segment
 from lava_lite.client.context import Context
 from lava_lite.client.exits import Exit
-from lava_lite.client.shapes import ago, column
+from lava_lite.client.shapes import Row, ago, column
 
 LIST = (
     column("NAME", "name"),
@@ -55,19 +55,25 @@ def show(context: Context) -> Exit:
             ("since", ago(device["health_since"])),
             ("closed since", ago(device.get("closed_since"))),
             ("last used", ago(device["last_used"])),
+            ("last check", _last_check(device)),
         ]
     )
     return Exit.OK
 
 
-def free(context: Context) -> Exit:
-    name = segment(context.words.device)
-    device = context.api.post(f"devices/{name}/free/", {"reason": context.words.reason})
-    if context.console.as_json:
-        context.console.json(device)
-    else:
-        context.console.table(LIST, [device])
-    return Exit.OK
+def act(verb: str) -> Callable[[Context], Exit]:
+    """The command that does this to one device, for a reason."""
+
+    def post(context: Context) -> Exit:
+        name = segment(context.words.device)
+        device = context.api.post(f"devices/{name}/{verb}/", {"reason": context.words.reason or ""})
+        if context.console.as_json:
+            context.console.json(device)
+        else:
+            context.console.table(LIST, [device])
+        return Exit.OK
+
+    return post
 
 
 def change_health(health: str) -> Callable[[Context], Exit]:
@@ -83,3 +89,9 @@ def change_health(health: str) -> Callable[[Context], Exit]:
         return Exit.OK
 
     return change
+
+
+def _last_check(device: Row) -> str:
+    time = ago(device.get("last_check_time"))
+    number = device.get("last_check")
+    return f"job {number}, {time}" if number and time else time

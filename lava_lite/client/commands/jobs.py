@@ -12,7 +12,17 @@ from lava_lite.client.context import Context
 from lava_lite.client.errors import Faulty, OutOfTime, Problem, Usage
 from lava_lite.client.exits import Exit, of_outcome, worst
 from lava_lite.client.follow import Timer
-from lava_lite.client.shapes import age, ago, clean, column, duration, point_in_time, status, tone_of
+from lava_lite.client.shapes import (
+    age,
+    ago,
+    clean,
+    column,
+    duration,
+    later,
+    point_in_time,
+    status,
+    tone_of,
+)
 
 STDIN = "-"
 
@@ -34,6 +44,24 @@ RESULTS = (
     column("NAME", "name"),
     column("MEASUREMENT", "measurement"),
     column("UNIT", "unit"),
+)
+
+ATTEMPTS = (
+    column("ATTEMPT", "number"),
+    column("RESULT", "result", toned=True),
+    column("DEVICE", "device"),
+    column("WORKER", "worker"),
+    column("AGE", "scheduled", age),
+    column("WHY", lambda attempt: clean(attempt.get("reason") or attempt.get("error_type") or "")),
+)
+
+STEPS = (
+    column("STATE", "state", toned=True),
+    column("LEVEL", "level"),
+    column("NAME", "name"),
+    column("TRY", "trial"),
+    column("TOOK", "duration", duration),
+    column("LINE", "start_line"),
 )
 
 FILTERS = ("state", "health", "outcome", "submitter", "device", "device_type", "tag", "q")
@@ -119,6 +147,9 @@ def show(context: Context) -> Exit:
             ("description", job["description"]),
             ("status", status(job)),
             ("reason", job["reason"]),
+            ("went wrong in", _step(job.get("culprit"))),
+            ("waits for a person", "; ".join(wait["text"] for wait in job.get("waits") or [])),
+            ("progress", _progress(job.get("progress"))),
             ("submitter", job["submitter"]),
             ("device", job["device"] or f"any {job['device_type']}"),
             ("tags", ", ".join(job.get("tags") or [])),
@@ -130,6 +161,7 @@ def show(context: Context) -> Exit:
             ("took", duration(job["duration"])),
             ("lost since", ago(job.get("lost_since"))),
             ("attempt", str(job["attempt"])),
+            ("not before", ago(job.get("not_before"))),
             ("run again from", str(job.get("resubmitted_from") or "")),
             ("results", ", ".join(f"{count} {word}" for word, count in results.items() if count)),
         ]
@@ -170,6 +202,73 @@ def cancel(context: Context) -> Exit:
     return context.each(context.words.jobs, cancel_one)
 
 
+def answer(context: Context) -> Exit:
+    words = context.words
+    body = {"answer": "failed" if words.failed else "done", "comment": words.comment or ""}
+    job = context.api.post(f"jobs/{segment(words.job)}/answer/", body)
+    if context.console.as_json:
+        context.console.json(job)
+    else:
+        context.console.say(f"{job['id']}\t{job['state']}")
+    return Exit.OK
+
+
+def pin(context: Context) -> Exit:
+    return _set_pinned(context, "pin")
+
+
+def unpin(context: Context) -> Exit:
+    return _set_pinned(context, "unpin")
+
+
+def _set_pinned(context: Context, verb: str) -> Exit:
+    def set_one(name: str) -> tuple[Row, Exit]:
+        job = context.api.post(f"jobs/{segment(name)}/{verb}/", {"reason": context.words.reason})
+        if not context.console.as_json:
+            context.console.say(f"{job['id']}\t{'pinned' if job['pinned'] else 'not pinned'}")
+        return job, Exit.OK
+
+    return context.each(context.words.jobs, set_one)
+
+
+def defer(context: Context) -> Exit:
+    words = context.words
+    if (words.length is None) == (words.until is None):
+        raise Usage("expected either --for or --until")
+    when = {"seconds": words.length} if words.length else {"until": later(words.until)}
+
+    def defer_one(name: str) -> tuple[Row, Exit]:
+        job = context.api.post(f"jobs/{segment(name)}/defer/", {**when, "reason": words.reason or ""})
+        _tell_of_wait(context, job)
+        return job, Exit.OK
+
+    return context.each(words.jobs, defer_one)
+
+
+def hurry(context: Context) -> Exit:
+    def hurry_one(name: str) -> tuple[Row, Exit]:
+        job = context.api.post(f"jobs/{segment(name)}/hurry/", {})
+        _tell_of_wait(context, job)
+        return job, Exit.OK
+
+    return context.each(context.words.jobs, hurry_one)
+
+
+def _tell_of_wait(context: Context, job: Row) -> None:
+    if not context.console.as_json:
+        context.console.say(f"{job['id']}\t{job['not_before'] or 'now'}")
+
+
+def attempts(context: Context) -> Exit:
+    words = context.words
+    rows = context.api.items(f"jobs/{segment(words.job)}/attempts/", limit=words.limit)
+    if context.console.as_json:
+        context.console.json_list(rows)
+    else:
+        context.console.table(ATTEMPTS, rows)
+    return Exit.OK
+
+
 def resubmit(context: Context) -> Exit:
     job = context.api.post(f"jobs/{segment(context.words.job)}/resubmit/", {})
     _tell_of(context, job)
@@ -203,6 +302,30 @@ def results(context: Context) -> Exit:
     else:
         context.console.table(RESULTS, rows)
     return Exit.OK
+
+
+def steps(context: Context) -> Exit:
+    words = context.words
+    rows = context.api.items(
+        f"jobs/{segment(words.job)}/steps/", limit=words.limit, state=words.state, attempt=words.attempt
+    )
+    if context.console.as_json:
+        context.console.json_list(rows)
+    else:
+        context.console.table(STEPS, rows)
+    return Exit.OK
+
+
+def _progress(progress: Row | None) -> str:
+    if progress is None or progress["percent"] is None:
+        return ""
+    return f"{progress['percent']} % {progress['text']}".rstrip()
+
+
+def _step(step: Row | None) -> str:
+    if step is None:
+        return ""
+    return f"{step['level']} {step['name']} ({step['state']} after {duration(step['duration'])})"
 
 
 def _definition(context: Context, name: str) -> bytes:

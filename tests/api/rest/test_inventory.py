@@ -477,8 +477,9 @@ def test_no_body_breaks_the_server(
     assert answer.status_code in (200, 201, 202, 400, 404, 405, 409)
 
 
-@pytest.mark.parametrize("path", ["devicetypes/qemu/template", "devicetypes/qemu/health_check",
-                                  "workers/worker01/env", "remote-artifact-tokens"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path", ["devicetypes/qemu/template", "workers/worker01/env", "remote-artifact-tokens"]
+)
 def test_what_is_not_offered_yet_is_not_found(stock: None, admin: User, login: Login, path: str) -> None:
     answer = login(admin).get(f"{ROOT}/{path}/")
 

@@ -160,7 +160,7 @@ def test_a_stranger_takes_no_device_out_and_reads_why(group: Group, mallory: Use
     assert Device.objects.get().health == DeviceHealth.GOOD
 
 
-@pytest.mark.parametrize("body", [{}, {"health": "Bad"}, {"health": "Good", "why": "x"}, ["Good"]])
+@pytest.mark.parametrize("body", [{}, {"health": "Fine"}, {"health": "Good", "why": "x"}, ["Good"]])
 def test_a_health_that_nobody_may_set_is_refused(admin: User, login: Login, body: object) -> None:
     build.device()
 
@@ -233,7 +233,52 @@ def test_a_type_is_shown_with_its_aliases_and_devices(anyone: APIClient) -> None
         "description": "",
         "aliases": ["kvm"],
         "devices": 1,
+        "retry": {"attempts": 1, "delay": 60.0, "backoff": 2.0, "max_delay": 3600.0},
     }
+
+
+def test_who_looks_after_a_type_says_how_its_jobs_are_tried_again(
+    group: Group, alice: User, login: Login
+) -> None:
+    build.device()
+    build.right(group, "qemu", Right.CHANGE)
+
+    answer = login(alice).post(f"{TYPES}qemu/retry/", {"attempts": 3, "delay": 90.5})
+
+    retry = {"attempts": 3, "delay": 90.5, "backoff": 2.0, "max_delay": 3600.0}
+    assert (answer.status_code, answer.json()["retry"]) == (200, retry)
+    assert build.audit_trail() == ["alice: qemu: Changed retry_attempts, retry_delay"]
+
+
+def test_a_stranger_does_not_say_how_jobs_are_tried_again(mallory: User, login: Login) -> None:
+    build.device()
+
+    assert login(mallory).post(f"{TYPES}qemu/retry/", {"attempts": 3}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"attempts": 0}, "attempts"),
+        ({"attempts": 1.5}, "attempts"),
+        ({"delay": -1}, "delay"),
+        ({"delay": "1 h"}, "delay"),
+        ({"backoff": 0.5}, "backoff"),
+        ({"backoff": True}, "backoff"),
+        ({"max_delay": 1e12}, "max_delay"),
+        ({"tries": 3}, "tries"),
+    ],
+    ids=str,
+)
+def test_a_retry_that_cannot_be_is_refused_with_its_field(
+    body: dict[str, object], field: str, admin: User, login: Login
+) -> None:
+    build.device()
+
+    answer = login(admin).post(f"{TYPES}qemu/retry/", body, format="json")
+
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == [field]
 
 
 def test_a_type_that_is_not_displayed_is_shown_but_not_listed(anyone: APIClient) -> None:

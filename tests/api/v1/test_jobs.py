@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import Scope, Token
 from devices.models import Right
+from jobs import lifecycle
 from jobs.models import Job
 from jobs.states import State
 from tests import build
@@ -393,3 +394,83 @@ def test_running_again_takes_no_fields(alice: User, login: Login) -> None:
     answer = login(alice).post(f"{JOBS}{job.pk}/resubmit/", {"priority": 100})
 
     assert answer.json()["errors"] == {"priority": ["this takes no fields"]}
+
+
+# Steps.
+
+
+def test_steps_come_in_the_order_in_which_they_began(alice: User, anyone: APIClient) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING)
+    build.log(
+        job, "hello", "start: 1 deploy", "start: 1.1 load", "end: 1.1 load", "end: 1 deploy", "start: 2 boot"
+    )
+
+    deploy, load, boot = anyone.get(f"{JOBS}{job.pk}/steps/").json()["items"]
+
+    assert (deploy["level"], deploy["name"], deploy["state"], deploy["duration"]) == (
+        "1",
+        "deploy",
+        "pass",
+        3.0,
+    )
+    assert (deploy["offset"], deploy["start_line"], deploy["end_line"]) == (6, 1, 4)
+    assert load["parent"] == deploy["index"]
+    assert (boot["state"], boot["end_time"], boot["end_line"]) == ("running", None, None)
+
+
+def test_steps_are_narrowed_by_state_and_attempt(alice: User, anyone: APIClient) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING)
+    build.log(job, "start: 1 deploy", "end: 1 deploy", "start: 2 boot")
+
+    assert [step["level"] for step in anyone.get(f"{JOBS}{job.pk}/steps/?state=running").json()["items"]] == [
+        "2"
+    ]
+    assert anyone.get(f"{JOBS}{job.pk}/steps/?attempt=2").status_code == 404
+    assert anyone.get(f"{JOBS}{job.pk}/steps/?state=asleep").status_code == 400
+
+
+def test_a_job_names_the_step_in_which_it_went_wrong(alice: User, anyone: APIClient) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING)
+    build.log(job, "start: 1 deploy", "end: 1 deploy")
+    build.log(job, {"definition": "lava", "case": "deploy", "level": "1", "result": "fail"})
+    assert anyone.get(f"{JOBS}{job.pk}/").json()["culprit"] is None
+
+    lifecycle.finish(job.pk, build.FAILED, worker="worker01")
+
+    assert anyone.get(f"{JOBS}{job.pk}/").json()["culprit"]["name"] == "deploy"
+
+
+# Questions to a person.
+
+
+def test_a_job_that_waits_for_a_person_says_what_for_and_takes_the_answer(alice: User, login: Login) -> None:
+    hers, job = login(alice), build.job(submitter=alice, state=State.RUNNING)
+    build.question(job)
+    assert [wait["text"] for wait in hers.get(f"{JOBS}{job.pk}/").json()["waits"]] == ["Press reset"]
+
+    answer = hers.post(f"{JOBS}{job.pk}/answer/", {"answer": "failed", "comment": "no button"}, format="json")
+
+    assert (answer.status_code, answer.json()["waits"]) == (200, [])
+    (wait,) = hers.get(f"{JOBS}{job.pk}/waits/").json()["items"]
+    assert (wait["answer"], wait["answered_by"], wait["comment"]) == ("failed", "alice", "no button")
+
+
+def test_a_job_that_waits_for_nobody_takes_no_answer(alice: User, login: Login) -> None:
+    hers, job = login(alice), build.job(submitter=alice, state=State.RUNNING)
+
+    assert hers.post(f"{JOBS}{job.pk}/answer/", {"answer": "done"}, format="json").status_code == 409
+    assert hers.post(f"{JOBS}{job.pk}/answer/", {"answer": "maybe"}, format="json").status_code == 400
+
+
+def test_a_job_says_how_far_it_is(alice: User, anyone: APIClient) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING)
+    assert anyone.get(f"{JOBS}{job.pk}/").json()["progress"] is None
+
+    build.log(job, "Received signal: <PROGRESS> 40 Flashing", level="debug")
+
+    assert anyone.get(f"{JOBS}{job.pk}/").json()["progress"] == {
+        "percent": 40,
+        "text": "Flashing",
+        "level": "",
+        "name": "",
+    }

@@ -8,7 +8,8 @@ HEALTH = "/api/v1/devices/health/"
 
 
 @pytest.mark.parametrize(
-    ("command", "health"), [("maintenance", "Maintenance"), ("good", "Good"), ("retire", "Retired")]
+    ("command", "health"),
+    [("maintenance", "Maintenance"), ("good", "Good"), ("loop", "Looping"), ("retire", "Retired")],
 )
 def test_many_devices_are_changed_at_once(
     lava_lite: LavaLite, fake: FakeServer, command: str, health: str
@@ -83,3 +84,19 @@ def test_a_closed_device_is_freed_with_a_reason(lava_lite: LavaLite, fake: FakeS
 def test_freeing_needs_a_reason(lava_lite: LavaLite, fake: FakeServer) -> None:
     assert lava_lite("device", "free", "qemu01").code == 2
     assert fake.asked == []
+
+
+def test_a_device_is_checked(lava_lite: LavaLite, fake: FakeServer) -> None:
+    fake.on("POST", "/api/v1/devices/qemu01/check/", device("qemu01", health="Unknown"))
+
+    done = lava_lite("device", "check", "qemu01", "--reason", "new cables")
+
+    assert done.out.startswith("qemu01\tqemu\tIdle\tUnknown")
+    assert fake.asked[0].json == {"reason": "new cables"}
+
+
+def test_the_last_check_of_a_device_is_shown(lava_lite: LavaLite, fake: FakeServer) -> None:
+    shown = device("qemu01", last_check=12, last_check_time="2026-11-25T10:25:33Z")
+    fake.on("GET", "/api/v1/devices/qemu01/", shown)
+
+    assert "last check\tjob 12, 2026-11-25T10:25:33Z" in lava_lite("device", "show", "qemu01").out

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -138,6 +139,17 @@ def test_all_about_a_job_is_shown(lava_lite: LavaLite, fake: FakeServer) -> None
     assert {"status\tfail", "reason\tlogin failed", "results\t2 pass, 1 fail", "took\t1 min"} <= set(lines)
 
 
+def test_a_failed_job_is_shown_with_the_step_in_which_it_went_wrong(
+    lava_lite: LavaLite, fake: FakeServer
+) -> None:
+    step = {"level": "2.1", "name": "login-action", "state": "fail", "duration": 62.0}
+    fake.on("GET", f"{JOBS}12/", job(12, outcome="fail", culprit=step))
+
+    lines = lava_lite("job", "show", "12").out.splitlines()
+
+    assert "went wrong in\t2.1 login-action (fail after 1 min 2 s)" in lines
+
+
 def test_a_hidden_job_is_told_in_one_line(lava_lite: LavaLite, fake: FakeServer) -> None:
     fake.on("GET", f"{JOBS}12/", problem(404, "There is nothing here", "There is no job 12"))
 
@@ -268,6 +280,58 @@ def test_ctrl_c_leaves_the_job_alone_and_says_so(fake: FakeServer, tmp_path: Pat
     assert fake.paths("POST") == []
 
 
+def test_jobs_are_deferred_by_a_length_of_time(lava_lite: LavaLite, fake: FakeServer) -> None:
+    deferred = job(12, state="Submitted", not_before="2030-01-01T12:00:00Z")
+    fake.on("POST", f"{JOBS}12/defer/", deferred)
+
+    done = lava_lite("job", "defer", "12", "--for", "2h", "--reason", "full")
+
+    assert done.out == "12\t2030-01-01T12:00:00Z\n"
+    assert [asked.json for asked in fake.asked] == [{"seconds": 7200, "reason": "full"}]
+
+
+def test_jobs_are_deferred_until_a_time(lava_lite: LavaLite, fake: FakeServer) -> None:
+    fake.on("POST", f"{JOBS}12/defer/", job(12, state="Submitted", not_before="2030-01-01T12:00:00Z"))
+
+    lava_lite("job", "defer", "12", "--until", "2030-01-01T12:00Z")
+
+    assert [asked.json for asked in fake.asked] == [{"until": "2030-01-01T12:00:00+00:00", "reason": ""}]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "expected either --for or --until"),
+        (["--for", "1h", "--until", "2030-01-01"], "expected either --for or --until"),
+        (["--for", "soon"], "expected a length like 90min, 2h or 1d, got 'soon'"),
+        (["--until", "2h"], "'2h' is no time"),
+    ],
+    ids=str,
+)
+def test_a_deferral_that_makes_no_sense_asks_no_server(
+    words: list[str], says: str, lava_lite: LavaLite, fake: FakeServer
+) -> None:
+    done = lava_lite("job", "defer", "12", *words)
+
+    assert done.code == 2
+    assert says in done.err
+    assert fake.paths("POST") == []
+
+
+def test_a_job_is_told_to_run_now(lava_lite: LavaLite, fake: FakeServer) -> None:
+    fake.on("POST", f"{JOBS}12/hurry/", job(12, state="Submitted", not_before=None))
+
+    assert lava_lite("job", "hurry", "12").out == "12\tnow\n"
+
+
+def test_the_attempts_of_a_job_are_listed(lava_lite: LavaLite, fake: FakeServer) -> None:
+    row = {"id": 3, "number": 1, "result": "fail", "device": "qemu01", "worker": "w", "reason": "no power"}
+    row["scheduled"] = "2020-01-01T00:00:00Z"
+    fake.on("GET", f"{JOBS}12/attempts/?limit=50", {"items": [row], "next": None})
+
+    assert lava_lite("job", "attempts", "12").out == "1\tfail\tqemu01\tw\t2020-01-01T00:00:00Z\tno power\n"
+
+
 def test_a_job_is_run_again(lava_lite: LavaLite, fake: FakeServer) -> None:
     fake.on("POST", f"{JOBS}12/resubmit/", Reply(body=job(13), status=201))
 
@@ -289,6 +353,20 @@ def test_results_are_listed(lava_lite: LavaLite, fake: FakeServer) -> None:
         lava_lite("job", "results", "12", "--result", "fail").out
         == "3\tfail\t0_boot\t\tlogin\t4.50\tseconds\n"
     )
+
+
+def test_a_job_that_waits_for_a_person_is_answered(lava_lite: LavaLite, fake: FakeServer) -> None:
+    fake.on("POST", f"{JOBS}12/answer/", job(12, state="Running"))
+
+    assert lava_lite("job", "answer", "12", "--failed", "--comment", "no button").out == "12\tRunning\n"
+    assert json.loads(fake.asked[-1].body) == {"answer": "failed", "comment": "no button"}
+
+
+def test_steps_are_listed(lava_lite: LavaLite, fake: FakeServer) -> None:
+    row = {"state": "fail", "level": "2.1", "name": "login", "trial": 2, "duration": 62.0, "start_line": 40}
+    fake.on("GET", f"{JOBS}12/steps/?state=fail&limit=50", {"items": [row], "next": None})
+
+    assert lava_lite("job", "steps", "12", "--state", "fail").out == "fail\t2.1\tlogin\t2\t62.0\t40\n"
 
 
 @pytest.mark.parametrize(("option", "shows"), [("--json", "\\u65e5"), ("--limit=50", "?")])

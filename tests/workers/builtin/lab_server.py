@@ -35,6 +35,7 @@ class ServedJob:
     log_posts: int = 0
     ends: list[StateChange] = field(default_factory=list)
     holes: int = 0
+    answers: dict[str, dict[str, str]] = field(default_factory=dict)  # by the key of the question
 
     @property
     def ref(self) -> JobRef:
@@ -208,6 +209,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._upgrade()
         elif path.startswith(f"{API}/workers/"):
             self._ping(path)
+        elif path.endswith("/answers/"):
+            if (asked := self._job(path, "answers/")) is not None:
+                self._answer(200, {"answers": asked.answers})
         elif (job := self._job(path, "")) is not None:
             self._answer(200, job.files.to_json())
 

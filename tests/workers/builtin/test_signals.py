@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.builtin.signals import Signal, find, measurement
+from workers.builtin.signals import Deferral, Signal, find, measurement
 
 
 def test_signals_are_found_anywhere_in_a_line() -> None:
@@ -25,6 +25,28 @@ def test_escaped_characters_are_given_back_in_words_and_fields() -> None:
 
     assert signal.fields == {"TEST_CASE_ID": "two words", "RESULT": "pass"}
     assert Signal("STARTTC", "a%3Eb c").words == ("a>b", "c")
+
+
+def test_a_deferral_is_seconds_and_a_reason() -> None:
+    (signal,) = find("<LAVA_SIGNAL_DEFER 600 the%20server is down>")
+
+    assert signal.deferral == Deferral(600, "the server is down")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "<LAVA_SIGNAL_DEFER>",
+        "<LAVA_SIGNAL_DEFER soon>",
+        "<LAVA_SIGNAL_DEFER -5 x>",
+        "<LAVA_SIGNAL_DEFER 1234567890 x>",
+        "<LAVA_SIGNAL_TESTCASE 600 x>",
+    ],
+)
+def test_other_signals_are_no_deferral(line: str) -> None:
+    (signal,) = find(line)
+
+    assert signal.deferral is None
 
 
 @given(st.text())

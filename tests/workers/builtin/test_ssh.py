@@ -16,6 +16,7 @@ from tests.workers.builtin.conftest import definition, jobs_definition, kill_run
 from tests.workers.builtin.lab_server import LabServer, ServedJob
 from tests.workers.builtin.ssh_server import PROGRAM, SshServer
 from tests.workers.builtin.test_repositories import Repository, definition_from_git
+from tests.workers.builtin.test_waits import answer
 from tests.workers.builtin.test_worker import STUBBORN, StartProcess, StartWorker, results_of
 from workers.builtin.processes import start_time
 
@@ -87,6 +88,18 @@ def test_the_helpers_work_over_there(run: Run) -> None:
 
     assert results_of(job) == {"good": "pass", "größe ✓": "fail", "inside": "pass"}
     assert job.cases("lava")["0_suite"]["result"] == "pass"
+
+
+def test_the_answer_of_a_person_arrives_over_there(
+    lab: LabServer, start_worker: StartWorker, add: Run
+) -> None:
+    start_worker()
+    job = add(definition("lava-lite-wait-for-person Press it"))
+
+    answer(lab, job, "done", "it's 'stuck' at 50 % $(true)")
+    lab.wait_for_end(job, 30)
+
+    assert job.printed[-1] == "it's 'stuck' at 50 % $(true)"
 
 
 def test_a_job_sees_a_terminal_and_its_output_as_it_is(run: Run) -> None:

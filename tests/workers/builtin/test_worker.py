@@ -169,13 +169,25 @@ def test_a_case_may_run_anything(lab: LabServer, start_worker: StartWorker) -> N
         "lava-test-case x --reslut pass",
         "lava-test-case '' --result pass",
         "lava-test-set begin x",
+        "lava-test-set start",
+        "lava-test-set",
         "lava-test-reference x --result pass",
+        "lava-test-reference x --reference http://example.invalid/x",
+        "lava-test-reference",
+        "lava-test-raise",
+        "lava-lite-progress",
+        "lava-lite-progress 101",
+        "lava-lite-progress soon",
         "lava-background-process-start x",
         "lava-background-process-start x --cmd",
         "lava-background-process-start a/b --cmd true",
         "lava-background-process-stop x",
         "lava-background-process-start x --cmd sleep 9; lava-background-process-start x --cmd sleep 9",
         "lava-background-process-start x --cmd sleep 9; lava-background-process-stop x --attach nothing text/plain",
+        "lava-lite-defer",
+        "lava-lite-defer 600",
+        "lava-lite-defer soon it is down",
+        "lava-lite-defer -5 it is down",
     ],
 )
 def test_a_helper_that_is_used_wrongly_says_how_to_use_it(
@@ -243,6 +255,60 @@ def test_a_test_may_end_the_job(lab: LabServer, start_worker: StartWorker) -> No
 
     assert job.printed == []
     assert (job.end.result, job.end.error_type, job.end.errors) == ("fail", "Test", "the board is on fire")
+
+
+def test_a_test_may_ask_to_be_run_again_later(lab: LabServer, start_worker: StartWorker) -> None:
+    start_worker()
+
+    job = run_job(
+        lab, jobs_definition([["lava-lite-defer 600 the server is down", "sleep 60"], ["echo never"]])
+    )
+
+    said = "the test asked to be run again in 600 seconds: the server is down"
+    assert (job.end.result, job.end.error_type, job.end.errors) == ("fail", "Test", said)
+    assert "<LAVA_SIGNAL_DEFER 600 the%20server%20is%20down>" in job.output
+    assert job.printed == []
+    ends = [(result["case"], result["result"]) for result in job.results if result["definition"] == "lava"]
+    assert ends[-1] == ("job", "skip")
+    assert "fail" not in {result for _, result in ends}
+
+
+def test_a_set_ends_with_its_definition_or_with_the_next_set(
+    lab: LabServer, start_worker: StartWorker
+) -> None:
+    start_worker()
+    steps = [
+        ["lava-test-set start 'first set'", "lava-test-case a --result pass", "lava-test-set start second"],
+        ["lava-test-case c --result pass"],
+    ]
+    steps[0] += ["lava-test-case b --result pass", "lava-test-reference r --result pass --reference x"]
+
+    job = run_job(lab, jobs_definition(steps))
+
+    sets = {name: case.get("set") for name, case in job.cases("0_suite").items()}
+    assert sets == {"a": "first set", "b": "second", "r": "second"}
+    assert "set" not in job.cases("1_suite")["c"]
+
+
+def test_a_set_that_was_never_started_is_not_closed(lab: LabServer, start_worker: StartWorker) -> None:
+    start_worker()
+
+    job = run_job(lab, definition("lava-test-set stop"))
+
+    assert "No test_set to close" in job.messages("warning")
+
+
+def test_a_test_says_how_far_it_is(lab: LabServer, start_worker: StartWorker) -> None:
+    start_worker()
+
+    job = run_job(lab, definition("lava-lite-progress 40% flashing it", "lava-lite-progress 100"))
+
+    said = [message for message in job.messages("debug") if "<PROGRESS>" in message]
+    assert said == [
+        "Received signal: <PROGRESS> 40 flashing%20it",
+        "Received signal: <PROGRESS> 100",
+    ]
+    assert job.messages("warning") == []
 
 
 def test_a_background_process_runs_beside_the_steps_until_it_is_stopped(

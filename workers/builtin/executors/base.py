@@ -78,5 +78,9 @@ class Executor(ABC):
         """Run a suite's script in /bin/sh, which ends at the first command that fails."""
 
     @abstractmethod
+    def give(self, name: str, text: str) -> None:
+        """Put a small file into the job's directory where its commands run, all at once. May raise JobEnd."""
+
+    @abstractmethod
     def read(self) -> bytes:
         """What the terminal has now, b"" if nothing. Also notices the end of the script. May raise JobEnd."""

@@ -139,6 +139,16 @@ class Far(Executor):
         if ended.exit_code:
             raise self._broken(ended.last_words)
 
+    def give(self, name: str, text: str) -> None:
+        path = shlex.quote(f"{self.root}/{name}")
+        directory = shlex.quote(os.path.dirname(f"{self.root}/{name}"))
+        script = (
+            f"mkdir -p {directory} && printf %s {shlex.quote(text)} > {path}.part && mv {path}.part {path}"
+        )
+        ended = self.call(script)
+        if ended.exit_code:
+            raise self._broken(ended.last_words)
+
     def read(self) -> bytes:
         if self.is_lost:
             return b""

@@ -53,6 +53,13 @@ class Shell(Executor):
         self._mark = EndMark()
         self._terminal.spawn(command, self._environment)
 
+    def give(self, name: str, text: str) -> None:
+        path = self._directory.path / name
+        path.parent.mkdir(exist_ok=True)
+        part = path.with_name(f"{path.name}.part")
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+
     def read(self) -> bytes:
         data = self._terminal.read()
         self._notice_exit()

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
         ('devices', '0003_watchdogs'),
-        ('jobs', '0007_wanted_device'),
+        ('jobs', '0013_wanted_device'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

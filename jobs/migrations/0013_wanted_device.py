@@ -8,8 +8,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('devices', '0003_watchdogs'),
-        ('jobs', '0006_watchdogs'),
+        ('devices', '0005_health_checks'),
+        ('jobs', '0012_progress'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,149 @@
+"""How long a pass of the scheduler takes, with its database: python -m benchmarks.passes
+
+The snapshot and the matching of a lab, and how many queries they make, which must be the same for every size; then a
+whole pass that gives every device a job, and what each of these costs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.throwaway import lab
+
+CASES = (
+    # jobs, devices, a tag that all jobs want, the most seconds it may take
+    (5_000, 200, None, 0.3),
+    (10_000, 200, None, None),
+    (20_000, 200, None, None),
+    (1_000, 200, "nobody-has-this", 0.3),
+    (100_000, 1_000, None, 3.0),
+)
+ASSIGNED = (5_000, 200)
+MOST_MILLISECONDS = 5.0  # that one assignment may cost
+REPEATS = 3
+TAGS = ("usb", "hdmi", "relay", "serial")
+DEFINITION = "# " + "x" * 2_000
+AT_ONCE = 5_000
+
+
+def fill(jobs: int, devices: int, tag: str | None) -> None:
+    """An empty lab becomes one with so many idle devices and so many jobs that wait."""
+    from django.contrib.auth.models import User
+    from django.db.models import QuerySet
+
+    from devices.models import Device, DeviceType, Tag, Worker
+    from devices.states import DeviceHealth, WorkerState
+    from jobs.models import Job
+
+    submitters = [User.objects.get_or_create(username=f"user{number}")[0] for number in range(20)]
+    board, _ = DeviceType.objects.get_or_create(name="board")
+    names = [*TAGS, *([tag] if tag else [])]
+    tags = [Tag.objects.get_or_create(name=name)[0] for name in names]
+    workers = [Worker(name=f"worker-{number}", state=WorkerState.ONLINE) for number in range(8)]
+    # The rows are of a benchmark: nobody is told of them.
+    QuerySet(Worker).bulk_create(workers)
+    shelf = [
+        Device(
+            name=f"board-{number:04}", device_type=board, worker=workers[number % 8], health=DeviceHealth.GOOD
+        )
+        for number in range(devices)
+    ]
+    QuerySet(Device).bulk_create(shelf)
+    of_device = Device.tags.through
+    of_device.objects.bulk_create(
+        of_device(device=device, tag=tags[place])
+        for number, device in enumerate(shelf)
+        for place in range(number % 3)
+    )
+    queue = [
+        Job(
+            description="waits",
+            definition=DEFINITION,
+            device_type=board,
+            submitter=submitters[number % 20],
+            priority=number * 7 % 101,
+        )
+        for number in range(jobs)
+    ]
+    made = QuerySet(Job).bulk_create(queue, batch_size=AT_ONCE)
+    of_job = Job.tags.through
+    of_job.objects.bulk_create(
+        (
+            of_job(job=job, tag=each)
+            for number, job in enumerate(made)
+            for each in (tags[-1:] if tag else tags[: number % 3])
+        ),
+        batch_size=AT_ONCE,
+    )
+
+
+def empty() -> None:
+    from django.db import connection
+
+    from devices.models import Device, Worker
+    from jobs.models import Attempt, Job
+
+    with connection.cursor() as cursor:
+        for table in (Attempt, Job.tags.through, Job, Device.tags.through, Device, Worker):
+            cursor.execute(f"DELETE FROM {table._meta.db_table}")
+
+
+def timed(deed: Callable[[], Any]) -> tuple[float, Any]:
+    started = time.perf_counter()
+    result = deed()
+    return time.perf_counter() - started, result
+
+
+def plan() -> list[Any]:
+    from jobs import scheduler
+
+    return scheduler._pairs(scheduler._room())
+
+
+def number_of_queries() -> int:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    with CaptureQueriesContext(connection) as queries:
+        plan()
+    return len(queries)
+
+
+def measure() -> None:
+    for jobs, devices, tag, limit in CASES:
+        fill(jobs, devices, tag)
+        runs = [timed(plan) for _ in range(REPEATS)]
+        seconds, pairs = min(runs, key=lambda run: run[0])
+        wanted = f" that want the tag {tag}" if tag else ""
+        most = f" (limit {limit} s)" if limit else ""
+        size = f"{jobs:>7,} jobs{wanted} x {devices:>5,} devices"
+        print(f"{size}: {seconds:.3f} s{most}, {len(pairs)} pairs, {number_of_queries()} queries")
+        empty()
+
+
+def assign() -> None:
+    from jobs import scheduler
+
+    jobs, devices = ASSIGNED
+    fill(jobs, devices, None)
+    planned, _ = timed(plan)
+    seconds, given = timed(scheduler.run_once)
+    each = 1000 * (seconds - planned) / given
+    print(
+        f"a pass that gives {given} devices: {seconds:.2f} s, {each:.1f} ms each (limit {MOST_MILLISECONDS} ms)"
+    )
+    empty()
+
+
+def main() -> None:
+    with lab():
+        logging.disable(logging.INFO)
+        measure()
+        assign()
+
+
+if __name__ == "__main__":
+    main()
