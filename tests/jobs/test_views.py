@@ -625,9 +625,9 @@ def test_buttons_are_shown_to_those_who_may_press_them(client: Client, alice: Us
     client.force_login(mallory)
     assert buttons() == ["resubmit"]
     client.force_login(alice)
-    assert sorted(set(buttons())) == ["cancel", "defer", "resubmit"]
+    assert sorted(set(buttons())) == ["cancel", "defer", "pin", "resubmit"]
     attempts.defer(job.pk, timezone.now() + timedelta(hours=1), by="alice")
-    assert sorted(set(buttons())) == ["cancel", "defer", "hurry", "resubmit"]
+    assert sorted(set(buttons())) == ["cancel", "defer", "hurry", "pin", "resubmit"]
 
 
 # Another attempt, or a later one
