@@ -28,8 +28,9 @@ WORKERS = reverse("admin:devices_worker_changelist")
 NO_RIGHTS = {"rights-TOTAL_FORMS": "0", "rights-INITIAL_FORMS": "0"}
 FORM = {"device_type": "qemu", "worker": "worker01", "description": "", "dictionary": "", **NO_RIGHTS}
 
-CHECKS = {"health_check": "", "health_frequency": "24", "health_denominator": "0"}
 RETRY = {"retry_attempts": "3", "retry_delay": "90", "retry_backoff": "2", "retry_max_delay": "1:00:00"}
+CHECKS = {"health_check": "", "health_frequency": "24", "health_denominator": "0"}
+OF_TYPE = {"aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0", **FORM, **CHECKS, **RETRY}
 
 
 @pytest.fixture
@@ -585,9 +586,8 @@ def test_a_group_is_given_a_right_on_the_page_of_a_device(site: Client) -> None:
 
 def test_a_type_says_in_its_page_how_its_jobs_are_tried_again(site: Client) -> None:
     build.device_type("qemu")
-    none = {"aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0", **FORM}
 
-    site.post(change("devicetype", "qemu"), {**none, **CHECKS, **RETRY})
+    site.post(change("devicetype", "qemu"), OF_TYPE)
 
     qemu = DeviceType.objects.get()
     assert (qemu.retry_attempts, qemu.retry_delay) == (3, timedelta(seconds=90))
@@ -600,14 +600,7 @@ def test_what_somebody_else_saved_meanwhile_is_not_overwritten(site: Client, mod
     build.device("qemu01")
     address = change(model, name)
     opened = site.get(address).context["adminform"].form
-    none = {
-        "aliases-TOTAL_FORMS": "0",
-        "aliases-INITIAL_FORMS": "0",
-        **FORM,
-        **CHECKS,
-        "job_limit": "0",
-        **RETRY,
-    }
+    none = {**OF_TYPE, "job_limit": "0"}
     mine = {**none, "seen": opened["seen"].value(), "display": "on"}
     site.post(address, {**none, "description": "theirs", "display": "on"})
 
@@ -664,14 +657,7 @@ def test_devices_without_a_check_are_not_checked_and_it_is_said_why(site: Client
 
 def test_a_health_check_is_set_and_its_faults_are_told_with_their_lines(site: Client) -> None:
     build.device("qemu01")
-    none = {
-        "aliases-TOTAL_FORMS": "0",
-        "aliases-INITIAL_FORMS": "0",
-        **FORM,
-        **CHECKS,
-        **RETRY,
-        "display": "on",
-    }
+    none = {**OF_TYPE, "display": "on"}
 
     refused = site.post(
         change("devicetype", "qemu"), {**none, "health_check": build.definition(device_type="bbb")}

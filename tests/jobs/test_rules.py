@@ -64,5 +64,5 @@ def test_a_hidden_device_is_not_deleted_while_it_hides_an_attempt_of_a_job_that_
         inventory.remove(Device.objects.get(pk="qemu01"), by=admin)
 
     lifecycle.cancel(job.pk, by="alice")
-    upkeep.delete(job, by=admin)
+    upkeep.remove(job.pk, cause=build.CAUSE)
     inventory.remove(Device.objects.get(pk="qemu01"), by=admin)
