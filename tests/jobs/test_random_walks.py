@@ -1,7 +1,11 @@
-"""Random verbs, worker's words, changes by hand and stale instances: the lab stays consistent, its events tell it all."""
+"""Random verbs, worker's words, changes by hand and stale instances: the lab stays consistent, its events tell it all.
+
+`RANDOM_WALKS=10000 pytest tests/jobs/test_random_walks.py --hypothesis-seed=N` walks for longer.
+"""
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from datetime import timedelta
 
@@ -17,7 +21,7 @@ from devices.lifecycle import DeviceBusy, NoHealthCheck
 from devices.models import Device, DeviceType, Worker
 from devices.states import DeviceHealth, DeviceState
 from events.models import Event
-from jobs import attempts, lifecycle, reservations, scheduler
+from jobs import attempts, lifecycle, reservations, scheduler, waiting
 from jobs.attempts import NotDeferrable
 from jobs.definition import InvalidDefinition
 from jobs.lifecycle import Ending
@@ -26,6 +30,7 @@ from jobs.reservations import ReservationRefused
 from jobs.states import MOVES, ON_A_DEVICE, Health, InvalidMove, State
 from tests import build
 
+WALKS = int(os.environ.get("RANDOM_WALKS", "60"))
 DEVICES = ("qemu01", "qemu02")
 REFUSALS = (
     DeviceBusy,
@@ -188,7 +193,10 @@ class Walk:
 
 @pytest.mark.django_db
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+    max_examples=WALKS,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    database=None,
 )
 @given(steps=st.lists(STEPS, max_size=25))
 def test_whatever_is_done_in_whatever_order(steps: list[tuple[object, ...]], alice: User) -> None:
@@ -202,6 +210,7 @@ def test_whatever_is_done_in_whatever_order(steps: list[tuple[object, ...]], ali
             check_watchdogs()
             check_attempts()
             check_health_checks()
+            check_reasons()
         check_events(before)
         check_that_the_lab_comes_to_rest()
 
@@ -237,6 +246,13 @@ def check_attempts() -> None:
         if job.state == State.FINISHED and job.attempt > 1:
             assert latest.exists(), job
         assert job.not_before is None or job.state == State.SUBMITTED, job
+
+
+def check_reasons() -> None:
+    """Whatever waits knows why."""
+    waits = list(Job.objects.queued().prefetch_related("tags"))
+    reasons = waiting.reasons(waits)
+    assert all(reasons[job.pk].sentence for job in waits)
 
 
 def check_health_checks() -> None:
