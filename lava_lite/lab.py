@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def _prepare(data: Path) -> Secrets | None:
         from django.db import DatabaseError, connections
 
         try:
-            first_start.set_up(data)
+            _in_child(first_start.set_up, data)
             unseen = first_start.secrets_to_show(data)
         except DatabaseError as error:
             raise NotStarted(_bad_database(error)) from error
@@ -56,6 +57,24 @@ def _prepare(data: Path) -> Secrets | None:
     roles.load()
     connections.close_all()
     return unseen
+
+
+def _in_child(work: Callable[[Path], None], data: Path) -> None:
+    """In a process of its own: what migrations leave in memory would stay in every role of the lab.
+
+    Raises what `work` raises, and NotStarted if the process is killed.
+    """
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
+        try:
+            child.submit(work, data).result()
+        except BrokenProcessPool:
+            raise NotStarted(
+                "What makes the tables was killed. Nothing was changed half-way; the same command goes on."
+            ) from None
 
 
 def _bad_database(error: Exception) -> str:

@@ -99,4 +99,4 @@ def test_a_subscriber_hears_a_whole_job_and_a_device_put_into_maintenance_in_the
         ("Good", "has it"),
     ]
     sequences = [each.data["sequence"] for each in ears.heard]
-    assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))
+    assert sequences == sorted(set(sequences))  # in order; LAVA's dialect has no word for steps

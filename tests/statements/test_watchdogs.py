@@ -52,8 +52,10 @@ def make_silent(lab: Lab) -> None:
 
 
 def events_of(lab: Lab, number: int) -> list[str]:
+    """What was told of the job itself, and not of its steps."""
     found = rows(lab, f"SELECT type FROM events_event WHERE job_id = {number} ORDER BY id")
-    return [event["type"].removeprefix("job.") for event in found]
+    types = [event["type"] for event in found if event["type"] != "job.progress"]
+    return [type.removeprefix("job.") for type in types if type.startswith("job.")]
 
 
 def closed_since(lab: Lab) -> str | None:
