@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from lava_lite import claims, first_start, options, roles
 from lava_lite.claims import NotStarted
 from lava_lite.first_start import Secrets
-from lava_lite.supervisor import Role, Supervisor
+from lava_lite.supervisor import Role, Supervisor, end_with
 
 # How long each role may take to end, in seconds: the worker ends its jobs and reports them first.
 WORKER_PATIENCE = 12.0
@@ -68,7 +69,8 @@ def _in_child(work: Callable[[Path], None], data: Path) -> None:
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
-    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
+    fork, ourselves = get_context("fork"), (os.getpid(),)
+    with ProcessPoolExecutor(1, mp_context=fork, initializer=end_with, initargs=ourselves) as child:
         try:
             child.submit(work, data).result()
         except BrokenProcessPool:

@@ -173,13 +173,18 @@ def _fork(role: Role) -> int:
         os._exit(code)
 
 
+def end_with(parent: int) -> None:
+    """Have this process killed at the end of its parent, however that comes about."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)  # it died before it could be asked to take us along
+
+
 def _become(role: Role, parent: int) -> None:
     # In a group of its own, Ctrl-C reaches the supervisor alone, which ends the roles in order.
     os.setpgid(0, 0)
     _libc.prctl(_PR_SET_NAME, f"lavalite-{role.name}".encode(), 0, 0, 0)
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)  # it died before it could be asked to take us along
+    end_with(parent)
     # Until the role has a handler of its own, there is nothing that would have to be ended.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
