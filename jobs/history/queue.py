@@ -17,12 +17,13 @@ from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
 
 from core.daemon import Daemon
 from core.doorbell import Doorbell
+from events import numbering
 from events.models import Counter, Event
 from jobs.models import QueueBucket, QueueRecord
 from jobs.states import MOVES, State
 
 Counts = dict[str, int]  # by the label of a state, those that are not 0
-Told = Any  # a row of `_told_after`
+Told = Any  # a row of `_told_between`
 
 COUNTER = "queue-history"  # how far the events were taken in; its row is the lock of whoever does it
 POLL_SECONDS = 5.0
@@ -75,6 +76,8 @@ def run(stop: threading.Event) -> None:
 
 def run_once() -> None:
     """Take in all the events that have a number."""
+    if Counter.objects.filter(name=COUNTER, value=numbering.last_number()).exists():
+        return  # without a lock, as nearly always nothing has happened
     while _take_in() == BATCH:
         continue
 
@@ -130,25 +133,26 @@ def begin(moment: datetime, span: int) -> datetime:
 def _take_in() -> int:
     Counter.objects.get_or_create(name=COUNTER)
     position = Counter.objects.select_for_update().get(name=COUNTER)
-    events = list(_told_after(position.value)[:BATCH])
-    if not events:
-        return 0
+    newest = numbering.last_number()
+    events = list(_told_between(position.value, newest)[:BATCH])
     records = list(_records(QueueRecord.objects.order_by("-number").first(), events))
     QueueRecord.objects.bulk_create(records)
     for span in STORED_SPANS:
         _store_buckets(records, span)
-    position.value = events[-1].sequence
+    position.value = events[-1].sequence if len(events) == BATCH else newest
     position.save()
     return len(events)
 
 
-def _told_after(sequence: int) -> QuerySet[Any, Told]:
+def _told_between(after: int, newest: int) -> QuerySet[Any, Told]:
     """What was told of the states of jobs, each time with what had been told of the same job before."""
     of_job = Event.objects.filter(job_id=OuterRef("job_id"), job_sequence__lt=OuterRef("job_sequence"))
     before = of_job.filter(type__in=TELL_A_STATE).order_by("-job_sequence").values("data__state")[:1]
-    events = Event.objects.filter(type__in=TELL_A_STATE, sequence__gt=sequence).order_by("sequence")
-    rows = events.annotate(source=Subquery(before)).values_list(
-        "sequence", "time", "source", "data__state", named=True
+    events = Event.objects.filter(type__in=TELL_A_STATE, sequence__gt=after, sequence__lte=newest)
+    rows = (
+        events.order_by("sequence")
+        .annotate(source=Subquery(before))
+        .values_list("sequence", "time", "source", "data__state", named=True)
     )
     return rows
 
