@@ -184,6 +184,7 @@ class DeviceHealthOf(OfInventory, DeviceResource):
 
     permission_classes = [IsAuthenticated]
     serializer_class = HealthSerializer
+    failures = {"POST": (409,)}
 
     @extend_schema(request=HealthSerializer, responses={202: MessageSerializer})
     def post(self, request: Request, name: str) -> Response:

@@ -183,6 +183,7 @@ class HealthCheckBody(Body):
 class HealthCheck(DeviceTypeResource):
     permission_classes = [IsAuthenticated]
     serializer_class = HealthCheckSerializer
+    failures = {"GET": (403,)}
 
     def get(self, request: Request, name: str) -> Response:
         """Show how the devices of a type are checked.

@@ -31,7 +31,7 @@ UNTIL = parameters.time("Before this time, by default until now", "time__lt")
 
 
 class QueueStateSerializer(Shape):
-    created = serializers.DateTimeField(help_text="UTC, without a zone")
+    created = serializers.CharField(help_text="ISO 8601 in UTC, without a zone")
     total = serializers.IntegerField(help_text="unfinished jobs")
     pending = serializers.IntegerField(
         required=False, help_text="those that wait; left out if there are none"
@@ -46,7 +46,7 @@ class Core4Serializer(Shape):
 
     code = serializers.IntegerField()
     message = serializers.CharField()
-    timestamp = serializers.DateTimeField(help_text="UTC, without a zone")
+    timestamp = serializers.CharField(help_text="ISO 8601 in UTC, without a zone")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         # Names that the class itself cannot have.

@@ -637,6 +637,7 @@ class Waits(OfAttempt, Listing):
 class Answer(JobResource):
     permission_classes = [IsAuthenticated]
     scopes = {"POST": Scope.SUBMIT}
+    failures = {"POST": (409,)}
 
     @extend_schema(request=AnswerBody, responses=OneJobSerializer)
     def post(self, request: Request, job: JobKey) -> Response:

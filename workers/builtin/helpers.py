@@ -166,7 +166,8 @@ if [ -e "$kept" ] && read -r pid < "$kept" && signal_all 0; then refuse ""$name"
 unset LC_ALL
 session=
 if command -v setsid >/dev/null; then session=setsid; fi
-$session /bin/sh -c 'while :; do /bin/sh -c "$0" & wait; sleep 1; done' "$*" </dev/null &
+# The shell that runs it again would say in the output of the job how it ended.
+$session /bin/sh -c 'while :; do /bin/sh -c "$0" 2>&3 3>&- & wait; sleep 1; done' "$*" </dev/null 3>&2 2>/dev/null &
 printf '%s\n' "$!" > "$kept"
 """
 )
