@@ -55,7 +55,8 @@ def _work(jobs: JobQuerySet) -> dict[str, object]:
 
 def _waits(jobs: JobQuerySet) -> dict[str, object]:
     """The questions of running tests, the oldest first."""
-    questions = Wait.objects.open().filter(attempt__job__in=jobs)
+    # None is open of a job that has left its device; of all that are seen, there may be a hundred thousand.
+    questions = Wait.objects.open().filter(attempt__job__in=jobs.filter(state__in=ON_A_DEVICE))
     shown = questions.order_by("since", "pk").select_related("attempt__job")[:WAITS_SHOWN]
     return {"waits": questions.count(), "waits_shown": [(wait, wait.attempt.job) for wait in shown]}
 
