@@ -15,13 +15,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit
-from accounts.rights import NotAllowed
 from core.templatetags.lab import duration
 from core.times import in_utc
 from devices.models import DeviceType
 from events.outbox import Cause
 from jobs.models import Attempt, Job
-from jobs.moving import Held, carry_over, hold, step, whole
+from jobs.moving import Held, carry_over, hold, require_right, step, whole
 from jobs.retries import Retry
 from jobs.states import Health, InvalidMove, Requeue, State, find_move
 
@@ -102,12 +101,6 @@ def ask_for_deferral(attempt: Attempt, after: timedelta, reason: str) -> None:
     """What a test said: when this attempt has ended, its job is to run again after so long. Too late, it changes nothing."""
     running = Attempt.objects.filter(pk=attempt.pk, ended__isnull=True)
     running.update(deferral=after, deferral_reason=reason)
-
-
-def require_right(job: Job, user: User, act: str) -> None:
-    """NotAllowed says whose job it is."""
-    if not job.may_be_changed_by(user):
-        raise NotAllowed(f"job {job.pk} is {job.submitter.username}'s; you may not {act} it")
 
 
 def pause_after(job: Job, *, error_type: str) -> Pause | None:

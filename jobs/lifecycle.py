@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit
-from accounts.rights import Anyone, NotAllowed
+from accounts.rights import Anyone
 from devices import lifecycle as devices
 from devices.models import Device, DeviceType, Tag, Worker
 from devices.states import WorkerState
@@ -24,7 +24,7 @@ from jobs import attempts, reservations, watchdogs
 from jobs import definition as definitions
 from jobs.definition import Defer, Definition, Fault, InvalidDefinition
 from jobs.models import Attempt, Job, Kind, Visibility
-from jobs.moving import Held, apply, carry_over, hold, report_check, step, tell, whole
+from jobs.moving import Held, apply, carry_over, hold, report_check, require_right, step, tell, whole
 from jobs.reservations import Wish
 from jobs.states import (
     INFRASTRUCTURE_ERRORS,
@@ -180,8 +180,7 @@ def cancel_for(job: Job, user: User, *, reason: str = "") -> Job:
 
     NotAllowed says whose job it is.
     """
-    if not job.may_be_changed_by(user):
-        raise NotAllowed(f"job {job.pk} is {job.submitter.username}'s; you may not cancel it")
+    require_right(job, user, "cancel")
     asked = cancel(job.pk, by=user.get_username(), reason=reason)
     if not job.is_finished:
         audit.note(user, asked, f"Cancel: {reason or 'no reason given'}")

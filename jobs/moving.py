@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+from django.contrib.auth.models import User
 from django.db import transaction
 
+from accounts.rights import NotAllowed
 from devices import lifecycle as devices
 from devices.models import Device
 from devices.states import DeviceState
@@ -47,6 +49,12 @@ def whole(verb: Callable[P, R]) -> Callable[P, R]:
                 continue
 
     return run
+
+
+def require_right(job: Job, user: User, act: str) -> None:
+    """NotAllowed says whose job it is."""
+    if not job.may_be_changed_by(user):
+        raise NotAllowed(f"job {job.pk} is {job.submitter.username}'s; you may not {act} it")
 
 
 def hold(job_id: int) -> Held:

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.rights import Anyone
 from core.pages import render_live
 from devices.models import Device, DeviceType
-from jobs import attempts, lifecycle, reservations
+from jobs import lifecycle, moving, reservations
 from jobs.definition import InvalidDefinition
 from jobs.forms import ExtendForm, ReserveForm
 from jobs.models import Job
@@ -92,7 +92,7 @@ def extend(request: HttpRequest, pk: int) -> HttpResponse:
     user = request.user
     if not isinstance(user, User):
         return redirect_to_login(job.get_absolute_url())
-    attempts.require_right(job, user, "extend")
+    moving.require_right(job, user, "extend")
     form = ExtendForm(request.POST)
     if not form.is_valid():
         messages.warning(request, "It was not extended: say by how many minutes.")

@@ -22,10 +22,9 @@ from core.templatetags.lab import duration
 from core.times import in_utc
 from devices.models import Device
 from events.outbox import Cause
-from jobs.attempts import require_right
 from jobs.definition import DEFAULT_PRIORITY, DEVICE, RESERVATION, RETRY, Definition, Fault, InvalidDefinition
 from jobs.models import Attempt, Job
-from jobs.moving import Held, carry_over, hold, tell, whole
+from jobs.moving import Held, carry_over, hold, require_right, tell, whole
 from jobs.states import UNFINISHED, Health, State, find_move
 
 HEAD = "# A reservation: a person holds a device by hand. No worker runs anything for it.\n"

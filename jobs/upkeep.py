@@ -17,6 +17,7 @@ from events.outbox import Cause
 from jobs import lifecycle
 from jobs.logs import disk
 from jobs.models import DiscardedLog, Job
+from jobs.moving import require_right
 from jobs.states import State
 
 
@@ -46,8 +47,7 @@ def delete(job: Job, *, by: User) -> None:
 @transaction.atomic
 def pin(job: Job, *, by: User, pinned: bool = True, reason: str = "") -> Job:
     """Keep a job with its log, results and events whatever is let go of, or no longer. NotAllowed as for `cancel`."""
-    if not job.may_be_changed_by(by):
-        raise NotAllowed(f"job {job.pk} is {job.submitter.username}'s; you may not pin or unpin it")
+    require_right(job, by, "pin or unpin")
     row: Job = Job.objects.lock(job.pk)
     if row.pinned != pinned:
         row.pinned = pinned

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core.pages import asks_for_live_parts, render_live, whole_number
 from core.paging import page
 from devices.models import DeviceType
-from jobs import attempts, commands, lifecycle, reservation_views, upkeep, waits
+from jobs import attempts, commands, lifecycle, moving, reservation_views, upkeep, waits
 from jobs.attempts import NotDeferrable
 from jobs.definition import InvalidDefinition
 from jobs.filters import STATUSES, JobFilter, UnknownStatus
@@ -134,7 +134,7 @@ def defer(request: HttpRequest, pk: int) -> HttpResponse:
     user = request.user
     if not isinstance(user, User):
         return redirect_to_login(job.get_absolute_url())
-    attempts.require_right(job, user, "defer")  # before it is said what is wrong with the form
+    moving.require_right(job, user, "defer")  # before it is said what is wrong with the form
     form = DeferForm(request.POST)
     if not form.is_valid():
         messages.warning(request, f"Job {pk} is not deferred: say for how many minutes it is to wait.")

@@ -16,10 +16,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit
-from accounts.rights import NotAllowed
 from events.outbox import Cause
 from jobs.logs import Appended
 from jobs.models import LONGEST_QUESTION, Attempt, Job, Wait
+from jobs.moving import require_right
 from jobs.signals import Signal, received
 
 ASKED: Final = "WAITFORPERSON"  # key, seconds or 0, text
@@ -59,8 +59,7 @@ def answer(job: Job, user: User, answer: Answer, *, comment: str = "", key: str 
 
     NotAllowed says whose job it is; NotWaiting if there is no such question any more.
     """
-    if not job.may_be_changed_by(user):
-        raise NotAllowed(f"job {job.pk} is {job.submitter.username}'s; you may not answer for it")
+    require_right(job, user, "answer for")
     locked: Job = Job.objects.lock(job.pk)
     questions = Wait.objects.open().filter(attempt__job=locked, attempt__number=locked.attempt)
     wait = (questions.filter(key=key) if key else questions).order_by("pk").first()

@@ -22,6 +22,7 @@ from lava_lite.client.targets import Target, Wanted
 
 if TYPE_CHECKING:
     from lava_lite.client.api import Api, Row
+    from lava_lite.client.shapes import Column
 
 
 class Here(Protocol):
@@ -96,6 +97,14 @@ class Context:
         if self.console.as_json:
             self.show_json(rows, single=len(exits) == 1)
         return worst(exits)
+
+    def show_rows(self, columns: Iterable[Column], rows: Iterable[Row]) -> Exit:
+        """A table, or with --json a list."""
+        if self.console.as_json:
+            self.console.json_list(rows)
+        else:
+            self.console.table(columns, rows)
+        return Exit.OK
 
     def show_json(self, rows: list[Row], *, single: bool) -> None:
         """The object for one, a list for several."""

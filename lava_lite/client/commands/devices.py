@@ -26,11 +26,7 @@ def list_devices(context: Context) -> Exit:
     words = context.words
     fields = {name: getattr(words, name) for name in FILTERS}
     rows = context.api.items("devices/", limit=words.limit, **fields, all=int(words.all) or None)
-    if context.console.as_json:
-        context.console.json_list(rows)
-    else:
-        context.console.table(LIST, rows)
-    return Exit.OK
+    return context.show_rows(LIST, rows)
 
 
 def show(context: Context) -> Exit:

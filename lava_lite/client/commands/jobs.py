@@ -127,11 +127,7 @@ def list_jobs(context: Context) -> Exit:
     fields = {name: getattr(words, name) for name in FILTERS}
     times = {name: point_in_time(value) for name in ("since", "until") if (value := getattr(words, name))}
     rows = context.api.items("jobs/", limit=words.limit, **fields, **times)
-    if context.console.as_json:
-        context.console.json_list(rows)
-    else:
-        context.console.table(LIST, rows)
-    return Exit.OK
+    return context.show_rows(LIST, rows)
 
 
 def show(context: Context) -> Exit:
@@ -262,11 +258,7 @@ def _tell_of_wait(context: Context, job: Row) -> None:
 def attempts(context: Context) -> Exit:
     words = context.words
     rows = context.api.items(f"jobs/{segment(words.job)}/attempts/", limit=words.limit)
-    if context.console.as_json:
-        context.console.json_list(rows)
-    else:
-        context.console.table(ATTEMPTS, rows)
-    return Exit.OK
+    return context.show_rows(ATTEMPTS, rows)
 
 
 def resubmit(context: Context) -> Exit:
@@ -297,11 +289,7 @@ def results(context: Context) -> Exit:
         suite=words.suite,
         attempt=words.attempt,
     )
-    if context.console.as_json:
-        context.console.json_list(rows)
-    else:
-        context.console.table(RESULTS, rows)
-    return Exit.OK
+    return context.show_rows(RESULTS, rows)
 
 
 def steps(context: Context) -> Exit:
@@ -309,11 +297,7 @@ def steps(context: Context) -> Exit:
     rows = context.api.items(
         f"jobs/{segment(words.job)}/steps/", limit=words.limit, state=words.state, attempt=words.attempt
     )
-    if context.console.as_json:
-        context.console.json_list(rows)
-    else:
-        context.console.table(STEPS, rows)
-    return Exit.OK
+    return context.show_rows(STEPS, rows)
 
 
 def _progress(progress: Row | None) -> str:

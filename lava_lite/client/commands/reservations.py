@@ -48,11 +48,7 @@ def list_reservations(context: Context) -> Exit:
         submitter=words.submitter,
         device=words.device,
     )
-    if context.console.as_json:
-        context.console.json_list(rows)
-    else:
-        context.console.table(LIST, rows)
-    return Exit.OK
+    return context.show_rows(LIST, rows)
 
 
 def show(context: Context) -> Exit:

@@ -27,11 +27,7 @@ LIST = (
 
 def list_tokens(context: Context) -> Exit:
     rows = context.api.items("tokens/", limit=context.words.limit)
-    if context.console.as_json:
-        context.console.json_list(rows)
-    else:
-        context.console.table(LIST, rows)
-    return Exit.OK
+    return context.show_rows(LIST, rows)
 
 
 def add(context: Context) -> Exit:

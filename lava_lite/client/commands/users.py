@@ -22,11 +22,7 @@ LIST = (
 
 def list_users(context: Context) -> Exit:
     rows = context.api.items("users/", limit=context.words.limit)
-    if context.console.as_json:
-        context.console.json_list(rows)
-    else:
-        context.console.table(LIST, rows)
-    return Exit.OK
+    return context.show_rows(LIST, rows)
 
 
 def show(context: Context) -> Exit:
