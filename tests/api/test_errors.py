@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from django.db import InterfaceError, OperationalError
 
+from accounts.rights import NotAllowed
 from api.errors import answer
 from devices.lifecycle import DeviceBusy
 from jobs.definition import Fault, InvalidDefinition
-from jobs.lifecycle import NotAllowed
 from jobs.models import Job
 from jobs.states import InvalidMove
 

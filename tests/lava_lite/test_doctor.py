@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lava_lite import doctor
-from tests.lab import Lab, free_port
+from tests.lab import Lab, eventually, free_port
 
 COMMAND = Path(sys.executable).with_name("lava-lite")
 
@@ -166,6 +166,9 @@ def test_what_others_can_read_is_told_once(ports: None, tmp_path: Path) -> None:
 
 @pytest.mark.lab
 def test_a_running_lab_is_healthy_and_one_that_ended_too(lab: Lab) -> None:
+    # The lab says that it runs when its pages answer; its worker comes a moment later.
+    assert eventually(lambda: "local is online" in examined(environment=lab.environment).stdout)
+
     running = examined(environment=lab.environment)
     lab.stop()
     ended = examined(environment=lab.environment)
