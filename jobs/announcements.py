@@ -38,9 +38,12 @@ def payload(job: Job) -> dict[str, Any]:
         "deadline": job.deadline.isoformat() if job.deadline and _tells_deadline(job) else None,
         "kind": job.kind if job.is_reservation else None,
         "expiring_since": job.expiring_since and job.expiring_since.isoformat(),
+        "sub_id": job.number if job.group else None,
+        "target_group": str(job.group_id) if job.group else None,
+        "role": job.role or None,
     }
     return {
-        "job": job.pk,
+        "job": job.number,
         "uuid": str(job.uuid),
         "attempt": job.told_attempt,
         "state": state.label,

@@ -55,8 +55,8 @@ class Kind(models.TextChoices):
 
 class JobQuerySet(AnnouncedQuerySet):
     def lock(self, pk: int) -> Job:
-        # Every event of a job names its submitter.
-        job: Job = self.select_related("submitter").select_for_update(of=("self",)).get(pk=pk)
+        # Every event of a job names its submitter, and one of a group has that group's number.
+        job: Job = self.select_related("submitter", "group").select_for_update(of=("self",)).get(pk=pk)
         return job
 
     def visible_to(self, user: Anyone) -> JobQuerySet:
@@ -145,6 +145,18 @@ class JobQuerySet(AnnouncedQuerySet):
         return self.order_by("-id")
 
 
+class JobGroup(models.Model):
+    """The jobs of one MultiNode definition: each has a device of its own, and all get theirs at once or none does."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)  # LAVA's `target_group`
+    definition = models.TextField(editable=False)  # of the whole, as it was submitted
+    # The number of its first job, by which LAVA names them all: 12.0, 12.1. None until that one has got its number.
+    first = models.PositiveBigIntegerField(null=True, unique=True, editable=False)
+
+    def __str__(self) -> str:
+        return f"group {self.first}"
+
+
 class Job(AnnouncedModel):
     """Something to be done on a device, once, by whoever submitted it."""
 
@@ -164,6 +176,19 @@ class Job(AnnouncedModel):
     visibility = models.CharField(max_length=8, choices=Visibility.choices, default=Visibility.PUBLIC)
     viewing_groups = models.ManyToManyField(Group, blank=True, related_name="viewing_jobs")
     health_check = models.BooleanField(default=False)
+    # Of a MultiNode job: one of several that run together.
+    group = models.ForeignKey(
+        JobGroup,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="jobs",
+        db_index=False,  # its constraint has an index
+    )
+    member = models.PositiveSmallIntegerField(default=0, editable=False)  # its place in the group, from 0
+    role = models.CharField(max_length=200, blank=True, editable=False)
+    is_essential = models.BooleanField(default=False, editable=False)  # if it fails, the others are canceled
 
     state = models.PositiveSmallIntegerField(choices=State.choices(), default=State.SUBMITTED.value)
     health = models.PositiveSmallIntegerField(choices=Health.choices(), default=Health.UNKNOWN.value)
@@ -224,6 +249,7 @@ class Job(AnnouncedModel):
             models.CheckConstraint(
                 condition=~Q(state__in=_ON_A_DEVICE) | Q(device__isnull=False), name="job_at_work_has_device"
             ),
+            models.UniqueConstraint(fields=["group", "member"], name="one_job_per_member"),
         ]
         indexes = [
             models.Index(
@@ -263,7 +289,7 @@ class Job(AnnouncedModel):
         ]
 
     def __str__(self) -> str:
-        return f"job {self.pk}: {self.description}"
+        return f"job {self.number}: {self.description}"
 
     def get_absolute_url(self) -> str:
         return address("job", self.pk)
@@ -271,6 +297,20 @@ class Job(AnnouncedModel):
     @property
     def is_reservation(self) -> bool:
         return self.kind == Kind.RESERVATION
+
+    @property
+    def number(self) -> int | str:
+        """What people and LAVA's clients know it by: its id, or in a group `12.1`."""
+        if self.group is None:
+            return int(self.pk)
+        return f"{self.group.first or self.pk}.{self.member}"
+
+    @property
+    def members(self) -> list[Job]:
+        """All jobs of its group, in order; of a job without one, itself."""
+        if self.group is None:
+            return [self]
+        return list(self.group.jobs.select_related("submitter", "group").order_by("member"))
 
     @property
     def is_finished(self) -> bool:
