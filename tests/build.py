@@ -24,7 +24,7 @@ from events.outbox import Cause
 from jobs import lifecycle, logs, progress, reservations, steps, waits
 from jobs.lifecycle import Ending
 from jobs.logs import Record
-from jobs.models import Attempt, Job, TestCase, TestSuite
+from jobs.models import Attempt, Job, JobGroup, TestCase, TestSuite
 from jobs.reservations import Wish
 from jobs.states import State
 
@@ -168,6 +168,21 @@ def job(
         lifecycle.finish(pk, ending, worker="worker01")
     found: Job = Job.objects.get(pk=pk)
     return found
+
+
+def members(*roles: str, device: str = "qemu01", **of_job: Any) -> list[Job]:
+    """The jobs of a group, one of each role: 12.0, 12.1. `device`: of the first; the others have the next numbers.
+
+    The other keywords are those of `job`.
+    """
+    whole = definition(protocols={"lava-multinode": {"roles": {role: {"count": 1} for role in roles}}})
+    group = JobGroup.objects.create(definition=whole)
+    number = int(device[-2:])
+    jobs = [job(device=f"{device[:-2]}{number + at:02}", **of_job) for at in range(len(roles))]
+    for at, (each, role) in enumerate(zip(jobs, roles, strict=True)):
+        Job.objects.filter(pk=each.pk).update(group=group, member=at, role=role, is_essential=at == 0)
+    JobGroup.objects.filter(pk=group.pk).update(first=jobs[0].pk)
+    return list(Job.objects.filter(group=group).select_related("submitter", "group").order_by("member"))
 
 
 def wish(**fields: Any) -> Wish:

@@ -71,6 +71,9 @@ PAGES = {
     "job/<int:pk>/log-tail": Row(of="job", get=who_sees_it),
     "job/<int:pk>/log": Row(of="job", get=who_sees_it),
     "job/<int:pk>/definition": Row(of="job", get=who_sees_it),
+    "job/<int:pk>/definition/whole": Row(of="job", get=who_sees_it),
+    "job/<member:number>": Row(of="member", get=who_sees_it),
+    "job/<member:number>/<path:rest>": Row(of="member", get=who_sees_it),
     "job/<int:pk>/cancel": Row(of="job", post=who_changes_it, by="session"),
     "job/<int:pk>/defer": Row(of="job", post=who_changes_it, by="session"),
     "job/<int:pk>/hurry": Row(of="job", post=who_changes_it, by="session"),
@@ -84,6 +87,9 @@ PAGES = {
     "scheduler/job/<int:pk>": Row(of="job", get=anybody),  # leads to the job's page, and knows nothing of it
     "scheduler/job/<int:pk>/log_file/plain": Row(of="job", get=who_sees_it),
     "scheduler/job/<int:pk>/definition/plain": Row(of="job", get=who_sees_it),
+    "scheduler/job/<int:pk>/multinode_definition/plain": Row(of="job", get=who_sees_it),
+    "scheduler/job/<member:number>": Row(of="member", get=who_sees_it),
+    "scheduler/job/<member:number>/<path:rest>": Row(of="member", get=who_sees_it),
     "devices": Row(get=anybody, by="session"),
     "devices/health": Row(post=logged_in, by="session"),  # with nothing chosen, there is nothing to refuse
     "device/<lab_name:name>": Row(of="device", get=who_sees_it),
