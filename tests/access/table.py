@@ -118,28 +118,28 @@ REST_V02 = {
     "api/v0.2/jobs/batch_cancel": Row(
         post=logged_in
     ),  # those that one may not cancel are named in the answer
-    "api/v0.2/jobs/<number:job_id>": Row(of="job", get=who_sees_it, patch=superusers, delete=superusers),
-    "api/v0.2/jobs/<number:job_id>/definition": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/metadata": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/logs": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/suites": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>/tests": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>/tests/<number:test_id>": Row(
+    "api/v0.2/jobs/<job_number:job_id>": Row(of="job", get=who_sees_it, patch=superusers, delete=superusers),
+    "api/v0.2/jobs/<job_number:job_id>/definition": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/metadata": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/logs": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/suites": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/suites/<number:suite_id>": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/suites/<number:suite_id>/tests": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/suites/<number:suite_id>/tests/<number:test_id>": Row(
         of="job", get=who_sees_it
     ),
-    "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>/csv": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>/yaml": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/tests": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/tests/<number:test_id>": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/csv": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/yaml": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/junit": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/tap13": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/cancel": Row(
+    "api/v0.2/jobs/<job_number:job_id>/suites/<number:suite_id>/csv": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/suites/<number:suite_id>/yaml": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/tests": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/tests/<number:test_id>": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/csv": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/yaml": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/junit": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/tap13": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/cancel": Row(
         of="job", get=who_changes_it, post=who_changes_it, by="token"
     ),
-    "api/v0.2/jobs/<number:job_id>/resubmit": Row(of="job", post=who_sees_it_and_logged_in),
+    "api/v0.2/jobs/<job_number:job_id>/resubmit": Row(of="job", post=who_sees_it_and_logged_in),
     "api/v0.2/devices": Row(get=anybody, post=superusers),
     "api/v0.2/devices/validate": Row(post=anybody),
     "api/v0.2/devices/<lab_name:name>": Row(
