@@ -126,7 +126,7 @@ class AttemptInline(StackedInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         attempts: Any = super().get_queryset(request)
         seen: QuerySet[Attempt] = attempts.seen_by(actor(request))
-        return seen
+        return seen.select_related("job__group").defer("job__definition", "job__group__definition")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -499,7 +499,7 @@ class Attempt(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"attempt {self.number} of job {self.job_id}"
+        return f"attempt {self.number} of job {self.job.number}"
 
     @property
     def is_over(self) -> bool:

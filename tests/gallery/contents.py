@@ -185,6 +185,7 @@ class _Lab:
             "running": self._runs("stress the eMMC", "alice", "bbb-01", minutes(34), hours=2),
             "asking": self._asks("hot-plug the camera", "alice", "imx8mp-01", minutes(9)),
         }
+        places["together"] = self._together("boot the kernel over NFS", "alice", minutes(6))
         self._waits("PCIe link training", "bob", "rockpro64", minutes(21))
         places["failed"] = self._finished(FAILED)
         self._runs("boot v6.13-rc4 with KASAN", "bob", "bbb-02", minutes(3), hours=1)
@@ -296,6 +297,16 @@ class _Lab:
         job = self._started(name, by, device, ago, timeouts={"job": {"hours": hours}})
         self._write(job, [*_boot(device), *_tests()[:4]])
         return job.pk
+
+    def _together(self, name: str, by: str, ago: timedelta) -> int:
+        """A group runs: the place of its second job."""
+        from jobs.models import Job, JobGroup
+
+        pks = [self._runs(name, by, device, ago, hours=1) for device in ("qemu-01", "qemu-03")]
+        group = JobGroup.objects.create(first=pks[0], definition=Job.objects.get(pk=pks[0]).definition)
+        for at, role in enumerate(("server", "client")):
+            Job.objects.filter(pk=pks[at]).update(group=group, member=at, role=role, is_essential=at == 0)
+        return pks[1]
 
     def _asks(self, name: str, by: str, device: str, ago: timedelta) -> int:
         """A person is to do something."""

@@ -145,7 +145,8 @@ def test_a_job_shows_its_group(client: Client) -> None:
     group = panel_of(html, "group")
     assert f"#{first.pk}.0 server on qemu01essential" in group
     assert f"#{first.pk}.1 client on qemu02Running" in group
-    assert re.findall(r'id="member-(\d)"[^>]*aria-current="page"', html) == ["1"]
+    assert re.findall(r'id="member-(\d)" href="([^"]*)"', html) == [("0", first.get_absolute_url())]
+    assert f'<strong aria-current="page"><span class="number">#{first.pk}.1</span> client</strong>' in html
 
 
 def test_a_group_says_for_what_its_jobs_wait(client: Client) -> None:
@@ -169,7 +170,7 @@ def test_of_a_group_a_visitor_sees_what_is_not_hidden(client: Client, alice: Use
 
     html = page(client, first.get_absolute_url())
 
-    assert 'id="member-0"' in html
+    assert f"#{first.pk}.0 server" in panel_of(html, "group")
     assert 'id="member-1"' not in html
     assert "hush" not in html
 
