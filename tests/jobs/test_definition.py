@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from core import yaml
 from devices import dictionary
 from jobs import definition as definitions
+from jobs.builtin import protocol_of
 from jobs.definition import Defer, Definition, Fault, InvalidDefinition, Visibility
 
 HELLO = """\
@@ -627,7 +628,7 @@ def test_a_device_of_the_built_in_worker_runs_tests_from_git(changes: dict[str, 
     ],
 )
 def test_the_protocol_of_a_repository_is_read_as_git_reads_it(repository: str, protocol: str) -> None:
-    assert definitions.protocol_of(repository) == protocol
+    assert protocol_of(repository) == protocol
 
 
 def test_a_local_device_refuses_what_needs_a_board() -> None:
