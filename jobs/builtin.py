@@ -13,6 +13,7 @@ from jobs.faults import Fault, Faults, Path, check_boolean, cut
 if TYPE_CHECKING:
     from jobs.definition import Definition
 
+MULTINODE = "lava-multinode"  # the one protocol that they take part in: the jobs of a group start together
 INSTALL_PARTS = ("keys", "sources", "deps", "steps", "all", "git-repos")  # that `skip_install` may name
 REPOSITORIES = ("https", "http", "ssh", "git")  # protocols by which test definitions are fetched
 FILES = "file"  # and the one that a worker has to allow
@@ -33,9 +34,9 @@ def faults_for_executor(definition: Definition, executor: str) -> list[Fault]:
     if executor not in EXECUTORS:
         return []
     faults = Faults()
-    if protocols := definition.data.get("protocols"):
-        named = ", ".join(str(name) for name in protocols)
-        faults.add(("protocols",), f"{_DEVICES[executor]}; it speaks no protocols: leave out {cut(named)}")
+    if spoken := [str(name) for name in definition.data.get("protocols", {}) if name != MULTINODE]:
+        named = cut(", ".join(spoken))
+        faults.add(("protocols",), f"{_DEVICES[executor]}; it speaks no protocols: leave out {named}")
     for index, action in enumerate(definition.data["actions"]):
         for kind, body in action.items():
             _check_for_builtin(faults, ("actions", index, kind), kind, body, executor)
@@ -54,6 +55,8 @@ def _check_for_builtin(faults: Faults, at: Path, kind: str, body: dict[str, Any]
         nothing = {"deploy": "nothing to deploy", "boot": "nothing to boot", "command": "no device commands"}
         faults.add(at, f"{_DEVICES[executor]}; it has {nothing[kind]}")
         return
+    if "protocols" in body:
+        faults.add((*at, "protocols"), "the built-in worker sends no messages between jobs: leave it out")
     for key in ("interactive", "monitors", "docker"):
         if key in body:
             faults.add((*at, key), "not supported by the built-in worker; use definitions")

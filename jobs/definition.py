@@ -7,13 +7,14 @@ keys there is one, `lava_lite`, for what a job asks of this lab; workers never s
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
 from core import yaml
+from jobs.builtin import MULTINODE as MULTINODE
 from jobs.builtin import faults_for_executor as faults_for_executor
 from jobs.faults import MAX_FAULTS as MAX_FAULTS
 from jobs.faults import (
@@ -22,6 +23,7 @@ from jobs.faults import (
     Path,
     check_boolean,
     check_known,
+    check_required,
     entries,
     entry,
     got,
@@ -29,6 +31,7 @@ from jobs.faults import (
     is_text,
     read_path,
     refuse_unknown,
+    suggest,
 )
 from jobs.faults import Fault as Fault
 from jobs.faults import InvalidDefinition as InvalidDefinition
@@ -37,6 +40,8 @@ from jobs.retries import ERROR_TYPES, MAX_ATTEMPTS, MAX_BACKOFF
 MAX_BYTES = 1_000_000
 MAX_NAME = 200
 MAX_NAMES = 32  # tags, or groups, of one job
+MAX_MEMBERS = 32  # jobs of one group
+MAX_GROUP_LENGTH = 10_000_000  # characters of all of them, written out
 MAX_TIMEOUT = timedelta(days=36_500)
 PRIORITIES = MappingProxyType({"high": 100, "medium": 50, "low": 0})
 DEFAULT_PRIORITY = PRIORITIES["medium"]
@@ -44,7 +49,6 @@ UNITS = ("days", "hours", "minutes", "seconds")
 ACTIONS = ("deploy", "boot", "test", "command")
 SOURCES = ("git", "url", "inline")
 TESTS = ("definitions", "interactive", "monitors")
-MULTINODE = "lava-multinode"
 WALL_TIME = "wall_time"
 DEVICE = "device"
 RESERVATION = "reservation"
@@ -76,11 +80,22 @@ class Defer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """What some of the jobs of a MultiNode definition are for: so many of them, each on a device of this type."""
+
+    name: str
+    device_type: str
+    count: int
+    tags: tuple[str, ...]
+    is_essential: bool  # if one of these fails, the whole group is over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     text: str  # as it was submitted
     data: Mapping[str, Any]
     name: str
-    device_type: str | None  # only a MultiNode job has none of its own
+    device_type: str | None  # None: each of the roles has its own
     visibility: Visibility
     priority: int
     tags: tuple[str, ...]
@@ -93,11 +108,19 @@ class Definition:
     is_reservation: bool  # `job_timeout` is how long a person wants to hold a device
     metadata: Mapping[str | int, Any]
     lava_lite: Mapping[str, Any]
-    is_multinode: bool
+    roles: tuple[Role, ...]  # of a whole MultiNode definition, which `jobs.multinode.split` makes jobs of
+    is_member: bool  # one of these jobs
 
-    def for_worker(self) -> str:
-        """The YAML that a worker gets, as LAVA 2023.01 writes it, without what only this lab understands."""
+    def for_worker(self, *, sub_id: int = 0, roles: Mapping[str, str] | None = None) -> str:
+        """The YAML that a worker gets, as LAVA 2023.01 writes it, without what only this lab understands.
+
+        Only the server knows the place of a member in its group, from 0, and the roles of all the group's jobs by
+        their ids; LAVA's dispatcher wants both.
+        """
         data = {key: value for key, value in self.data.items() if key != "lava_lite"}
+        if self.is_member and roles is not None:
+            group = data["protocols"][MULTINODE] | {"sub_id": sub_id, "roles": dict(roles)}
+            data["protocols"] = data["protocols"] | {MULTINODE: group}
         return yaml.dump(data | {"compatibility": 0})
 
     def line_of(self, path: str) -> int:
@@ -115,7 +138,34 @@ def parse(text: str, *, max_bytes: int = MAX_BYTES) -> Definition:
     _check_job(faults, document.value)
     if found := faults.placed(document):
         raise InvalidDefinition(found)
-    return _definition(text, document.value)
+    return accepted(text, document.value)
+
+
+def accepted(text: str, data: Mapping[str, Any]) -> Definition:
+    """From data without a fault."""
+    timeouts = data["timeouts"]
+    ours = data.get("lava_lite", {})
+    priority = data.get("priority", DEFAULT_PRIORITY)
+    return Definition(
+        text=text,
+        data=data,
+        name=data["job_name"],
+        device_type=data.get("device_type"),
+        visibility=_visibility(data["visibility"]),
+        priority=PRIORITIES.get(priority, priority),
+        tags=tuple(dict.fromkeys(data.get("tags", ()))),
+        job_timeout=_timedelta(timeouts["job"]),
+        queue_timeout=_timedelta(timeouts["queue"]) if "queue" in timeouts else None,
+        wall_time=_timedelta(ours[WALL_TIME]) if WALL_TIME in ours else None,
+        retry=_retry(ours.get(RETRY, {})),
+        defer=_defer(ours.get(DEFER, {})),
+        device=ours.get(DEVICE),
+        is_reservation=ours.get(RESERVATION, False),
+        metadata=data.get("metadata", {}),
+        lava_lite=ours,
+        roles=tuple(_role(name, role) for name, role in (_roles(data) or {}).items()),
+        is_member=_has_multinode(data) and not _is_whole(data),
+    )
 
 
 def check_test(text: str, *, max_bytes: int = MAX_BYTES) -> list[Fault]:
@@ -143,14 +193,14 @@ def _check_job(faults: Faults, job: Any) -> None:
         faults.expected((), f"a mapping with the keys {required}", job)
         return
     refuse_unknown(faults, (), job, _CHECKS)
-    for key, example in _REQUIRED.items():
-        if key not in job and not (key == "device_type" and _is_multinode(job)):
-            faults.add((key,), f"is required, for example `{example}`")
+    check_required(faults, (), job, _REQUIRED_OF_WHOLE if _is_whole(job) else _REQUIRED)
     checks = _CHECKS if entry(job, "lava_lite", RESERVATION) is not True else _CHECKS_OF_RESERVATION
     for key, check in checks.items():
         if key in job:
             check(faults, (key,), job[key])
     _check_lengths(faults, job)
+    if _has_multinode(job):
+        _check_group(faults, job)
 
 
 def _check_name(faults: Faults, at: Path, value: Any) -> None:
@@ -229,7 +279,7 @@ def _check_secrets(faults: Faults, at: Path, value: Any) -> None:
 
 def _check_protocols(faults: Faults, at: Path, value: Any) -> None:
     if MULTINODE in entries(faults, at, value):
-        faults.add((*at, MULTINODE), "MultiNode jobs are not supported yet")
+        _check_multinode(faults, (*at, MULTINODE), value[MULTINODE])
 
 
 def _check_mapping(faults: Faults, at: Path, value: Any) -> None:
@@ -258,8 +308,7 @@ def _check_retry(faults: Faults, at: Path, value: Any) -> None:
         _check_attempts(faults, at, value)
         return
     check_known(faults, at, value, _RETRY)
-    if "attempts" not in value:
-        faults.add((*at, "attempts"), "is required, for example `attempts: 3`")
+    check_required(faults, at, value, {"attempts": "attempts: 3"})
 
 
 def _check_attempts(faults: Faults, at: Path, value: Any) -> None:
@@ -504,6 +553,144 @@ def _check_steps(faults: Faults, at: Path, steps: Any) -> None:
         faults.expected((*at, index), f"a command as text ({hint})", step)
 
 
+# MultiNode
+
+
+def _check_multinode(faults: Faults, at: Path, value: Any) -> None:
+    if not isinstance(value, dict):
+        faults.expected(at, "a mapping with roles", value)
+        return
+    is_member = _is_of_member(value)
+    examples = {"role": "role: server", "group_size": "group_size: 2"} if is_member else _ROLES
+    check_required(faults, at, value, examples)
+    check_known(faults, at, value, _MEMBER if is_member else _WHOLE)
+
+
+def _check_roles(faults: Faults, at: Path, value: Any) -> None:
+    if not isinstance(value, dict) or not value:
+        faults.expected(at, "a mapping with at least one role", value)
+        return
+    for name, role in value.items():
+        _check_name(faults, (*at, name), name)
+        _check_role(faults, (*at, name), role)
+    if (jobs := _count(value)) > MAX_MEMBERS:
+        faults.add(at, f"expected at most {MAX_MEMBERS} jobs in all, got {jobs:,}: lower the counts")
+
+
+def _check_role(faults: Faults, at: Path, value: Any) -> None:
+    if not isinstance(value, dict):
+        faults.expected(at, "a mapping with device_type and count", value)
+        return
+    _refuse(faults, at, value, _NOT_OF_A_ROLE)
+    check_required(faults, at, value, {"device_type": "device_type: local", "count": "count: 1"})
+    check_known(faults, at, {key: value[key] for key in value if key not in _NOT_OF_A_ROLE}, _ROLE)
+
+
+def _check_count(faults: Faults, at: Path, value: Any) -> None:
+    if not is_integer(value) or value < 1:
+        faults.expected(at, "a whole number above 0", value)
+
+
+def _refuse(faults: Faults, at: Path, mapping: Any, reasons: Mapping[str, str]) -> None:
+    for key, reason in reasons.items():
+        if isinstance(mapping, dict) and key in mapping:
+            faults.add((*at, key), reason)
+
+
+def _check_group(faults: Faults, job: dict[Any, Any]) -> None:
+    """What a MultiNode definition, or a member's, says in more than one place."""
+    _refuse(faults, ("lava_lite",), job.get("lava_lite"), _NOT_IN_A_GROUP)
+    if not _is_whole(job):
+        _check_roles_of_actions(faults, job, [entry(job, "protocols", MULTINODE, "role")])
+        return
+    _refuse(faults, (), job, _NOT_BESIDE_ROLES)
+    roles = _roles(job)
+    if isinstance(roles, dict) and len(roles) <= MAX_MEMBERS:
+        _check_roles_of_actions(faults, job, [name for name in roles if isinstance(name, str)])
+        _check_all_have_actions(faults, job, roles)
+        _check_length(faults, job, roles)
+
+
+def _check_roles_of_actions(faults: Faults, job: dict[Any, Any], names: Sequence[str]) -> None:
+    for at, body in _bodies(job):
+        if "role" not in body:
+            continue
+        role = body["role"]
+        if not isinstance(role, str | list) or not role:
+            faults.expected((*at, "role"), "a role or a list of roles", role)
+        elif isinstance(role, str):
+            _check_known_role(faults, (*at, "role"), role, names)
+        else:
+            for index, name in enumerate(role):
+                _check_known_role(faults, (*at, "role", index), name, names)
+
+
+def _check_known_role(faults: Faults, at: Path, name: Any, names: Sequence[str]) -> None:
+    if name not in names and not faults.is_full:
+        faults.add(at, f"there is no role {got(name)}; {suggest(name, names)}")
+
+
+def _check_all_have_actions(faults: Faults, job: dict[Any, Any], roles: Iterable[str]) -> None:
+    bodies = [body for _, body in _bodies(job)]
+    for name in roles:
+        if bodies and not any(is_for(body, name) for body in bodies):
+            faults.add(("protocols", MULTINODE, "roles", name), "has no actions: name it as the role of some")
+
+
+def _check_length(faults: Faults, job: dict[Any, Any], roles: Mapping[str, Any]) -> None:
+    """Each member has all that is said once for all of them, so a small text can make a lot."""
+    jobs = _count(roles)
+    if jobs <= MAX_MEMBERS and (length := jobs * _length(job)) > MAX_GROUP_LENGTH:
+        more = f"{jobs} jobs like this are about {length:,} characters long"
+        faults.add(("protocols", MULTINODE, "roles"), f"expected at most {MAX_GROUP_LENGTH:,}: {more}")
+
+
+def _count(roles: Mapping[Any, Any]) -> int:
+    counts = [entry(role, "count") for role in roles.values()]
+    return sum(count for count in counts if is_integer(count) and count > 0)
+
+
+def _length(value: Any, indent: int = 0) -> int:
+    """About how many characters it has as YAML, where aliases are written out."""
+    if isinstance(value, dict):
+        return sum(_length(key, indent) + _length(item, indent + 2) for key, item in value.items())
+    if isinstance(value, list):
+        return sum(_length(item, indent + 2) for item in value)
+    return indent + len(str(value))
+
+
+def _bodies(job: Mapping[Any, Any]) -> Iterator[tuple[Path, dict[Any, Any]]]:
+    """Of the actions that are well-formed."""
+    actions = job.get("actions")
+    for index, action in enumerate(actions if isinstance(actions, list) else ()):
+        for kind, body in action.items() if isinstance(action, dict) else ():
+            if isinstance(body, dict):
+                yield ("actions", index, kind), body
+
+
+def is_for(body: Mapping[Any, Any], role: str) -> bool:
+    """Whether the body of an action is for this role; one that names none is for all."""
+    named = body.get("role", role)
+    return role == named or (isinstance(named, list) and role in named)
+
+
+def _has_multinode(job: Mapping[Any, Any]) -> bool:
+    protocols = job.get("protocols")
+    return isinstance(protocols, dict) and MULTINODE in protocols
+
+
+def _is_whole(job: Mapping[Any, Any]) -> bool:
+    return _has_multinode(job) and not _is_of_member(job["protocols"][MULTINODE])
+
+
+def _is_of_member(multinode: Any) -> bool:
+    return isinstance(multinode, dict) and "target_group" in multinode
+
+
+def _roles(job: Mapping[Any, Any]) -> Any:
+    return entry(job, "protocols", MULTINODE, "roles")
+
+
 _REQUIRED = {
     "job_name": "job_name: my first job",
     "device_type": "device_type: local",
@@ -511,6 +698,7 @@ _REQUIRED = {
     "timeouts": "timeouts: {job: {minutes: 10}}",
     "actions": "actions: [...]",
 }
+_REQUIRED_OF_WHOLE = {key: example for key, example in _REQUIRED.items() if key != "device_type"}
 _CHECKS: dict[str, Check] = {
     "job_name": _check_name,
     "device_type": _check_name,
@@ -542,6 +730,32 @@ _DEFER: dict[str, Check] = {
     "limit": _check_timeout,
     "reason": _check_reason,
 }
+_ROLES = {"roles": "roles: {server: {device_type: local, count: 1}}"}
+_ROLE: dict[str, Check] = {
+    "device_type": _check_name,
+    "count": _check_count,
+    "context": _check_context,
+    "tags": _check_tags,
+    "environment": _check_environment,
+    "timeout": _check_timeout,
+    "essential": check_boolean,
+}
+_WHOLE: dict[str, Check] = {"roles": _check_roles, "timeout": _check_timeout}
+_MEMBER: dict[str, Check] = {
+    "role": _check_name,
+    "target_group": _check_text,
+    "group_size": _check_count,
+    "essential": check_boolean,
+    "timeout": _check_timeout,
+}
+_SHARED_DEVICE = "this role would share another one's device, which is not supported: give it a device_type"
+_NOT_OF_A_ROLE = dict.fromkeys(("connection", "host_role", "expect_role", "request"), _SHARED_DEVICE)
+_NOT_BESIDE_ROLES = dict.fromkeys(("device_type", "tags"), "belongs to each of the roles, not here")
+_NOT_IN_A_GROUP = {
+    RETRY: "the jobs of a group are not tried again: leave it out",
+    DEVICE: "each job of a group has a device of its own: leave it out, or give the roles tags",
+    RESERVATION: "a reservation is of one device, and has no roles",
+}
 _TIMEOUTS: dict[str, Check] = {
     "job": _check_timeout,
     "action": _check_timeout,
@@ -553,32 +767,6 @@ _TIMEOUTS: dict[str, Check] = {
 
 
 # Words
-
-
-def _definition(text: str, data: dict[str, Any]) -> Definition:
-    """From data without a fault."""
-    timeouts = data["timeouts"]
-    ours = data.get("lava_lite", {})
-    priority = data.get("priority", DEFAULT_PRIORITY)
-    return Definition(
-        text=text,
-        data=data,
-        name=data["job_name"],
-        device_type=data.get("device_type"),
-        visibility=_visibility(data["visibility"]),
-        priority=PRIORITIES.get(priority, priority),
-        tags=tuple(dict.fromkeys(data.get("tags", ()))),
-        job_timeout=_timedelta(timeouts["job"]),
-        queue_timeout=_timedelta(timeouts["queue"]) if "queue" in timeouts else None,
-        wall_time=_timedelta(ours[WALL_TIME]) if WALL_TIME in ours else None,
-        retry=_retry(ours.get(RETRY, {})),
-        defer=_defer(ours.get(DEFER, {})),
-        device=ours.get(DEVICE),
-        is_reservation=ours.get(RESERVATION, False),
-        metadata=data.get("metadata", {}),
-        lava_lite=ours,
-        is_multinode=_is_multinode(data),
-    )
 
 
 def _retry(value: Any) -> dict[str, Any]:
@@ -601,6 +789,11 @@ def _visibility(value: Any) -> Visibility:
     return Visibility(kind=value)
 
 
-def _is_multinode(job: dict[Any, Any]) -> bool:
-    protocols = job.get("protocols")
-    return isinstance(protocols, dict) and MULTINODE in protocols
+def _role(name: str, role: Mapping[str, Any]) -> Role:
+    return Role(
+        name=name,
+        device_type=role["device_type"],
+        count=role["count"],
+        tags=tuple(dict.fromkeys(role.get("tags", ()))),
+        is_essential=role.get("essential", False),
+    )

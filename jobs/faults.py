@@ -88,6 +88,12 @@ def check_known(faults: Faults, at: Path, mapping: dict[Any, Any], checks: Mappi
             check(faults, (*at, key), mapping[key])
 
 
+def check_required(faults: Faults, at: Path, mapping: Mapping[Any, Any], examples: Mapping[str, str]) -> None:
+    for key, example in examples.items():
+        if key not in mapping:
+            faults.add((*at, key), f"is required, for example `{example}`")
+
+
 def entries(faults: Faults, at: Path, value: Any) -> dict[Any, Any]:
     """The mapping itself, or an empty one for what is none."""
     if isinstance(value, dict):
@@ -106,10 +112,10 @@ def refuse_unknown(faults: Faults, at: Path, mapping: Mapping[Any, Any], known: 
     names = list(known)
     for key in mapping:
         if key not in names and not faults.is_full:
-            faults.add((*at, key), f"unknown key; {_known(key, names)}")
+            faults.add((*at, key), f"unknown key; {suggest(key, names)}")
 
 
-def _known(key: Any, names: Sequence[str]) -> str:
+def suggest(key: Any, names: Sequence[str]) -> str:
     near = difflib.get_close_matches(str(key)[:LONGEST_KEY], names, n=1)
     return f'did you mean "{near[0]}"?' if near else f"expected one of {', '.join(names)}"
 

@@ -163,7 +163,8 @@ def test_a_small_job_becomes_a_definition() -> None:
         is_reservation=False,
         metadata={},
         lava_lite={},
-        is_multinode=False,
+        roles=(),
+        is_member=False,
     )
 
 
@@ -364,11 +365,6 @@ def test_a_missing_key_is_told_with_an_example(key: str) -> None:
         ({"secrets": {1: 1}}, "secrets[1]", "text as the key"),
         ({"secrets": "x"}, "secrets", "expected a mapping"),
         ({"protocols": "lava-lxc"}, "protocols", "expected a mapping"),
-        (
-            {"protocols": {"lava-multinode": {}}},
-            "protocols.lava-multinode",
-            "MultiNode jobs are not supported yet",
-        ),
         ({"notify": []}, "notify", "expected a mapping"),
         ({"reboot_to_fastboot": "no"}, "reboot_to_fastboot", "true or false"),
         ({"lava_lite": 3}, "lava_lite", "expected a mapping"),
