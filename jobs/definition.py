@@ -6,25 +6,42 @@ keys there is one, `lava_lite`, for what a job asks of this lab; workers never s
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, Literal
 
 from core import yaml
-from core.yaml import Key
-from devices.dictionary import EXECUTORS
+from jobs.builtin import MULTINODE as MULTINODE
+from jobs.builtin import faults_for_executor as faults_for_executor
+from jobs.faults import MAX_FAULTS as MAX_FAULTS
+from jobs.faults import (
+    Check,
+    Faults,
+    Path,
+    check_boolean,
+    check_known,
+    check_required,
+    entries,
+    entry,
+    got,
+    is_integer,
+    is_text,
+    read_path,
+    refuse_unknown,
+    suggest,
+)
+from jobs.faults import Fault as Fault
+from jobs.faults import InvalidDefinition as InvalidDefinition
 from jobs.retries import ERROR_TYPES, MAX_ATTEMPTS, MAX_BACKOFF
 
 MAX_BYTES = 1_000_000
-MAX_FAULTS = 50
 MAX_NAME = 200
 MAX_NAMES = 32  # tags, or groups, of one job
+MAX_MEMBERS = 32  # jobs of one group
+MAX_GROUP_LENGTH = 10_000_000  # characters of all of them, written out
 MAX_TIMEOUT = timedelta(days=36_500)
 PRIORITIES = MappingProxyType({"high": 100, "medium": 50, "low": 0})
 DEFAULT_PRIORITY = PRIORITIES["medium"]
@@ -32,8 +49,6 @@ UNITS = ("days", "hours", "minutes", "seconds")
 ACTIONS = ("deploy", "boot", "test", "command")
 SOURCES = ("git", "url", "inline")
 TESTS = ("definitions", "interactive", "monitors")
-INSTALL_PARTS = ("keys", "sources", "deps", "steps", "all", "git-repos")  # that `skip_install` may name
-MULTINODE = "lava-multinode"
 WALL_TIME = "wall_time"
 DEVICE = "device"
 RESERVATION = "reservation"
@@ -41,41 +56,11 @@ RETRY = "retry"
 DEFER = "defer"
 MAX_REASON = 200
 SHELL = "shell"
-REPOSITORIES = ("https", "http", "ssh", "git")  # protocols by which test definitions are fetched
-FILES = "file"  # and the one that a worker has to allow
 
 _DEFINITION_NAME = re.compile(r"[-_a-zA-Z0-9.]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_REVISION = re.compile(r"[0-9A-Za-z_][^\s~:?*\[\\]*")
-_PROTOCOL = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9+.-]*)(?:://|::)")
-_SHORT_SSH = re.compile(r"[^/:]+:.*")  # user@host:path
-_PLAIN_KEY = re.compile(r"[A-Za-z_][-\w]*", re.ASCII)
-_STEP_OF_PATH = re.compile(r"\[(?P<index>\d+)\]|\[(?P<quoted>\"(?:[^\"\\]|\\.)*\")\]|\.?(?P<plain>[^.\[]+)")
 # A value of the context becomes text of a template that renders YAML, where these would begin a new line.
 _LINE_BREAK = re.compile("[\n\r\x85\u2028\u2029]")
-
-Path = tuple[Key, ...]
-Check = Callable[["_Faults", Path, Any], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    path: str  # `actions[2].deploy.timeout`; empty for the whole definition
-    message: str
-    line: int | None
-
-    def __str__(self) -> str:
-        place = f"{self.path}: " if self.path else ""
-        line = "" if self.line is None else f" (line {self.line})"
-        return f"{place}{self.message}{line}"
-
-
-class InvalidDefinition(Exception):
-    """Carries all faults of a definition; its text has one of them in each line."""
-
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +80,22 @@ class Defer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """What some of the jobs of a MultiNode definition are for: so many of them, each on a device of this type."""
+
+    name: str
+    device_type: str
+    count: int
+    tags: tuple[str, ...]
+    is_essential: bool  # if one of these fails, the whole group is over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     text: str  # as it was submitted
     data: Mapping[str, Any]
     name: str
-    device_type: str | None  # only a MultiNode job has none of its own
+    device_type: str | None  # None: each of the roles has its own
     visibility: Visibility
     priority: int
     tags: tuple[str, ...]
@@ -112,16 +108,24 @@ class Definition:
     is_reservation: bool  # `job_timeout` is how long a person wants to hold a device
     metadata: Mapping[str | int, Any]
     lava_lite: Mapping[str, Any]
-    is_multinode: bool
+    roles: tuple[Role, ...]  # of a whole MultiNode definition, which `jobs.multinode.split` makes jobs of
+    is_member: bool  # one of these jobs
 
-    def for_worker(self) -> str:
-        """The YAML that a worker gets, as LAVA 2023.01 writes it, without what only this lab understands."""
+    def for_worker(self, *, sub_id: int = 0, roles: Mapping[str, str] | None = None) -> str:
+        """The YAML that a worker gets, as LAVA 2023.01 writes it, without what only this lab understands.
+
+        Only the server knows the place of a member in its group, from 0, and the roles of all the group's jobs by
+        their ids; LAVA's dispatcher wants both.
+        """
         data = {key: value for key, value in self.data.items() if key != "lava_lite"}
+        if self.is_member and roles is not None:
+            group = data["protocols"][MULTINODE] | {"sub_id": sub_id, "roles": dict(roles)}
+            data["protocols"] = data["protocols"] | {MULTINODE: group}
         return yaml.dump(data | {"compatibility": 0})
 
     def line_of(self, path: str) -> int:
         """The line of a path as faults write it, or of the nearest entry above it."""
-        return yaml.line_of(self.text, _read_path(path))
+        return yaml.line_of(self.text, read_path(path))
 
 
 def parse(text: str, *, max_bytes: int = MAX_BYTES) -> Definition:
@@ -130,11 +134,38 @@ def parse(text: str, *, max_bytes: int = MAX_BYTES) -> Definition:
         document = yaml.parse(text, max_bytes=max_bytes)
     except yaml.YAMLError as error:
         raise InvalidDefinition([_not_yaml(error)]) from None
-    faults = _Faults()
+    faults = Faults()
     _check_job(faults, document.value)
     if found := faults.placed(document):
         raise InvalidDefinition(found)
-    return _definition(text, document.value)
+    return accepted(text, document.value)
+
+
+def accepted(text: str, data: Mapping[str, Any]) -> Definition:
+    """From data without a fault."""
+    timeouts = data["timeouts"]
+    ours = data.get("lava_lite", {})
+    priority = data.get("priority", DEFAULT_PRIORITY)
+    return Definition(
+        text=text,
+        data=data,
+        name=data["job_name"],
+        device_type=data.get("device_type"),
+        visibility=_visibility(data["visibility"]),
+        priority=PRIORITIES.get(priority, priority),
+        tags=tuple(dict.fromkeys(data.get("tags", ()))),
+        job_timeout=_timedelta(timeouts["job"]),
+        queue_timeout=_timedelta(timeouts["queue"]) if "queue" in timeouts else None,
+        wall_time=_timedelta(ours[WALL_TIME]) if WALL_TIME in ours else None,
+        retry=_retry(ours.get(RETRY, {})),
+        defer=_defer(ours.get(DEFER, {})),
+        device=ours.get(DEVICE),
+        is_reservation=ours.get(RESERVATION, False),
+        metadata=data.get("metadata", {}),
+        lava_lite=ours,
+        roles=tuple(_role(name, role) for name, role in (_roles(data) or {}).items()),
+        is_member=_has_multinode(data) and not _is_whole(data),
+    )
 
 
 def check_test(text: str, *, max_bytes: int = MAX_BYTES) -> list[Fault]:
@@ -143,30 +174,9 @@ def check_test(text: str, *, max_bytes: int = MAX_BYTES) -> list[Fault]:
         document = yaml.parse(text, max_bytes=max_bytes)
     except yaml.YAMLError as error:
         return [_not_yaml(error)]
-    faults = _Faults()
+    faults = Faults()
     _check_inline(faults, (), document.value)
     return faults.placed(document)
-
-
-def faults_for_executor(definition: Definition, executor: str) -> list[Fault]:
-    """What a well-formed definition asks for and devices with this executor cannot do."""
-    if executor not in EXECUTORS:
-        return []
-    faults = _Faults()
-    if protocols := definition.data.get("protocols"):
-        named = ", ".join(str(name) for name in protocols)
-        faults.add(("protocols",), f"{_DEVICES[executor]}; it speaks no protocols: leave out {_cut(named)}")
-    for index, action in enumerate(definition.data["actions"]):
-        for kind, body in action.items():
-            _check_for_builtin(faults, ("actions", index, kind), kind, body, executor)
-    return faults.placed(yaml.parse(definition.text)) if faults.found else []
-
-
-def protocol_of(repository: str) -> str:
-    """By which git would fetch it: `https`, `ssh`, … A path is `file`, and `name::` asks for git-remote-name."""
-    if found := _PROTOCOL.match(repository):
-        return found["name"].lower()
-    return "ssh" if _SHORT_SSH.match(repository) else FILES
 
 
 def _not_yaml(error: yaml.YAMLError) -> Fault:
@@ -174,62 +184,31 @@ def _not_yaml(error: yaml.YAMLError) -> Fault:
     return Fault(path="", message=message, line=error.line)
 
 
-class _Faults:
-    """Collects faults: as many as help a person, so that a hostile text cannot make the answer endless."""
-
-    def __init__(self) -> None:
-        self.found: list[tuple[Path, str]] = []
-        self.more = False
-
-    def add(self, at: Path, message: str) -> None:
-        if self.is_full:
-            self.more = True
-        else:
-            self.found.append((at, message))
-
-    def expected(self, at: Path, what: str, value: Any) -> None:
-        self.add(at, f"expected {what}, got {_got(value)}")
-
-    @property
-    def is_full(self) -> bool:
-        return len(self.found) >= MAX_FAULTS
-
-    def placed(self, document: yaml.Document) -> list[Fault]:
-        faults = [
-            Fault(path=_write_path(at), message=message, line=document.line_of(at))
-            for at, message in self.found
-        ]
-        faults.sort(key=lambda fault: fault.line or 0)
-        if self.more:
-            faults.append(Fault(path="", message="and more: mend these first", line=None))
-        return faults
-
-
 # The top level
 
 
-def _check_job(faults: _Faults, job: Any) -> None:
+def _check_job(faults: Faults, job: Any) -> None:
     required = ", ".join(_REQUIRED)
     if not isinstance(job, dict):
         faults.expected((), f"a mapping with the keys {required}", job)
         return
-    _refuse_unknown(faults, (), job, _CHECKS)
-    for key, example in _REQUIRED.items():
-        if key not in job and not (key == "device_type" and _is_multinode(job)):
-            faults.add((key,), f"is required, for example `{example}`")
-    checks = _CHECKS if _get(job, "lava_lite", RESERVATION) is not True else _CHECKS_OF_RESERVATION
+    refuse_unknown(faults, (), job, _CHECKS)
+    check_required(faults, (), job, _REQUIRED_OF_WHOLE if _is_whole(job) else _REQUIRED)
+    checks = _CHECKS if entry(job, "lava_lite", RESERVATION) is not True else _CHECKS_OF_RESERVATION
     for key, check in checks.items():
         if key in job:
             check(faults, (key,), job[key])
     _check_lengths(faults, job)
+    if _has_multinode(job):
+        _check_group(faults, job)
 
 
-def _check_name(faults: _Faults, at: Path, value: Any) -> None:
-    if _is_text(faults, at, value) and len(value) > MAX_NAME:
+def _check_name(faults: Faults, at: Path, value: Any) -> None:
+    if is_text(faults, at, value) and len(value) > MAX_NAME:
         faults.add(at, f"expected at most {MAX_NAME} characters, got {len(value)}")
 
 
-def _check_visibility(faults: _Faults, at: Path, value: Any) -> None:
+def _check_visibility(faults: Faults, at: Path, value: Any) -> None:
     if isinstance(value, str) and value in ("public", "personal"):
         return
     if not isinstance(value, dict) or list(value) != ["group"]:
@@ -238,37 +217,37 @@ def _check_visibility(faults: _Faults, at: Path, value: Any) -> None:
         faults.add((*at, "group"), "expected at least one group")
 
 
-def _check_tags(faults: _Faults, at: Path, value: Any) -> None:
+def _check_tags(faults: Faults, at: Path, value: Any) -> None:
     _check_names(faults, at, value)
 
 
-def _check_names(faults: _Faults, at: Path, value: Any) -> bool:
+def _check_names(faults: Faults, at: Path, value: Any) -> bool:
     if not isinstance(value, list):
         faults.expected(at, "a list of names", value)
         return False
     if len(value) > MAX_NAMES:
         faults.add(at, f"expected at most {MAX_NAMES} names, got {len(value)}")
         return False
-    are_text = [_is_text(faults, (*at, index), name) for index, name in enumerate(value)]
+    are_text = [is_text(faults, (*at, index), name) for index, name in enumerate(value)]
     return all(are_text)
 
 
-def _check_priority(faults: _Faults, at: Path, value: Any) -> None:
+def _check_priority(faults: Faults, at: Path, value: Any) -> None:
     if isinstance(value, str) and value in PRIORITIES:
         return
-    if not _is_integer(value) or not 0 <= value <= 100:
+    if not is_integer(value) or not 0 <= value <= 100:
         faults.expected(at, "high, medium, low or a whole number from 0 to 100", value)
 
 
-def _check_metadata(faults: _Faults, at: Path, value: Any) -> None:
-    for key in _entries(faults, at, value):
-        if not isinstance(key, str) and not _is_integer(key):
+def _check_metadata(faults: Faults, at: Path, value: Any) -> None:
+    for key in entries(faults, at, value):
+        if not isinstance(key, str) and not is_integer(key):
             faults.expected((*at, key), "a key that is text or a whole number", key)
 
 
-def _check_context(faults: _Faults, at: Path, value: Any) -> None:
-    for key, item in _entries(faults, at, value).items():
-        _is_text(faults, (*at, key), key)
+def _check_context(faults: Faults, at: Path, value: Any) -> None:
+    for key, item in entries(faults, at, value).items():
+        is_text(faults, (*at, key), key)
         if not isinstance(item, list):
             _check_context_value(faults, (*at, key), item)
             continue
@@ -276,39 +255,39 @@ def _check_context(faults: _Faults, at: Path, value: Any) -> None:
             _check_context_value(faults, (*at, key, index), part)
 
 
-def _check_context_value(faults: _Faults, at: Path, value: Any) -> None:
+def _check_context_value(faults: Faults, at: Path, value: Any) -> None:
     if isinstance(value, dict | list):
         faults.expected(at, "text, a number, true or false, or a list of these", value)
     elif isinstance(value, str) and _LINE_BREAK.search(value):
         faults.add(at, "expected text without line breaks")
 
 
-def _check_environment(faults: _Faults, at: Path, value: Any) -> None:
+def _check_environment(faults: Faults, at: Path, value: Any) -> None:
     _check_secrets(faults, at, value)
-    for key in _entries(_Faults(), at, value):
+    for key in entries(Faults(), at, value):
         if isinstance(key, str) and not _VARIABLE.fullmatch(key):
             faults.expected((*at, key), "the name of a variable (letters, digits and _)", key)
 
 
-def _check_secrets(faults: _Faults, at: Path, value: Any) -> None:
-    for key, item in _entries(faults, at, value).items():
+def _check_secrets(faults: Faults, at: Path, value: Any) -> None:
+    for key, item in entries(faults, at, value).items():
         if not isinstance(key, str):
             faults.expected((*at, key), "text as the key", key)
         if isinstance(item, dict | list):
             faults.expected((*at, key), "text, a number, true or false", item)
 
 
-def _check_protocols(faults: _Faults, at: Path, value: Any) -> None:
-    if MULTINODE in _entries(faults, at, value):
-        faults.add((*at, MULTINODE), "MultiNode jobs are not supported yet")
+def _check_protocols(faults: Faults, at: Path, value: Any) -> None:
+    if MULTINODE in entries(faults, at, value):
+        _check_multinode(faults, (*at, MULTINODE), value[MULTINODE])
 
 
-def _check_mapping(faults: _Faults, at: Path, value: Any) -> None:
-    _entries(faults, at, value)
+def _check_mapping(faults: Faults, at: Path, value: Any) -> None:
+    entries(faults, at, value)
 
 
-def _check_ours(faults: _Faults, at: Path, value: Any) -> None:
-    ours = _entries(faults, at, value)
+def _check_ours(faults: Faults, at: Path, value: Any) -> None:
+    ours = entries(faults, at, value)
     if WALL_TIME in ours:
         _check_timeout(faults, (*at, WALL_TIME), ours[WALL_TIME])
     if RETRY in ours:
@@ -318,38 +297,32 @@ def _check_ours(faults: _Faults, at: Path, value: Any) -> None:
     if DEVICE in ours:
         _check_name(faults, (*at, DEVICE), ours[DEVICE])
     if RESERVATION in ours:
-        _check_boolean(faults, (*at, RESERVATION), ours[RESERVATION])
-
-
-def _check_boolean(faults: _Faults, at: Path, value: Any) -> None:
-    if not isinstance(value, bool):
-        faults.expected(at, "true or false", value)
+        check_boolean(faults, (*at, RESERVATION), ours[RESERVATION])
 
 
 # Attempts
 
 
-def _check_retry(faults: _Faults, at: Path, value: Any) -> None:
+def _check_retry(faults: Faults, at: Path, value: Any) -> None:
     if not isinstance(value, dict):
         _check_attempts(faults, at, value)
         return
-    _check_known(faults, at, value, _RETRY)
-    if "attempts" not in value:
-        faults.add((*at, "attempts"), "is required, for example `attempts: 3`")
+    check_known(faults, at, value, _RETRY)
+    check_required(faults, at, value, {"attempts": "attempts: 3"})
 
 
-def _check_attempts(faults: _Faults, at: Path, value: Any) -> None:
-    if not _is_integer(value) or not 1 <= value <= MAX_ATTEMPTS:
+def _check_attempts(faults: Faults, at: Path, value: Any) -> None:
+    if not is_integer(value) or not 1 <= value <= MAX_ATTEMPTS:
         faults.expected(at, f"a number of attempts from 1 to {MAX_ATTEMPTS}, the first one included", value)
 
 
-def _check_backoff(faults: _Faults, at: Path, value: Any) -> None:
+def _check_backoff(faults: Faults, at: Path, value: Any) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not 1 <= value <= MAX_BACKOFF:
         faults.expected(at, f"a number from 1 to {MAX_BACKOFF}, for example 2", value)
 
 
-def _check_error_types(faults: _Faults, at: Path, value: Any) -> None:
+def _check_error_types(faults: Faults, at: Path, value: Any) -> None:
     if not isinstance(value, list) or not value:
         faults.expected(at, f"a list of at least one of {', '.join(ERROR_TYPES)}", value)
         return
@@ -358,34 +331,27 @@ def _check_error_types(faults: _Faults, at: Path, value: Any) -> None:
             faults.expected((*at, index), f"one of {', '.join(ERROR_TYPES)}", name)
 
 
-def _check_defer(faults: _Faults, at: Path, value: Any) -> None:
+def _check_defer(faults: Faults, at: Path, value: Any) -> None:
     if not isinstance(value, dict):
         faults.expected(
             at, "a mapping with until, delay, limit or reason, for example {delay: {hours: 1}}", value
         )
         return
-    _check_known(faults, at, value, _DEFER)
+    check_known(faults, at, value, _DEFER)
     if "until" in value and "delay" in value:
         faults.add(at, "expected until or delay, got both")
 
 
-def _check_moment(faults: _Faults, at: Path, value: Any) -> None:
+def _check_moment(faults: Faults, at: Path, value: Any) -> None:
     if _moment(value) is None:
         faults.expected(
             at, "a time, for example 2030-12-31 18:00:00 (UTC) or 2030-12-31T18:00:00+01:00", value
         )
 
 
-def _check_reason(faults: _Faults, at: Path, value: Any) -> None:
-    if _is_text(faults, at, value) and len(value) > MAX_REASON:
+def _check_reason(faults: Faults, at: Path, value: Any) -> None:
+    if is_text(faults, at, value) and len(value) > MAX_REASON:
         faults.add(at, f"expected at most {MAX_REASON} characters, got {len(value)}")
-
-
-def _check_known(faults: _Faults, at: Path, mapping: dict[Any, Any], checks: Mapping[str, Check]) -> None:
-    _refuse_unknown(faults, at, mapping, checks)
-    for key, check in checks.items():
-        if key in mapping:
-            check(faults, (*at, key), mapping[key])
 
 
 def _moment(value: Any) -> datetime | None:
@@ -400,9 +366,9 @@ def _moment(value: Any) -> datetime | None:
 # Timeouts
 
 
-def _check_timeouts(faults: _Faults, at: Path, value: Any) -> None:
-    timeouts = _entries(faults, at, value)
-    _refuse_unknown(faults, at, timeouts, _TIMEOUTS)
+def _check_timeouts(faults: Faults, at: Path, value: Any) -> None:
+    timeouts = entries(faults, at, value)
+    refuse_unknown(faults, at, timeouts, _TIMEOUTS)
     if isinstance(value, dict) and "job" not in timeouts:
         faults.add((*at, "job"), "is required, for example `job: {minutes: 10}`")
     for key, check in _TIMEOUTS.items():
@@ -410,17 +376,17 @@ def _check_timeouts(faults: _Faults, at: Path, value: Any) -> None:
             check(faults, (*at, key), timeouts[key])
 
 
-def _check_named_timeouts(faults: _Faults, at: Path, value: Any) -> None:
-    for name, timeout in _entries(faults, at, value).items():
-        if _is_text(faults, (*at, name), name):
+def _check_named_timeouts(faults: Faults, at: Path, value: Any) -> None:
+    for name, timeout in entries(faults, at, value).items():
+        if is_text(faults, (*at, name), name):
             _check_timeout(faults, (*at, name), timeout)
 
 
-def _check_timeout(faults: _Faults, at: Path, value: Any) -> None:
+def _check_timeout(faults: Faults, at: Path, value: Any) -> None:
     if not isinstance(value, dict):
         faults.expected(at, "days, hours, minutes or seconds, for example {minutes: 5}", value)
         return
-    _refuse_unknown(faults, at, value, (*UNITS, "skip"))
+    refuse_unknown(faults, at, value, (*UNITS, "skip"))
     units = [unit for unit in UNITS if unit in value]
     if len(units) != 1 and all(key in (*UNITS, "skip") for key in value):
         said = " and ".join(units) or "none"
@@ -428,27 +394,27 @@ def _check_timeout(faults: _Faults, at: Path, value: Any) -> None:
     for unit in units:
         _check_amount(faults, (*at, unit), value[unit])
     if "skip" in value:
-        _check_boolean(faults, (*at, "skip"), value["skip"])
+        check_boolean(faults, (*at, "skip"), value["skip"])
 
 
-def _check_amount(faults: _Faults, at: Path, value: Any) -> None:
-    if not _is_integer(value) or value < 1:
+def _check_amount(faults: Faults, at: Path, value: Any) -> None:
+    if not is_integer(value) or value < 1:
         faults.expected(at, "a whole number above 0", value)
         return
     most = MAX_TIMEOUT // timedelta(**{str(at[-1]): 1})
     if value > most:
-        faults.add(at, f"expected at most {most:,}, got {_got(value)}")
+        faults.add(at, f"expected at most {most:,}, got {got(value)}")
 
 
-def _check_lengths(faults: _Faults, job: dict[Any, Any]) -> None:
+def _check_lengths(faults: Faults, job: dict[Any, Any]) -> None:
     """An action that may take longer than its job can only be a mistake; the dispatcher refuses it too."""
-    whole = _duration(_get(job, "timeouts", "job"))
+    whole = _duration(entry(job, "timeouts", "job"))
     actions = job.get("actions")
     if whole is None or not isinstance(actions, list):
         return
     for index, action in enumerate(actions):
         for kind in action if isinstance(action, dict) else ():
-            timeout = _get(action, kind, "timeout")
+            timeout = entry(action, kind, "timeout")
             duration = _duration(timeout)
             if duration is not None and duration > whole:
                 longer = f"{_spoken(timeout)} is longer than the whole job may take"
@@ -459,7 +425,7 @@ def _check_lengths(faults: _Faults, job: dict[Any, Any]) -> None:
 
 def _duration(timeout: Any) -> timedelta | None:
     """None for what is no valid timeout."""
-    found = _Faults()
+    found = Faults()
     _check_timeout(found, (), timeout)
     if found.found:
         return None
@@ -483,7 +449,7 @@ def _spoken(timeout: dict[str, Any]) -> str:
 # Actions
 
 
-def _check_actions(faults: _Faults, at: Path, value: Any) -> None:
+def _check_actions(faults: Faults, at: Path, value: Any) -> None:
     if not isinstance(value, list) or not value:
         faults.expected(at, "a list of at least one action", value)
         return
@@ -491,12 +457,12 @@ def _check_actions(faults: _Faults, at: Path, value: Any) -> None:
         _check_action(faults, (*at, index), action)
 
 
-def _check_no_actions(faults: _Faults, at: Path, value: Any) -> None:
+def _check_no_actions(faults: Faults, at: Path, value: Any) -> None:
     if value != []:
         faults.add(at, "expected [], as nothing runs in a reservation")
 
 
-def _check_action(faults: _Faults, at: Path, action: Any) -> None:
+def _check_action(faults: Faults, at: Path, action: Any) -> None:
     kinds = "deploy, boot, test or command"
     if not isinstance(action, dict):
         faults.expected(at, f"a mapping with the key {kinds}", action)
@@ -504,13 +470,13 @@ def _check_action(faults: _Faults, at: Path, action: Any) -> None:
     if len(action) != 1:
         faults.add(at, f"expected exactly one key ({kinds}), got {len(action)}; check the indentation")
         return
-    _refuse_unknown(faults, at, action, ACTIONS)
+    refuse_unknown(faults, at, action, ACTIONS)
     for kind, body in action.items():
         if kind in ACTIONS:
             _check_body(faults, (*at, kind), kind, body)
 
 
-def _check_body(faults: _Faults, at: Path, kind: str, body: Any) -> None:
+def _check_body(faults: Faults, at: Path, kind: str, body: Any) -> None:
     if not isinstance(body, dict):
         faults.expected(at, "a mapping; check the indentation", body)
         return
@@ -522,7 +488,7 @@ def _check_body(faults: _Faults, at: Path, kind: str, body: Any) -> None:
         _check_test(faults, at, body)
 
 
-def _check_test(faults: _Faults, at: Path, body: dict[Any, Any]) -> None:
+def _check_test(faults: Faults, at: Path, body: dict[Any, Any]) -> None:
     if not any(key in body for key in TESTS):
         faults.add(at, "expected definitions, interactive or monitors in it")
     if "definitions" not in body:
@@ -536,7 +502,7 @@ def _check_test(faults: _Faults, at: Path, body: dict[Any, Any]) -> None:
         _check_test_definition(faults, (*at, index), definition)
 
 
-def _check_test_definition(faults: _Faults, at: Path, definition: Any) -> None:
+def _check_test_definition(faults: Faults, at: Path, definition: Any) -> None:
     if not isinstance(definition, dict):
         faults.expected(at, "a mapping with the keys from, name, path and repository", definition)
         return
@@ -547,7 +513,7 @@ def _check_test_definition(faults: _Faults, at: Path, definition: Any) -> None:
     if not isinstance(source, str) or source not in SOURCES:
         faults.expected((*at, "from"), "git, url or inline", source)
     if "path" in definition:
-        _is_text(faults, (*at, "path"), definition["path"])
+        is_text(faults, (*at, "path"), definition["path"])
     if "name" in definition:
         _check_test_name(faults, (*at, "name"), definition["name"])
     if "parameters" in definition:
@@ -557,26 +523,26 @@ def _check_test_definition(faults: _Faults, at: Path, definition: Any) -> None:
         check(faults, (*at, "repository"), definition["repository"])
 
 
-def _check_test_name(faults: _Faults, at: Path, name: Any) -> None:
-    if _is_text(faults, at, name) and not _DEFINITION_NAME.fullmatch(name):
+def _check_test_name(faults: Faults, at: Path, name: Any) -> None:
+    if is_text(faults, at, name) and not _DEFINITION_NAME.fullmatch(name):
         faults.expected(at, "only letters, digits and - _ .", name)
 
 
-def _check_text(faults: _Faults, at: Path, value: Any) -> None:
-    _is_text(faults, at, value)
+def _check_text(faults: Faults, at: Path, value: Any) -> None:
+    is_text(faults, at, value)
 
 
-def _check_inline(faults: _Faults, at: Path, repository: Any) -> None:
+def _check_inline(faults: Faults, at: Path, repository: Any) -> None:
     if not isinstance(repository, dict):
         faults.expected(at, "a mapping with metadata and run", repository)
         return
     if "install" in repository:
-        install = _entries(faults, (*at, "install"), repository["install"])
+        install = entries(faults, (*at, "install"), repository["install"])
         _check_steps(faults, (*at, "install", "steps"), install.get("steps", []))
-    _check_steps(faults, (*at, "run", "steps"), _get(repository, "run", "steps"))
+    _check_steps(faults, (*at, "run", "steps"), entry(repository, "run", "steps"))
 
 
-def _check_steps(faults: _Faults, at: Path, steps: Any) -> None:
+def _check_steps(faults: Faults, at: Path, steps: Any) -> None:
     if not isinstance(steps, list):
         faults.expected(at, "a list of commands", steps)
         return
@@ -587,57 +553,144 @@ def _check_steps(faults: _Faults, at: Path, steps: Any) -> None:
         faults.expected((*at, index), f"a command as text ({hint})", step)
 
 
-def _check_for_builtin(faults: _Faults, at: Path, kind: str, body: dict[str, Any], executor: str) -> None:
-    if kind != "test":
-        nothing = {"deploy": "nothing to deploy", "boot": "nothing to boot", "command": "no device commands"}
-        faults.add(at, f"{_DEVICES[executor]}; it has {nothing[kind]}")
+# MultiNode
+
+
+def _check_multinode(faults: Faults, at: Path, value: Any) -> None:
+    if not isinstance(value, dict):
+        faults.expected(at, "a mapping with roles", value)
         return
-    for key in ("interactive", "monitors", "docker"):
-        if key in body:
-            faults.add((*at, key), "not supported by the built-in worker; use definitions")
-    for index, definition in enumerate(body.get("definitions", [])):
-        _check_definition_for_builtin(faults, (*at, "definitions", index), definition)
+    is_member = _is_of_member(value)
+    examples = {"role": "role: server", "group_size": "group_size: 2"} if is_member else _ROLES
+    check_required(faults, at, value, examples)
+    check_known(faults, at, value, _MEMBER if is_member else _WHOLE)
 
 
-def _check_definition_for_builtin(faults: _Faults, at: Path, definition: dict[str, Any]) -> None:
-    check = {"inline": _check_inline_for_builtin, "git": _check_git_for_builtin}.get(definition["from"])
-    if check is None:
-        faults.add(
-            (*at, "from"), f"{definition['from']} is not supported by the built-in worker; use inline or git"
-        )
+def _check_roles(faults: Faults, at: Path, value: Any) -> None:
+    if not isinstance(value, dict) or not value:
+        faults.expected(at, "a mapping with at least one role", value)
         return
-    check(faults, at, definition)
-    skipped = definition.get("skip_install", [])
-    if not isinstance(skipped, list) or any(part not in INSTALL_PARTS for part in skipped):
-        faults.expected((*at, "skip_install"), f"a list of {', '.join(INSTALL_PARTS)}", skipped)
+    for name, role in value.items():
+        _check_name(faults, (*at, name), name)
+        _check_role(faults, (*at, name), role)
+    if (jobs := _count(value)) > MAX_MEMBERS:
+        faults.add(at, f"expected at most {MAX_MEMBERS} jobs in all, got {jobs:,}: lower the counts")
 
 
-def _check_inline_for_builtin(faults: _Faults, at: Path, definition: dict[str, Any]) -> None:
-    if "parse" in definition["repository"]:
-        message = "not supported by the built-in worker; report results with lava-test-case"
-        faults.add((*at, "repository", "parse"), message)
+def _check_role(faults: Faults, at: Path, value: Any) -> None:
+    if not isinstance(value, dict):
+        faults.expected(at, "a mapping with device_type and count", value)
+        return
+    _refuse(faults, at, value, _NOT_OF_A_ROLE)
+    check_required(faults, at, value, {"device_type": "device_type: local", "count": "count: 1"})
+    check_known(faults, at, {key: value[key] for key in value if key not in _NOT_OF_A_ROLE}, _ROLE)
 
 
-def _check_git_for_builtin(faults: _Faults, at: Path, definition: dict[str, Any]) -> None:
-    if protocol_of(definition["repository"]) not in (*REPOSITORIES, FILES):
-        what = f"an address that begins with {', '.join(f'{name}://' for name in REPOSITORIES)}"
-        faults.expected((*at, "repository"), what, definition["repository"])
-    parts = PurePosixPath(definition["path"]).parts
-    if definition["path"].startswith("/") or ".." in parts:
-        faults.expected((*at, "path"), "a path inside the repository", definition["path"])
-    for key in ("branch", "revision"):
-        if key in definition and not _REVISION.fullmatch(str(definition[key])):
-            faults.expected((*at, key), "the name of a branch, a tag or a commit", definition[key])
-    if "history" in definition:
-        _check_boolean(faults, (*at, "history"), definition["history"])
+def _check_count(faults: Faults, at: Path, value: Any) -> None:
+    if not is_integer(value) or value < 1:
+        faults.expected(at, "a whole number above 0", value)
 
 
-_DEVICES = {
-    "shell": "a local device runs commands on this machine",
-    "ssh": "this device runs commands over ssh",
-    "docker": "this device runs commands in a container",
-    "podman": "this device runs commands in a container",
-}
+def _refuse(faults: Faults, at: Path, mapping: Any, reasons: Mapping[str, str]) -> None:
+    for key, reason in reasons.items():
+        if isinstance(mapping, dict) and key in mapping:
+            faults.add((*at, key), reason)
+
+
+def _check_group(faults: Faults, job: dict[Any, Any]) -> None:
+    """What a MultiNode definition, or a member's, says in more than one place."""
+    _refuse(faults, ("lava_lite",), job.get("lava_lite"), _NOT_IN_A_GROUP)
+    if not _is_whole(job):
+        _check_roles_of_actions(faults, job, [entry(job, "protocols", MULTINODE, "role")])
+        return
+    _refuse(faults, (), job, _NOT_BESIDE_ROLES)
+    roles = _roles(job)
+    if isinstance(roles, dict) and len(roles) <= MAX_MEMBERS:
+        _check_roles_of_actions(faults, job, [name for name in roles if isinstance(name, str)])
+        _check_all_have_actions(faults, job, roles)
+        _check_length(faults, job, roles)
+
+
+def _check_roles_of_actions(faults: Faults, job: dict[Any, Any], names: Sequence[str]) -> None:
+    for at, body in _bodies(job):
+        if "role" not in body:
+            continue
+        role = body["role"]
+        if not isinstance(role, str | list) or not role:
+            faults.expected((*at, "role"), "a role or a list of roles", role)
+        elif isinstance(role, str):
+            _check_known_role(faults, (*at, "role"), role, names)
+        else:
+            for index, name in enumerate(role):
+                _check_known_role(faults, (*at, "role", index), name, names)
+
+
+def _check_known_role(faults: Faults, at: Path, name: Any, names: Sequence[str]) -> None:
+    if name not in names and not faults.is_full:
+        faults.add(at, f"there is no role {got(name)}; {suggest(name, names)}")
+
+
+def _check_all_have_actions(faults: Faults, job: dict[Any, Any], roles: Iterable[str]) -> None:
+    bodies = [body for _, body in _bodies(job)]
+    for name in roles:
+        if bodies and not any(is_for(body, name) for body in bodies):
+            faults.add(("protocols", MULTINODE, "roles", name), "has no actions: name it as the role of some")
+
+
+def _check_length(faults: Faults, job: dict[Any, Any], roles: Mapping[str, Any]) -> None:
+    """Each member has all that is said once for all of them, so a small text can make a lot."""
+    jobs = _count(roles)
+    if jobs <= MAX_MEMBERS and (length := jobs * _length(job)) > MAX_GROUP_LENGTH:
+        more = f"{jobs} jobs like this are about {length:,} characters long"
+        faults.add(("protocols", MULTINODE, "roles"), f"expected at most {MAX_GROUP_LENGTH:,}: {more}")
+
+
+def _count(roles: Mapping[Any, Any]) -> int:
+    counts = [entry(role, "count") for role in roles.values()]
+    return sum(count for count in counts if is_integer(count) and count > 0)
+
+
+def _length(value: Any, indent: int = 0) -> int:
+    """About how many characters it has as YAML, where aliases are written out."""
+    if isinstance(value, dict):
+        return sum(_length(key, indent) + _length(item, indent + 2) for key, item in value.items())
+    if isinstance(value, list):
+        return sum(_length(item, indent + 2) for item in value)
+    return indent + len(str(value))
+
+
+def _bodies(job: Mapping[Any, Any]) -> Iterator[tuple[Path, dict[Any, Any]]]:
+    """Of the actions that are well-formed."""
+    actions = job.get("actions")
+    for index, action in enumerate(actions if isinstance(actions, list) else ()):
+        for kind, body in action.items() if isinstance(action, dict) else ():
+            if isinstance(body, dict):
+                yield ("actions", index, kind), body
+
+
+def is_for(body: Mapping[Any, Any], role: str) -> bool:
+    """Whether the body of an action is for this role; one that names none is for all."""
+    named = body.get("role", role)
+    return role == named or (isinstance(named, list) and role in named)
+
+
+def _has_multinode(job: Mapping[Any, Any]) -> bool:
+    protocols = job.get("protocols")
+    return isinstance(protocols, dict) and MULTINODE in protocols
+
+
+def _is_whole(job: Mapping[Any, Any]) -> bool:
+    return _has_multinode(job) and not _is_of_member(job["protocols"][MULTINODE])
+
+
+def _is_of_member(multinode: Any) -> bool:
+    return isinstance(multinode, dict) and "target_group" in multinode
+
+
+def _roles(job: Mapping[Any, Any]) -> Any:
+    return entry(job, "protocols", MULTINODE, "roles")
+
+
 _REQUIRED = {
     "job_name": "job_name: my first job",
     "device_type": "device_type: local",
@@ -645,6 +698,7 @@ _REQUIRED = {
     "timeouts": "timeouts: {job: {minutes: 10}}",
     "actions": "actions: [...]",
 }
+_REQUIRED_OF_WHOLE = {key: example for key, example in _REQUIRED.items() if key != "device_type"}
 _CHECKS: dict[str, Check] = {
     "job_name": _check_name,
     "device_type": _check_name,
@@ -659,7 +713,7 @@ _CHECKS: dict[str, Check] = {
     "secrets": _check_secrets,
     "protocols": _check_protocols,
     "notify": _check_mapping,
-    "reboot_to_fastboot": _check_boolean,
+    "reboot_to_fastboot": check_boolean,
     "lava_lite": _check_ours,
 }
 _CHECKS_OF_RESERVATION = _CHECKS | {"actions": _check_no_actions}
@@ -676,6 +730,32 @@ _DEFER: dict[str, Check] = {
     "limit": _check_timeout,
     "reason": _check_reason,
 }
+_ROLES = {"roles": "roles: {server: {device_type: local, count: 1}}"}
+_ROLE: dict[str, Check] = {
+    "device_type": _check_name,
+    "count": _check_count,
+    "context": _check_context,
+    "tags": _check_tags,
+    "environment": _check_environment,
+    "timeout": _check_timeout,
+    "essential": check_boolean,
+}
+_WHOLE: dict[str, Check] = {"roles": _check_roles, "timeout": _check_timeout}
+_MEMBER: dict[str, Check] = {
+    "role": _check_name,
+    "target_group": _check_text,
+    "group_size": _check_count,
+    "essential": check_boolean,
+    "timeout": _check_timeout,
+}
+_SHARED_DEVICE = "this role would share another one's device, which is not supported: give it a device_type"
+_NOT_OF_A_ROLE = dict.fromkeys(("connection", "host_role", "expect_role", "request"), _SHARED_DEVICE)
+_NOT_BESIDE_ROLES = dict.fromkeys(("device_type", "tags"), "belongs to each of the roles, not here")
+_NOT_IN_A_GROUP = {
+    RETRY: "the jobs of a group are not tried again: leave it out",
+    DEVICE: "each job of a group has a device of its own: leave it out, or give the roles tags",
+    RESERVATION: "a reservation is of one device, and has no roles",
+}
 _TIMEOUTS: dict[str, Check] = {
     "job": _check_timeout,
     "action": _check_timeout,
@@ -687,32 +767,6 @@ _TIMEOUTS: dict[str, Check] = {
 
 
 # Words
-
-
-def _definition(text: str, data: dict[str, Any]) -> Definition:
-    """From data without a fault."""
-    timeouts = data["timeouts"]
-    ours = data.get("lava_lite", {})
-    priority = data.get("priority", DEFAULT_PRIORITY)
-    return Definition(
-        text=text,
-        data=data,
-        name=data["job_name"],
-        device_type=data.get("device_type"),
-        visibility=_visibility(data["visibility"]),
-        priority=PRIORITIES.get(priority, priority),
-        tags=tuple(dict.fromkeys(data.get("tags", ()))),
-        job_timeout=_timedelta(timeouts["job"]),
-        queue_timeout=_timedelta(timeouts["queue"]) if "queue" in timeouts else None,
-        wall_time=_timedelta(ours[WALL_TIME]) if WALL_TIME in ours else None,
-        retry=_retry(ours.get(RETRY, {})),
-        defer=_defer(ours.get(DEFER, {})),
-        device=ours.get(DEVICE),
-        is_reservation=ours.get(RESERVATION, False),
-        metadata=data.get("metadata", {}),
-        lava_lite=ours,
-        is_multinode=_is_multinode(data),
-    )
 
 
 def _retry(value: Any) -> dict[str, Any]:
@@ -735,84 +789,11 @@ def _visibility(value: Any) -> Visibility:
     return Visibility(kind=value)
 
 
-def _is_multinode(job: dict[Any, Any]) -> bool:
-    protocols = job.get("protocols")
-    return isinstance(protocols, dict) and MULTINODE in protocols
-
-
-def _entries(faults: _Faults, at: Path, value: Any) -> dict[Any, Any]:
-    """The mapping itself, or an empty one for what is none."""
-    if isinstance(value, dict):
-        return value
-    faults.expected(at, "a mapping", value)
-    return {}
-
-
-def _get(value: Any, *keys: Any) -> Any:
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
-def _refuse_unknown(faults: _Faults, at: Path, mapping: Mapping[Any, Any], known: Iterable[str]) -> None:
-    names = list(known)
-    for key in mapping:
-        if key not in names and not faults.is_full:
-            faults.add((*at, key), f"unknown key; {_known(key, names)}")
-
-
-def _known(key: Any, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(str(key)[:MAX_NAME], names, n=1)
-    return f'did you mean "{near[0]}"?' if near else f"expected one of {', '.join(names)}"
-
-
-def _is_text(faults: _Faults, at: Path, value: Any) -> bool:
-    if isinstance(value, str) and value.strip():
-        return True
-    if value is None or isinstance(value, str | dict | list):
-        faults.expected(at, "text", value)
-    else:
-        faults.expected(at, "text (put it in quotes)", value)
-    return False
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _got(value: Any) -> str:
-    match value:
-        case None:
-            return "nothing"
-        case dict():
-            return "a mapping" if value else "an empty mapping"
-        case list():
-            return "a list" if value else "an empty list"
-        case str():
-            return json.dumps(_cut(value), ensure_ascii=False)
-        case _:
-            return json.dumps(value)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def _write_path(at: Path) -> str:
-    text = ""
-    for key in at:
-        if isinstance(key, str) and _PLAIN_KEY.fullmatch(key):
-            text += f".{_cut(key)}" if text else _cut(key)
-        else:
-            text += f"[{_got(key)}]"
-    return text
-
-
-def _read_path(path: str) -> Path:
-    keys: list[Key] = []
-    for step in _STEP_OF_PATH.finditer(path):
-        if step["index"] is not None:
-            keys.append(int(step["index"]))
-        else:
-            keys.append(step["plain"] or json.loads(step["quoted"]))
-    return tuple(keys)
+def _role(name: str, role: Mapping[str, Any]) -> Role:
+    return Role(
+        name=name,
+        device_type=role["device_type"],
+        count=role["count"],
+        tags=tuple(dict.fromkeys(role.get("tags", ()))),
+        is_essential=role.get("essential", False),
+    )

@@ -5,7 +5,7 @@ Whatever exists already by its name is taken as it is. Jobs come to their state 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from events.outbox import Cause
 from jobs import lifecycle, logs, progress, reservations, steps, waits
 from jobs.lifecycle import Ending
 from jobs.logs import Record
-from jobs.models import Attempt, Job, JobGroup, TestCase, TestSuite
+from jobs.models import Attempt, Job, TestCase, TestSuite
 from jobs.reservations import Wish
 from jobs.states import State
 
@@ -170,19 +170,45 @@ def job(
     return found
 
 
-def members(*roles: str, device: str = "qemu01", **of_job: Any) -> list[Job]:
-    """The jobs of a group, one of each role: 12.0, 12.1. `device`: of the first; the others have the next numbers.
+def multinode(
+    *roles: str, device_type: str = "qemu", tags: Mapping[str, list[str]] | None = None, **top: Any
+) -> str:
+    """The YAML of a group with a device for each role, of which the first is essential; `tags` of a role, by its name."""
+    wanted = {
+        role: {"device_type": device_type, "count": roles.count(role), "essential": role == roles[0]}
+        | ({"tags": tags[role]} if tags and role in tags else {})
+        for role in roles
+    }
+    whole = yaml.safe_load(definition(protocols={"lava-multinode": {"roles": wanted}}, **top))
+    del whole["device_type"]
+    return str(yaml.safe_dump(whole, sort_keys=False))
 
-    The other keywords are those of `job`.
+
+def members(
+    *roles: str,
+    submitter: User | None = None,
+    state: State = State.SUBMITTED,
+    device: str = "qemu01",
+    ending: Ending = PASSED,
+    **top: Any,
+) -> list[Job]:
+    """The jobs of a group in this state. `device`: that of the first; the others have the next numbers.
+
+    The other keywords are those of `multinode`.
     """
-    whole = definition(protocols={"lava-multinode": {"roles": {role: {"count": 1} for role in roles}}})
-    group = JobGroup.objects.create(definition=whole)
     number = int(device[-2:])
-    jobs = [job(device=f"{device[:-2]}{number + at:02}", **of_job) for at in range(len(roles))]
-    for at, (each, role) in enumerate(zip(jobs, roles, strict=True)):
-        Job.objects.filter(pk=each.pk).update(group=group, member=at, role=role, is_essential=at == 0)
-    JobGroup.objects.filter(pk=group.pk).update(first=jobs[0].pk)
-    return list(Job.objects.filter(group=group).select_related("submitter", "group").order_by("member"))
+    devices = [_device(f"{device[:-2]}{number + at:02}").pk for at in range(len(roles))]
+    first = lifecycle.submit(multinode(*roles, **top), by=submitter or user("alice"))
+    jobs = first.members
+    if state != State.SUBMITTED:
+        lifecycle.schedule_group({job.pk: name for job, name in zip(jobs, devices, strict=True)})
+    for job in jobs if state in (State.RUNNING, State.CANCELING, State.FINISHED) else ():
+        lifecycle.start(job.pk, worker="worker01")
+    if state == State.CANCELING:
+        lifecycle.cancel(first.pk, by=first.submitter.username)
+    for job in jobs if state == State.FINISHED else ():
+        lifecycle.finish(job.pk, ending, worker="worker01")
+    return first.members
 
 
 def wish(**fields: Any) -> Wish:

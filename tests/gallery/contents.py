@@ -300,13 +300,22 @@ class _Lab:
 
     def _together(self, name: str, by: str, ago: timedelta) -> int:
         """A group runs: the place of its second job."""
-        from jobs.models import Job, JobGroup
+        from jobs import lifecycle
+        from jobs.models import Job
+        from tests import build
 
-        pks = [self._runs(name, by, device, ago, hours=1) for device in ("qemu-01", "qemu-03")]
-        group = JobGroup.objects.create(first=pks[0], definition=Job.objects.get(pk=pks[0]).definition)
-        for at, role in enumerate(("server", "client")):
-            Job.objects.filter(pk=pks[at]).update(group=group, member=at, role=role, is_essential=at == 0)
-        return pks[1]
+        text = build.multinode(
+            "server", "client", name=name, device_type="qemu-x86_64", timeouts={"job": {"hours": 1}}
+        )
+        group = lifecycle.submit(text, by=self._cast[by]).group
+        Job.objects.filter(group=group).update(submit_time=self._now - ago - timedelta(seconds=41))
+        server, client = Job.objects.filter(group=group).order_by("member").values_list("pk", flat=True)
+        lifecycle.schedule_group({server: "qemu-01", client: "qemu-03"})
+        for pk, device in ((server, "qemu-01"), (client, "qemu-03")):
+            lifecycle.start(pk, worker="rack-a")
+            Job.objects.filter(pk=pk).update(start_time=self._now - ago)
+            self._write(Job.objects.get(pk=pk), [*_boot(device), *_tests()[:4]])
+        return client
 
     def _asks(self, name: str, by: str, device: str, ago: timedelta) -> int:
         """A person is to do something."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from core import yaml
 from devices import dictionary
 from jobs import definition as definitions
+from jobs.builtin import protocol_of
 from jobs.definition import Defer, Definition, Fault, InvalidDefinition, Visibility
 
 HELLO = """\
@@ -162,7 +163,8 @@ def test_a_small_job_becomes_a_definition() -> None:
         is_reservation=False,
         metadata={},
         lava_lite={},
-        is_multinode=False,
+        roles=(),
+        is_member=False,
     )
 
 
@@ -363,11 +365,6 @@ def test_a_missing_key_is_told_with_an_example(key: str) -> None:
         ({"secrets": {1: 1}}, "secrets[1]", "text as the key"),
         ({"secrets": "x"}, "secrets", "expected a mapping"),
         ({"protocols": "lava-lxc"}, "protocols", "expected a mapping"),
-        (
-            {"protocols": {"lava-multinode": {}}},
-            "protocols.lava-multinode",
-            "MultiNode jobs are not supported yet",
-        ),
         ({"notify": []}, "notify", "expected a mapping"),
         ({"reboot_to_fastboot": "no"}, "reboot_to_fastboot", "true or false"),
         ({"lava_lite": 3}, "lava_lite", "expected a mapping"),
@@ -627,7 +624,7 @@ def test_a_device_of_the_built_in_worker_runs_tests_from_git(changes: dict[str, 
     ],
 )
 def test_the_protocol_of_a_repository_is_read_as_git_reads_it(repository: str, protocol: str) -> None:
-    assert definitions.protocol_of(repository) == protocol
+    assert protocol_of(repository) == protocol
 
 
 def test_a_local_device_refuses_what_needs_a_board() -> None:

@@ -10,6 +10,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from devices.models import Device
+from devices.states import DeviceHealth
 from jobs.models import Job, Visibility
 from jobs.states import State
 from tests import build
@@ -204,9 +206,9 @@ def test_a_job_shows_its_own_definition_and_offers_that_of_the_group(client: Cli
     own = page(client, f"{second.get_absolute_url()}?tab=definition")
     whole = page(client, f"{second.get_absolute_url()}?tab=definition&whole")
 
-    assert "lava-multinode" not in words_of(own)
+    assert "roles:" not in words_of(own)
     assert "?tab=definition&amp;whole" in own
-    assert "lava-multinode" in words_of(whole)
+    assert "roles:" in words_of(whole)
     assert page(client, f"/job/{second.pk}/definition") == second.definition
     assert page(client, f"/job/{second.pk}/definition/whole") == first.group.definition
     assert page(client, f"/scheduler/job/{second.pk}/multinode_definition/plain") == first.group.definition
@@ -255,4 +257,74 @@ def test_editing_begins_with_the_definition_of_the_whole_group(
 
     html = page(client, f"/submit/?job={number.format(first.pk, second.pk)}")
 
-    assert "lava-multinode" in words_of(html)
+    assert "roles:" in words_of(html)
+
+
+def test_a_submitted_group_leads_to_its_first_job(client: Client, alice: User) -> None:
+    build.device("qemu01")
+    build.device("qemu02")
+    client.force_login(alice)
+
+    answer = client.post("/submit/", {"definition": build.multinode("server", "client")})
+
+    first, second = Job.objects.order_by("pk")
+    assert (answer.status_code, answer["Location"]) == (302, first.get_absolute_url())
+    assert (first.number, second.number) == (f"{first.pk}.0", f"{first.pk}.1")
+
+
+def test_a_job_that_is_run_again_takes_its_whole_group_with_it(client: Client, alice: User) -> None:
+    _, second = build.members("server", "client", submitter=alice, state=State.FINISHED)
+    client.force_login(alice)
+
+    answer = client.post(f"/job/{second.pk}/resubmit/")
+
+    first, again = Job.objects.filter(pk__gt=second.pk).order_by("pk")
+    assert answer["Location"] == first.get_absolute_url()
+    assert (first.role, again.role) == ("server", "client")
+    assert f"again after #{second.number}" in words_of(page(client, again.get_absolute_url()))
+
+
+def test_a_group_that_cannot_run_again_is_shown_to_be_mended(client: Client, alice: User) -> None:
+    first, _ = build.members("server", "client", submitter=alice, state=State.FINISHED)
+    Device.objects.filter(pk="qemu02").update(health=DeviceHealth.RETIRED)
+    Device.objects.filter(pk="qemu01").update(health=DeviceHealth.RETIRED)
+    client.force_login(alice)
+
+    answer = client.post(f"/job/{first.pk}/resubmit/")
+
+    assert answer.status_code == 400
+    assert "roles:" in words_of(answer.content.decode())
+
+
+def test_a_group_is_run_again_by_those_who_see_every_job_of_it(
+    client: Client, alice: User, mallory: User
+) -> None:
+    first, second = build.members("server", "hush", submitter=alice, state=State.FINISHED)
+    Job.objects.filter(pk=second.pk).update(visibility=Visibility.PERSONAL)
+    client.force_login(mallory)
+
+    answer = client.post(f"/job/{first.pk}/resubmit/")
+
+    assert answer.status_code == 403
+    assert "hush" not in answer.content.decode()
+    assert Job.objects.count() == 2
+
+
+# What is done
+
+
+@pytest.mark.parametrize(("verb", "state"), [("cancel", State.FINISHED), ("defer", State.SUBMITTED)])
+def test_what_is_done_to_one_job_is_done_to_its_group(
+    client: Client, alice: User, verb: str, state: State
+) -> None:
+    first, second = build.members("server", "client", submitter=alice)
+    client.force_login(alice)
+
+    client.post(f"/job/{second.pk}/{verb}/", {"minutes": 10})
+
+    for job in (first, second):
+        job.refresh_from_db()
+        assert job.state == state
+        assert job.is_put_off == (verb == "defer")
+    if verb == "defer":
+        assert "Run the group now" in words_of(page(client, first.get_absolute_url()))

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from core import yaml
-from jobs.definition import MAX_BYTES, protocol_of
+from jobs.builtin import protocol_of
+from jobs.definition import MAX_BYTES
 from workers.builtin import test_definitions, tools
 from workers.builtin.job_end import JobEnd
 from workers.builtin.reading import InvalidPlan

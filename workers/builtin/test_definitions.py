@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from jobs.definition import FILES, INSTALL_PARTS, REPOSITORIES, protocol_of
+from jobs.builtin import FILES, INSTALL_PARTS, REPOSITORIES, protocol_of
 from workers.builtin.reading import InvalidPlan, fault, items, mapping, variables, word
 from workers.messages import ErrorType
 

@@ -18,6 +18,45 @@ from tests.api.conftest import Login
 from tests.api.rest.test_jobs import JOBS, ids
 
 
+def test_a_submitted_group_is_told_by_its_numbers_in_lavas_form(alice: User, login: Login) -> None:
+    build.device("qemu01")
+    build.device("qemu02")
+
+    answer = login(alice).post(JOBS, {"definition": build.multinode("server", "client")})
+
+    first, second = Job.objects.order_by("pk")
+    numbers = [f"{first.pk}.0", f"{first.pk}.1"]
+    assert answer.status_code == 201
+    assert answer.json() == {
+        "message": f"Jobs {', '.join(numbers)} are submitted.",
+        "job_ids": numbers,
+        "uuids": [str(first.uuid), str(second.uuid)],
+    }
+
+
+def test_a_job_that_is_run_again_takes_its_whole_group_with_it(alice: User, login: Login) -> None:
+    first, _ = build.members("server", "client", submitter=alice, state=State.FINISHED)
+
+    answer = login(alice).post(f"{JOBS}{first.pk}.1/resubmit/")
+
+    new = Job.objects.filter(pk__gt=first.pk + 1).order_by("pk")
+    assert answer.status_code == 201
+    assert answer.json()["job_ids"] == [job.number for job in new] == [f"{new[0].pk}.0", f"{new[0].pk}.1"]
+
+
+def test_a_group_is_run_again_by_those_who_see_every_job_of_it(
+    alice: User, mallory: User, login: Login
+) -> None:
+    first, hidden = build.members("server", "hush", submitter=alice, state=State.FINISHED)
+    Job.objects.filter(pk=hidden.pk).update(visibility=Visibility.PERSONAL)
+
+    answer = login(mallory).post(f"{JOBS}{first.pk}/resubmit/")
+
+    assert answer.status_code == 403
+    assert "hush" not in answer.content.decode()
+    assert Job.objects.count() == 2
+
+
 def test_a_job_of_a_group_has_its_own_definition_and_the_whole_one(anyone: APIClient) -> None:
     first, second = build.members("server", "client")
 

@@ -17,6 +17,43 @@ from tests.api.conftest import Login
 from tests.api.v1.test_jobs import JOBS, ids
 
 
+def test_a_submitted_group_is_told_by_its_first_job(alice: User, login: Login) -> None:
+    build.device("qemu01")
+    build.device("qemu02")
+    client = login(alice)
+
+    answer = client.post(JOBS, {"definition": build.multinode("server", "client")})
+
+    first, second = Job.objects.order_by("pk")
+    assert answer.status_code == 201
+    assert answer["Location"] == f"http://testserver{JOBS}{first.pk}/"
+    assert answer.json() == client.get(answer["Location"]).json()
+    assert [job["id"] for job in answer.json()["group"]["jobs"]] == [first.pk, second.pk]
+
+
+def test_a_job_that_is_run_again_takes_its_whole_group_with_it(alice: User, login: Login) -> None:
+    _, second = build.members("server", "client", submitter=alice, state=State.FINISHED)
+
+    answer = login(alice).post(f"{JOBS}{second.number}/resubmit/")
+
+    new = Job.objects.filter(pk__gt=second.pk).order_by("pk")
+    assert answer.status_code == 201
+    assert [job["number"] for job in answer.json()["group"]["jobs"]] == [job.number for job in new]
+
+
+def test_a_group_is_run_again_by_those_who_see_every_job_of_it(
+    alice: User, mallory: User, login: Login
+) -> None:
+    first, hidden = build.members("server", "hush", submitter=alice, state=State.FINISHED)
+    Job.objects.filter(pk=hidden.pk).update(visibility=Visibility.PERSONAL)
+
+    answer = login(mallory).post(f"{JOBS}{first.pk}/resubmit/")
+
+    assert answer.status_code == 403
+    assert "hush" not in answer.content.decode()
+    assert Job.objects.count() == 2
+
+
 def test_a_job_of_a_group_tells_of_it(anyone: APIClient) -> None:
     first, second = build.members("server", "client")
 

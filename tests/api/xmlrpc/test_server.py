@@ -121,6 +121,17 @@ def test_a_definition_is_submitted(alice: User, name: str) -> None:
     assert Job.objects.get(pk=number).submitter == alice
 
 
+@pytest.mark.parametrize("name", ["scheduler.jobs.submit", "scheduler.submit_job"])
+def test_a_submitted_group_is_a_list_of_numbers_in_lavas_form(alice: User, name: str) -> None:
+    build.device("qemu01")
+    build.device("qemu02")
+
+    numbers = Program(alice)(name, build.multinode("server", "client"))
+
+    first = Job.objects.earliest("pk")
+    assert numbers == [f"{first.pk}.0", f"{first.pk}.1"]
+
+
 def test_the_faults_of_a_definition_are_told_and_nothing_is_submitted(alice: User) -> None:
     build.device()
 
