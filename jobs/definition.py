@@ -41,7 +41,7 @@ MAX_BYTES = 1_000_000
 MAX_NAME = 200
 MAX_NAMES = 32  # tags, or groups, of one job
 MAX_MEMBERS = 32  # jobs of one group
-MAX_GROUP_LENGTH = 10_000_000  # characters of all of them, written out
+MAX_GROUP_LENGTH = 4_000_000  # characters of all of them, written out
 MAX_TIMEOUT = timedelta(days=36_500)
 PRIORITIES = MappingProxyType({"high": 100, "medium": 50, "low": 0})
 DEFAULT_PRIORITY = PRIORITIES["medium"]
@@ -601,7 +601,8 @@ def _check_group(faults: Faults, job: dict[Any, Any]) -> None:
     """What a MultiNode definition, or a member's, says in more than one place."""
     _refuse(faults, ("lava_lite",), job.get("lava_lite"), _NOT_IN_A_GROUP)
     if not _is_whole(job):
-        _check_roles_of_actions(faults, job, [entry(job, "protocols", MULTINODE, "role")])
+        role = entry(job, "protocols", MULTINODE, "role")
+        _check_roles_of_actions(faults, job, [role] if isinstance(role, str) else [])
         return
     _refuse(faults, (), job, _NOT_BESIDE_ROLES)
     roles = _roles(job)
@@ -613,7 +614,7 @@ def _check_group(faults: Faults, job: dict[Any, Any]) -> None:
 
 def _check_roles_of_actions(faults: Faults, job: dict[Any, Any], names: Sequence[str]) -> None:
     for at, body in _bodies(job):
-        if "role" not in body:
+        if "role" not in body or not names:
             continue
         role = body["role"]
         if not isinstance(role, str | list) or not role:
@@ -626,7 +627,9 @@ def _check_roles_of_actions(faults: Faults, job: dict[Any, Any], names: Sequence
 
 
 def _check_known_role(faults: Faults, at: Path, name: Any, names: Sequence[str]) -> None:
-    if name not in names and not faults.is_full:
+    if not isinstance(name, str):
+        faults.expected(at, "the name of a role", name)
+    elif name not in names and not faults.is_full:
         faults.add(at, f"there is no role {got(name)}; {suggest(name, names)}")
 
 
