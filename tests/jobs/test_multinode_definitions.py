@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from core import yaml
 from jobs import definition as definitions
 from jobs import multinode
-from jobs.definition import Definition, Fault, InvalidDefinition, Role
+from jobs.definition import Definition, Fault, InvalidDefinition
 from jobs.multinode import Member
+from jobs.roles import Role
 from tests.jobs.test_definition import anything, assert_placed, briefly
 from tests.workers.builtin.conftest import definition as runnable
 from workers.builtin.plan import make_plan
