@@ -46,7 +46,7 @@ def device_payload(device: Device) -> dict[str, Any]:
         "health_status": OLD_HEALTH[health],
         "pipeline": True,
     }
-    if (job := device.job_now()) is not None:
+    if (job := device.job_number()) is not None:
         payload["job"] = job
     if device.closed_since is not None:
         payload["closed_since"] = device.closed_since.isoformat()
@@ -115,7 +115,7 @@ def _events(kind: str, instance: Device | Worker, *, created: bool) -> tuple[str
 
 def _before_deleting(instance: Device, **_: Any) -> None:
     instance.was_restricted = instance.rights.filter(right=Right.VIEW).exists()
-    if (job := instance.job_now()) is not None:
+    if (job := instance.job_number()) is not None:
         raise StillInUse(f"{instance.name} runs job {job}; cancel the job first, then delete the device")
     if instance.is_closed:
         raise StillInUse(

@@ -6,7 +6,8 @@ the caller's transaction. The others are whole: they lock, change, announce and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -52,18 +53,18 @@ def before_retiring(rule: Callable[[Device, Cause], None]) -> None:
         _before_retiring.append(rule)
 
 
-def require_room(device: Device, *, besides: QuerySet[Any, Any]) -> None:
-    """WorkerFull if its worker takes no more jobs now; `besides` are the names of devices in use that cost it nothing.
+def require_room(wanted: Collection[Device], *, besides: QuerySet[Any, Any]) -> None:
+    """WorkerFull if their workers take fewer jobs now; `besides` are the names of devices in use that cost them nothing.
 
     A worker with a limit is locked (device, worker, job), so that two who count at once do not both take the last place.
     """
-    with_limit = Worker.objects.filter(pk=device.worker_id, job_limit__gt=0)
-    worker = with_limit.select_for_update(of=("self",), no_key=True).first()
-    if worker is None:
-        return
-    busy = worker.devices.exclude(state=DeviceState.IDLE).exclude(pk__in=besides).count()
-    if busy >= worker.job_limit:
-        raise WorkerFull(f"{worker.name} has {busy} jobs and takes no more; {device.name} gets none now")
+    count = Counter(device.worker_id for device in wanted)
+    with_limit = Worker.objects.filter(pk__in=count, job_limit__gt=0).order_by("pk")
+    for worker in with_limit.select_for_update(of=("self",), no_key=True):
+        busy = worker.devices.exclude(state=DeviceState.IDLE).exclude(pk__in=besides).count()
+        if busy + count[worker.pk] > worker.job_limit:
+            room = f"{busy} of the {worker.job_limit} jobs that it takes"
+            raise WorkerFull(f"{worker.name} has {room}; no room for {count[worker.pk]} more")
 
 
 def reserve(device: Device, *, job: int, cause: Cause) -> None:
@@ -186,7 +187,7 @@ def free(name: str, *, by: str, reason: str = "") -> Device:
         return device
     if device.closed_by is None:
         raise DeviceBusy(
-            f"{device.name} is in use by job {device.job_now()}; cancel the job instead of freeing the device"
+            f"{device.name} is in use by job {device.job_number()}; cancel the job instead of freeing the device"
         )
     release(device, job=device.closed_by, broken=False, cause=Cause(kind="user", actor=by, reason=reason))
     return device

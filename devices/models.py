@@ -352,6 +352,7 @@ class Device(AnnouncedModel):
     objects = DeviceQuerySet.as_manager()
 
     job_in_event: int | None = None  # told by the verb that a job caused; spares a query
+    number_in_event: int | str | None = None  # what that job is called, if not by its id
     was_restricted = False  # while it is deleted: whether only some groups could see it
 
     class Meta:
@@ -377,6 +378,15 @@ class Device(AnnouncedModel):
             return self.job_in_event
         job: int | None = self.jobs.unfinished().values_list("pk", flat=True).first()
         return job
+
+    def job_number(self) -> int | str | None:
+        """What the job that has it is called: its id, or in a group `12.1`."""
+        if self.number_in_event is not None:
+            return self.number_in_event
+        if self.job_in_event is not None:
+            return self.job_in_event
+        job = self.jobs.unfinished().select_related("group").first()
+        return None if job is None else job.number
 
     def may_be_changed_by(self, user: Anyone) -> bool:
         return Device.objects.changeable_by(user).filter(pk=self.pk).exists()

@@ -104,10 +104,10 @@ def _record(job: Job, events: tuple[str, ...]) -> None:
 def _refuse_to_delete(instance: Job, **_: Any) -> None:
     if not instance.is_finished:
         state = State(instance.state).label
-        raise StillInUse(f"job {instance.pk} is {state}; cancel it and wait for its end, then delete it")
+        raise StillInUse(f"job {instance.number} is {state}; cancel it and wait for its end, then delete it")
     if instance.closes_device:
         raise StillInUse(
-            f"something of job {instance.pk} may still run on {_closed_by(instance)}, which is closed for that; "
+            f"something of job {instance.number} may still run on {_closed_by(instance)}, which is closed for that; "
             "wait until its worker confirms the end, or free the device, then delete the job"
         )
 

@@ -20,7 +20,7 @@ from core.times import in_utc
 from devices.models import DeviceType
 from events.outbox import Cause
 from jobs.models import Attempt, Job
-from jobs.moving import Held, carry_over, hold, require_right, step, whole
+from jobs.moving import Held, carry_over, hold_group, require_right, step, whole
 from jobs.retries import Retry
 from jobs.states import Health, InvalidMove, Requeue, State, find_move
 
@@ -40,41 +40,53 @@ class Pause:
 
 @whole
 def defer(job_id: int, until: datetime, *, by: str, reason: str = "") -> Job:
-    """Have a waiting job run later. InvalidMove if it does not wait, NotDeferrable if it may not wait for so long."""
-    held = hold(job_id)
-    job = held.job
+    """Have a waiting job, with its group, run later. InvalidMove if it does not wait, NotDeferrable if not for so long."""
+    held = hold_group(job_id)
+    for each in held.all:
+        _defer(each.job, until, Cause(kind="user", actor=by, reason=reason))
+    return held.asked.job
+
+
+def _defer(job: Job, until: datetime, cause: Cause) -> None:
     if job.state != State.SUBMITTED:
-        raise InvalidMove(f"job {job.pk} is {State(job.state).label}; only a job that waits can be deferred")
+        raise InvalidMove(
+            f"job {job.number} is {State(job.state).label}; only a job that waits can be deferred"
+        )
     if until <= timezone.now():
         raise NotDeferrable(f"{in_utc(until)} is over; say a time that is to come")
     if until > (latest := _latest(job)):
         raise NotDeferrable(
-            f"job {job.pk} may be put off until {in_utc(latest)} at most, "
+            f"job {job.number} may be put off until {in_utc(latest)} at most, "
             f"{duration(_limit(job))} in all (lava_lite.defer.limit, DEFER_LIMIT)"
         )
     job.deferred_since = _deferred_since(job)
-    job.put_off(until, Requeue.DEFERRAL, reason)
+    job.put_off(until, Requeue.DEFERRAL, cause.reason)
     move = find_move(State.SUBMITTED, State.SUBMITTED, Health.UNKNOWN, requeue=Requeue.DEFERRAL)
-    step(job, move, Cause(kind="user", actor=by, reason=reason))
-    return job
+    step(job, move, cause)
 
 
 @whole
 def hurry(job_id: int, *, by: str) -> Job:
-    """Have a job that waits for a time run as soon as a device is free. Any other is left as it is.
+    """Have a job that waits for a time, with its group, run as soon as a device is free. Any other is left as it is.
 
     InvalidMove for one that has left the queue.
     """
-    held = hold(job_id)
-    job = held.job
+    held = hold_group(job_id)
+    for each in held.all:
+        _hurry(each.job, Cause(kind="user", actor=by))
+    return held.asked.job
+
+
+def _hurry(job: Job, cause: Cause) -> None:
     if job.state != State.SUBMITTED:
-        raise InvalidMove(f"job {job.pk} is {State(job.state).label}; only a job that waits can be hurried")
+        raise InvalidMove(
+            f"job {job.number} is {State(job.state).label}; only a job that waits can be hurried"
+        )
     if job.is_put_off:
         job.not_before, job.not_before_reason, job.requeue = None, "", ""
         job.queued_since = timezone.now()
         move = find_move(State.SUBMITTED, State.SUBMITTED, Health.UNKNOWN, requeue=Requeue.HURRY)
-        step(job, move, Cause(kind="user", actor=by))
-    return job
+        step(job, move, cause)
 
 
 @transaction.atomic
@@ -104,8 +116,16 @@ def ask_for_deferral(attempt: Attempt, after: timedelta, reason: str) -> None:
 
 
 def pause_after(job: Job, *, error_type: str) -> Pause | None:
-    """What follows the latest attempt, which just failed or asked to be run again. None: nothing, the job is over."""
-    if job.health_check or job.is_reservation or job.state not in (State.SCHEDULED, State.RUNNING):
+    """What follows the latest attempt, which just failed or asked to be run again. None: nothing, the job is over.
+
+    A member of a group is never run again alone: the others are over, or wait for it in vain.
+    """
+    if (
+        job.health_check
+        or job.is_reservation
+        or job.group_id
+        or job.state not in (State.SCHEDULED, State.RUNNING)
+    ):
         return None
     attempt = job.attempts.filter(number=job.attempt).first()
     if attempt and attempt.deferral is not None and job.state == State.RUNNING:

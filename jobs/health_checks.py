@@ -20,8 +20,8 @@ from devices import health, inventory
 from devices import lifecycle as devices
 from devices.models import Alias, Device, DeviceQuerySet, DeviceType
 from events.outbox import Cause
+from jobs import acceptance, lifecycle
 from jobs import definition as definitions
-from jobs import lifecycle
 from jobs.definition import Definition, Fault, InvalidDefinition
 from jobs.models import Job
 
@@ -97,7 +97,7 @@ def begin(name: str) -> Job | None:
         devices.give_up_check(device, reason=reason, cause=cause)
         return None
     cause = Cause(kind="policy", actor=SUBMITTER, reason=f"health check: {because}")
-    job = lifecycle.enqueue(definition, device_type, by=_submitter(), cause=cause, checks=device)
+    job = acceptance.enqueue(definition, device_type, by=_submitter(), cause=cause, checks=device)
     return lifecycle.schedule(job.pk, name)
 
 
@@ -121,7 +121,7 @@ def _faults(definition: Definition, device_type: DeviceType) -> list[Fault]:
         for key in _unknown(definition.lava_lite)
     ]
     found += definitions.faults_for_executor(definition, device_type.executor)
-    return found + lifecycle.faults_of_groups(definition)
+    return found + acceptance.faults_of_visibility(definition)
 
 
 def _unknown(ours: Iterable[str]) -> list[str]:

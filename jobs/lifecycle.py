@@ -1,30 +1,43 @@
 """The verbs of a job's life: the only writers of its state and health.
 
-Each is whole: it takes the rows under a lock (device, then job), reads the state again, moves by the table of
+Each is whole: it takes the rows under a lock (devices, then jobs), reads the state again, moves by the table of
 `jobs.states`, and leaves the job, its device and the events committed together, or nothing changed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit
 from accounts.rights import Anyone
 from devices import lifecycle as devices
-from devices.models import Device, DeviceType, Tag, Worker
+from devices.models import Device, Worker
 from devices.states import WorkerState
 from events.outbox import Cause
-from jobs import attempts, reservations, watchdogs
+from jobs import acceptance, attempts, reservations, watchdogs
 from jobs import definition as definitions
-from jobs.definition import Defer, Definition, Fault, InvalidDefinition
-from jobs.models import Attempt, Job, Kind, Visibility
-from jobs.moving import Held, apply, carry_over, hold, report_check, require_right, step, tell, whole
+from jobs.definition import Fault, InvalidDefinition
+from jobs.models import Attempt, Job
+from jobs.moving import (
+    Held,
+    HeldGroup,
+    apply,
+    carry_over,
+    hold,
+    hold_group,
+    report_check,
+    require_right,
+    step,
+    tell,
+    whole,
+)
 from jobs.reservations import Wish
 from jobs.states import (
     INFRASTRUCTURE_ERRORS,
@@ -32,12 +45,10 @@ from jobs.states import (
     Health,
     InvalidMove,
     Move,
-    Requeue,
     State,
     find_move,
 )
 
-NAMED_DEVICE = f"lava_lite.{definitions.DEVICE}"
 CONFIRMED = "its worker confirmed that the job has stopped"
 
 
@@ -56,9 +67,12 @@ class Ending:
 
 
 def submit(text: str, *, by: User, resubmitted_from: Job | None = None) -> Job:
-    """Accept a definition into the queue. InvalidDefinition has every fault, each with its path and line."""
+    """Accept a definition into the queue; of a MultiNode group, the first job: `members` has all.
+
+    InvalidDefinition has every fault, each with its path and line.
+    """
     definition = definitions.parse(text, max_bytes=settings.DEFINITION_LIMIT)
-    return _accept(definition, by=by, resubmitted_from=resubmitted_from)
+    return acceptance.accept(definition, by=by, resubmitted_from=resubmitted_from)
 
 
 def reserve(wish: Wish, *, by: User) -> Job:
@@ -79,27 +93,56 @@ def check(text: str, *, by: Anyone) -> list[Fault]:
         definition = definitions.parse(text, max_bytes=settings.DEFINITION_LIMIT)
     except InvalidDefinition as invalid:
         return list(invalid.faults)
-    return _faults_in_this_lab(definition, _find_type(definition), by=by)
+    return acceptance.faults(definition, by=by)
 
 
 @whole
 def schedule(job_id: int, device_name: str) -> Job:
     """Give a waiting job its device. DeviceBusy or InvalidMove if either was taken, or its worker is full, meanwhile."""
-    device: Device = Device.objects.lock(device_name)
-    if Job.objects.for_workers().filter(pk=job_id).exists():  # its kind is never another
-        devices.require_room(device, besides=Job.objects.held().values("device"))
-    job: Job = Job.objects.lock(job_id)
+    return _schedule({job_id: device_name})[0]
+
+
+@whole
+def schedule_group(devices_of: Mapping[int, str]) -> list[Job]:
+    """Give all waiting jobs of a group their devices, by their ids, or none of them. The errors are those of `schedule`."""
+    return _schedule(devices_of)
+
+
+def _schedule(devices_of: Mapping[int, str]) -> list[Job]:
+    names = sorted(devices_of.values())
+    taken: dict[str, Device] = {name: Device.objects.lock(name) for name in names}
+    for_workers = set(Job.objects.for_workers().filter(pk__in=devices_of).values_list("pk", flat=True))
+    at_work = [taken[devices_of[pk]] for pk in for_workers]  # their kind is never another
+    devices.require_room(at_work, besides=Job.objects.held().values("device"))
+    jobs: list[Job] = [Job.objects.lock(pk) for pk in sorted(devices_of)]
+    _require_whole_group(jobs)
+    for job in jobs:
+        _give(job, taken[devices_of[job.pk]])
+    return jobs
+
+
+def _require_whole_group(jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        if job.group is not None and job.group.jobs.unfinished().count() != len(jobs):
+            raise InvalidMove(
+                f"job {job.number} gets its device together with all of its group, or not at all"
+            )
+
+
+def _give(job: Job, device: Device) -> None:
     move = find_move(State(job.state), State.SCHEDULED, Health.UNKNOWN)
     if not device.takes(check=job.health_check):
         raise devices.DeviceBusy(f"{device.name} was taken out of service")
     if job.wanted_device not in ("", device.name):
-        raise InvalidMove(f"job {job.pk} is for {job.wanted_device} alone, and cannot run on {device.name}")
+        raise InvalidMove(
+            f"job {job.number} is for {job.wanted_device} alone, and cannot run on {device.name}"
+        )
     cause = Cause(kind="policy", reason="")
     job.device = device
+    device.number_in_event = job.number
     devices.reserve(device, job=job.pk, cause=cause)
     step(job, move, cause)
     _begin_attempt(job, device)
-    return job
 
 
 @whole
@@ -126,12 +169,13 @@ def finish(job_id: int, ending: Ending, *, worker: str, attempt: int | None = No
 @whole
 def _finish(job_id: int, ending: Ending, *, worker: str, attempt: int | None) -> Job | None:
     """None for an attempt that is over already."""
-    held = hold(job_id)
+    group = hold_group(job_id)
+    held = group.asked
     job = held.job
     if job.is_finished or attempt not in (None, job.attempt):
         return None
     if job.state == State.SUBMITTED:
-        raise InvalidMove(f"job {job.pk} waits in the queue; no worker can have finished it")
+        raise InvalidMove(f"job {job.number} waits in the queue; no worker can have finished it")
     cause = Cause(kind="worker", actor=worker)
     if job.state == State.SCHEDULED and ending.passed:
         _start(held, cause)  # its word of the start was lost
@@ -152,26 +196,20 @@ def _finish(job_id: int, ending: Ending, *, worker: str, attempt: int | None) ->
     job.error_type = ending.error_type
     job.failure_comment = "" if ending.passed else ending.errors.strip() or job.failure_comment
     carry_over(held, move, cause, broken=broken)
+    _cancel_without(group)
     return job
 
 
 @whole
 def cancel(job_id: int, *, by: str, reason: str = "") -> Job:
-    """Take a waiting job out of the queue, or ask the worker of a started one to stop it.
+    """Take a waiting job out of the queue, or ask the worker of a started one to stop it; with it, all of its group.
 
     A job that is finished, or asked to stop already, is left as it is.
     """
-    held = hold(job_id)
-    job = held.job
-    why = Cause(kind="user", actor=by, reason=reason)
-    if job.state == State.SUBMITTED:
-        _take_out_of_queue(held, why)
-    elif job.state in (State.SCHEDULED, State.RUNNING):
-        job.failure_comment = reason
-        carry_over(held, find_move(State(job.state), State.CANCELING, Health.UNKNOWN), why)
-        if job.is_reservation:
-            reservations.let_go(held, why)
-    return job
+    held = hold_group(job_id)
+    for each in held.all:
+        _cancel(each, Cause(kind="user", actor=by, reason=reason))
+    return held.asked.job
 
 
 @transaction.atomic
@@ -189,17 +227,19 @@ def cancel_for(job: Job, user: User, *, reason: str = "") -> Job:
 
 @whole
 def expire(job_id: int) -> Job:
-    """End a job that has waited longer than it may; one that got a device, or was put off, meanwhile goes on."""
-    held = hold(job_id)
-    if held.job.state == State.SUBMITTED and not held.job.is_put_off:
-        _take_out_of_queue(held, Cause(kind="timer", reason="It waited in the queue longer than it may."))
-    return held.job
+    """End a job that has waited longer than it may, with its group; one that got a device, or was put off, meanwhile goes on."""
+    held = hold_group(job_id)
+    for each in held.all:
+        if each.job.state == State.SUBMITTED and not each.job.is_put_off:
+            _take_out_of_queue(each, Cause(kind="timer", reason="It waited in the queue longer than it may."))
+    return held.asked.job
 
 
 @whole
 def end_overdue(job_id: int) -> Job:
     """End a job whose deadline has passed, without its worker's word; one that moved on meanwhile goes on."""
-    held = hold(job_id)
+    group = hold_group(job_id)
+    held = group.asked
     job, now = held.job, timezone.now()
     if job.deadline is None or job.deadline >= now:
         return job
@@ -224,6 +264,7 @@ def end_overdue(job_id: int) -> Job:
     job.failure_comment = comment
     health = Health.CANCELED if state == State.CANCELING else Health.INCOMPLETE
     carry_over(held, find_move(state, State.FINISHED, health, closes=True), cause, broken=broken)
+    _cancel_without(group)
     return job
 
 
@@ -282,11 +323,15 @@ def confirm_end(job_id: int, attempt: int, *, worker: str) -> None:
 
 @transaction.atomic
 def resubmit(job: Job, *, by: User) -> Job:
-    """Run a job again as a new one, linked to the old."""
-    new = submit(job.definition, by=by, resubmitted_from=job)
-    old: Job = Job.objects.lock(job.pk)
-    old.tell("job.resubmitted", cause=Cause(kind="user", actor=by.username, reason=f"as job {new.pk}"))
-    old.save(update_fields=["state"])
+    """Run a job again as a new one, linked to the old; of a group, all of them: the first is returned."""
+    text = job.group.definition if job.group else job.definition
+    new = submit(text, by=by, resubmitted_from=job)
+    for again in new.members:
+        if again.resubmitted_from_id is not None:
+            old: Job = Job.objects.lock(again.resubmitted_from_id)
+            reason = f"as job {again.number}"
+            old.tell("job.resubmitted", cause=Cause(kind="user", actor=by.username, reason=reason))
+            old.save(update_fields=["state"])
     return new
 
 
@@ -295,6 +340,7 @@ def carry_over_to_device(job: Job, move: Move, cause: Cause) -> None:
     if move.device is None or job.device_id is None:
         return
     device: Device = Device.objects.lock(job.device_id)
+    device.number_in_event = job.number
     report_check(device, job, move, cause)
     apply(device, move.device, job=job.pk, broken=False, cause=cause)
     if move.target == State.SCHEDULED:
@@ -335,6 +381,28 @@ def _confirm(device: Device | None, job: Job, attempt: int, *, worker: str) -> N
     devices.release(device, job=job.pk, broken=False, cause=cause)
 
 
+def _cancel(held: Held, why: Cause) -> None:
+    """Nothing happens to what is finished, or asked to stop already."""
+    job = held.job
+    if job.state == State.SUBMITTED:
+        _take_out_of_queue(held, why)
+    elif job.state in (State.SCHEDULED, State.RUNNING):
+        job.failure_comment = why.reason
+        carry_over(held, find_move(State(job.state), State.CANCELING, Health.UNKNOWN), why)
+        if job.is_reservation:
+            reservations.let_go(held, why)
+
+
+def _cancel_without(group: HeldGroup) -> None:
+    """A group cannot go on without an essential member that failed."""
+    job = group.asked.job
+    if not job.is_essential or job.health != Health.INCOMPLETE:
+        return
+    failed = f"Job {job.number} failed, and the group cannot go on without its {job.role}."
+    for held in group.others:
+        _cancel(held, Cause(kind="policy", reason=failed))
+
+
 def _take_out_of_queue(held: Held, cause: Cause) -> None:
     held.job.end_time = timezone.now()
     held.job.failure_comment = cause.reason
@@ -352,137 +420,3 @@ def _final_health(job: Job, ending: Ending) -> Health:
     if job.state == State.CANCELING:
         return Health.CANCELED
     return Health.COMPLETE if ending.passed else Health.INCOMPLETE
-
-
-@transaction.atomic
-def _accept(definition: Definition, *, by: User, resubmitted_from: Job | None) -> Job:
-    if definition.is_reservation:
-        reservations.one_at_a_time(by)
-    device_type = _find_type(definition)
-    if faults := _faults_in_this_lab(definition, device_type, by=by):
-        raise InvalidDefinition(faults)
-    assert device_type is not None
-    cause = Cause(kind="user", actor=by.username)
-    return enqueue(definition, device_type, by=by, cause=cause, resubmitted_from=resubmitted_from)
-
-
-@transaction.atomic
-def enqueue(
-    definition: Definition,
-    device_type: DeviceType,
-    *,
-    by: User,
-    cause: Cause,
-    resubmitted_from: Job | None = None,
-    checks: Device | None = None,
-) -> Job:
-    """A job in the queue, of a definition in which nobody found a fault. `checks`: the device whose health check it is."""
-    visibility = definition.visibility
-    job = Job(
-        kind=Kind.RESERVATION if definition.is_reservation else Kind.JOB,
-        submitter=by,
-        description=definition.name,
-        definition=definition.text,
-        device_type=device_type,
-        priority=definition.priority,
-        visibility=Visibility(visibility.kind),
-        queue_timeout=definition.queue_timeout,
-        job_timeout=definition.job_timeout,
-        wall_time=definition.wall_time,
-        retry=dict(definition.retry),
-        defer_limit=definition.defer.limit,
-        wanted_device=checks.name if checks else definition.device or "",
-        health_check=checks is not None,
-        resubmitted_from=resubmitted_from,
-    )
-    requeue = _put_off(job, definition.defer)
-    move = find_move(None, State.SUBMITTED, Health.UNKNOWN, requeue=requeue)
-    job.tell(*move.events, cause=cause)
-    job.save()
-    if definition.tags:
-        job.tags.set(Tag.objects.filter(name__in=definition.tags))
-    if visibility.groups:
-        job.viewing_groups.set(Group.objects.filter(name__in=visibility.groups))
-    return job
-
-
-def _put_off(job: Job, wanted: Defer) -> Requeue | None:
-    """As its definition wants it; nothing for a time that is over already."""
-    now = timezone.now()
-    until = wanted.until or (now + wanted.delay if wanted.delay else now)
-    if until <= now:
-        return None
-    job.put_off(until, Requeue.DEFERRAL, wanted.reason)
-    return Requeue.DEFERRAL
-
-
-def _find_type(definition: Definition) -> DeviceType | None:
-    """By its name, or by an alias."""
-    name = definition.device_type
-    found = DeviceType.objects.filter(pk=name).first()
-    return found or DeviceType.objects.filter(aliases=name).first()
-
-
-def _faults_in_this_lab(definition: Definition, device_type: DeviceType | None, *, by: Anyone) -> list[Fault]:
-    """What is well-formed and cannot be run here, or not for this user."""
-    if device_type is None or not _may_know(device_type, by):
-        return [_fault(definition, "device_type", _no_such_type(definition.device_type, by))]
-    faults = definitions.faults_for_executor(definition, device_type.executor)
-    faults += _faults_of_devices(definition, device_type, by)
-    faults += faults_of_groups(definition)
-    faults += reservations.faults(definition, by)
-    return faults
-
-
-def _may_know(device_type: DeviceType, by: Anyone) -> bool:
-    if DeviceType.objects.visible_to(by).filter(pk=device_type.pk).exists():
-        return True
-    return Device.objects.visible_to(by).filter(device_type=device_type).exists()
-
-
-def _no_such_type(name: str | None, by: Anyone) -> str:
-    known = ", ".join(DeviceType.objects.visible_to(by).values_list("name", flat=True)[:20])
-    return f"there is no device type {name!r} here; there is {known or 'none yet'}"
-
-
-def _faults_of_devices(definition: Definition, device_type: DeviceType, by: Anyone) -> list[Fault]:
-    known = set(Tag.objects.filter(name__in=definition.tags).values_list("name", flat=True))
-    if unknown := sorted(set(definition.tags) - known):
-        return [_fault(definition, "tags", f"there is no tag {', '.join(unknown)} here")]
-    if definition.device is not None:
-        return _faults_of_named_device(definition, device_type, by)
-    fitting = Device.objects.in_service().filter(device_type=device_type)
-    for tag in definition.tags:
-        fitting = fitting.filter(tags__name=tag)
-    if not fitting.exists():
-        having = f" has all of the tags {', '.join(definition.tags)}" if definition.tags else " is in service"
-        return [_fault(definition, "device_type", f"no device of type {device_type.name}{having}")]
-    if by.is_authenticated and not fitting.open_to(by).exists():
-        closed = f"you may not submit jobs to the devices of type {device_type.name} that fit"
-        return [_fault(definition, "device_type", closed)]
-    return []
-
-
-def _faults_of_named_device(definition: Definition, device_type: DeviceType, by: Anyone) -> list[Fault]:
-    named = Device.objects.visible_to(by).in_service().filter(pk=definition.device, device_type=device_type)
-    device = named.prefetch_related("tags").first()
-    if device is None:
-        missing = f"no device of type {device_type.name} in service has the name {definition.device!r}"
-        return [_fault(definition, NAMED_DEVICE, missing)]
-    if lacking := sorted(set(definition.tags) - {tag.name for tag in device.tags.all()}):
-        return [_fault(definition, NAMED_DEVICE, f"{device.name} lacks the tag {', '.join(lacking)}")]
-    if by.is_authenticated and not named.open_to(by).exists():
-        return [_fault(definition, NAMED_DEVICE, f"you may not submit jobs to {device.name}")]
-    return []
-
-
-def faults_of_groups(definition: Definition) -> list[Fault]:
-    groups = set(definition.visibility.groups)
-    known = set(Group.objects.filter(name__in=groups).values_list("name", flat=True))
-    if unknown := sorted(groups - known):
-        return [_fault(definition, "visibility.group", f"there is no group {', '.join(unknown)} here")]
-    return []
-
-
-def _fault(definition: Definition, path: str, message: str) -> Fault:
-    return Fault(path=path, message=message, line=definition.line_of(path))

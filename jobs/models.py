@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,6 +35,7 @@ from jobs.states import (
 
 LONGEST_QUESTION = 500  # characters
 LONGEST_PROGRESS = 200
+NUMBER = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,5}))?")  # of a job, as people and programs write it
 
 # As plain numbers, so that migrations do not depend on these modules.
 _FINISHED = State.FINISHED.value
@@ -53,11 +55,24 @@ class Kind(models.TextChoices):
     RESERVATION = "reservation"  # a person holds a device: `jobs.reservations`
 
 
+def by_number(text: str) -> Q:
+    """The job whose number this is: `12`, or as LAVA numbers those of a group `12.1`."""
+    found = NUMBER.fullmatch(text)
+    if found is None:
+        return Q(pk__in=())
+    first, member = found.groups()
+    return Q(pk=first) if member is None else Q(group__first=first, member=member)
+
+
 class JobQuerySet(AnnouncedQuerySet):
     def lock(self, pk: int) -> Job:
         # Every event of a job names its submitter, and one of a group has that group's number.
         job: Job = self.select_related("submitter", "group").select_for_update(of=("self",)).get(pk=pk)
         return job
+
+    def numbered(self, text: str) -> JobQuerySet:
+        """The job of this number; none for what is no number."""
+        return self.filter(by_number(text))
 
     def visible_to(self, user: Anyone) -> JobQuerySet:
         """The one rule for who sees a job: whoever sees its device, its submitter, or who is in all of its groups."""

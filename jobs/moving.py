@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -36,6 +36,18 @@ class Held:
     device: Device | None
 
 
+@dataclass(slots=True)
+class HeldGroup:
+    """A job that somebody asks something of, and the others of its group."""
+
+    asked: Held
+    others: list[Held]
+
+    @property
+    def all(self) -> list[Held]:
+        return [self.asked, *self.others]
+
+
 def whole(verb: Callable[P, R]) -> Callable[P, R]:
     """One transaction, begun again if the job moved to another device before the locks were held."""
 
@@ -54,16 +66,31 @@ def whole(verb: Callable[P, R]) -> Callable[P, R]:
 def require_right(job: Job, user: User, act: str) -> None:
     """NotAllowed says whose job it is."""
     if not job.may_be_changed_by(user):
-        raise NotAllowed(f"job {job.pk} is {job.submitter.username}'s; you may not {act} it")
+        raise NotAllowed(f"job {job.number} is {job.submitter.username}'s; you may not {act} it")
 
 
 def hold(job_id: int) -> Held:
-    device_id = Job.objects.filter(pk=job_id).values_list("device_id", flat=True).get()
-    device = Device.objects.lock(device_id) if device_id else None
-    job: Job = Job.objects.lock(job_id)
-    if job.device_id != device_id:
+    device = Job.objects.filter(pk=job_id).values_list("device", flat=True).get()
+    return _hold({job_id: device})[0]
+
+
+def hold_group(job_id: int) -> HeldGroup:
+    """A job with all of its group that are not finished; one that has no group is alone."""
+    device, group = Job.objects.filter(pk=job_id).values_list("device", "group").get()
+    mates = Job.objects.unfinished().filter(group=group) if group else Job.objects.none()
+    found = _hold({job_id: device} | dict(mates.values_list("pk", "device")))
+    asked = next(held for held in found if held.job.pk == job_id)
+    return HeldGroup(asked=asked, others=[held for held in found if held is not asked])
+
+
+def _hold(devices: Mapping[int, str | None]) -> list[Held]:
+    """Jobs with their devices. All devices come first, each kind in its order, so that two never wait for each other."""
+    names = sorted({name for name in devices.values() if name})
+    locked: dict[str, Device] = {name: Device.objects.lock(name) for name in names}
+    jobs: list[Job] = [Job.objects.lock(pk) for pk in sorted(devices)]
+    if any(job.device_id != devices[job.pk] for job in jobs):
         raise _Moved
-    return Held(job=job, device=device)
+    return [Held(job=job, device=locked.get(job.device_id or "")) for job in jobs]
 
 
 def carry_over(
@@ -75,6 +102,7 @@ def carry_over(
     """
     if held.device is not None:
         held.job.device = held.device  # the same instance, so that payloads need no query
+        held.device.number_in_event = held.job.number
         report_check(held.device, held.job, move, cause)
         if move.device is not None:
             apply(held.device, move.device, job=held.job.pk, broken=broken, cause=of_device or cause)

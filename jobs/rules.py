@@ -63,7 +63,7 @@ def hide_device(event: Event, user: Anyone) -> Event:
 def hide_job(event: Event, user: Anyone) -> Event:
     """A device's event without the number of a job that the user may not see."""
     job = event.data.get("job")
-    if job is None or Job.objects.visible_to(user).filter(pk=job).exists():
+    if job is None or Job.objects.visible_to(user).numbered(str(job)).exists():
         return event
     return _without(event, "job")
 

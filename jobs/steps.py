@@ -32,7 +32,12 @@ def collect(attempt: Attempt, appended: Appended) -> int:
     if not marks:
         return 0
     with transaction.atomic():
-        job = Job.objects.select_for_update(of=("self",)).filter(pk=attempt.job_id).first()
+        job = (
+            Job.objects.select_related("group")
+            .select_for_update(of=("self",))
+            .filter(pk=attempt.job_id)
+            .first()
+        )
         if job is None:  # deleted meanwhile
             return 0
         known = _outline_of(attempt)
@@ -124,7 +129,7 @@ def payload(job: Job, attempt: Attempt, step: outline.Step) -> dict[str, Any]:
     """`step_id` is in LambdaCD's order: the child comes first."""
     ended = step.ended
     return {
-        "job": job.pk,
+        "job": job.number,
         "uuid": str(job.uuid),
         "attempt": attempt.number,
         "step_id": [int(number) for number in reversed(step.level.split("."))],

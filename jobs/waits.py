@@ -42,7 +42,7 @@ def collect(attempt: Attempt, appended: Appended) -> None:
     if not found:
         return
     with transaction.atomic():
-        job = Job.objects.select_related("submitter").select_for_update(of=("self",))
+        job = Job.objects.select_related("submitter", "group").select_for_update(of=("self",))
         running = job.filter(pk=attempt.job_id, attempt=attempt.number).first()
         if running is None or running.is_finished:
             return
@@ -64,7 +64,7 @@ def answer(job: Job, user: User, answer: Answer, *, comment: str = "", key: str 
     questions = Wait.objects.open().filter(attempt__job=locked, attempt__number=locked.attempt)
     wait = (questions.filter(key=key) if key else questions).order_by("pk").first()
     if wait is None:
-        raise NotWaiting(f"job {job.pk} does not wait for a person now")
+        raise NotWaiting(f"job {job.number} does not wait for a person now")
     wait.comment = comment = " ".join(comment.split())  # a line, as the test reads it
     _end(wait, answer, by=user.get_username())
     words = f"{answer.label}: {comment}" if comment else str(answer.label)

@@ -5,7 +5,7 @@ Whatever exists already by its name is taken as it is. Jobs come to their state 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -168,6 +168,25 @@ def job(
         lifecycle.finish(pk, ending, worker="worker01")
     found: Job = Job.objects.get(pk=pk)
     return found
+
+
+def multinode(*roles: str, tags: Mapping[str, list[str]] | None = None, **top: Any) -> str:
+    """The YAML of a group with one qemu of each role, of which the first is essential; `tags` of a role, by its name."""
+    wanted = {
+        role: {"device_type": "qemu", "count": 1, "essential": role == roles[0]}
+        | ({"tags": tags[role]} if tags and role in tags else {})
+        for role in roles
+    }
+    whole = yaml.safe_load(definition(protocols={"lava-multinode": {"roles": wanted}}, **top))
+    del whole["device_type"]
+    return str(yaml.safe_dump(whole, sort_keys=False))
+
+
+def members(*roles: str, submitter: User | None = None, **top: Any) -> list[Job]:
+    """The waiting jobs of a group, and a device for each: qemu01, qemu02 … The other keywords are those of `multinode`."""
+    for number in range(1, len(roles) + 1):
+        device(f"qemu{number:02}")
+    return lifecycle.submit(multinode(*roles, **top), by=submitter or user("alice")).members
 
 
 def wish(**fields: Any) -> Wish:

@@ -181,9 +181,11 @@ def job(request: HttpRequest, job_id: str) -> JsonResponse:
 
 def _files(job: Job) -> JobFiles:
     device = job.device
+    # Whatever was accepted goes out, also when the limit for new ones is another meanwhile.
+    definition = definitions.parse(job.definition, max_bytes=len(job.definition.encode()))
+    roles = {str(each.pk): each.role for each in job.members} if job.group else None
     return JobFiles(
-        # Whatever was accepted goes out, also when the limit for new ones is another meanwhile.
-        definition=definitions.parse(job.definition, max_bytes=len(job.definition.encode())).for_worker(),
+        definition=definition.for_worker(sub_id=job.member, roles=roles),
         device=dictionary.for_worker(device.configuration) if device else "{}",
     )
 

@@ -231,7 +231,7 @@ def test_a_full_worker_gives_no_device_even_by_hand(alice: User) -> None:
     build.job(submitter=alice, state=State.SCHEDULED)
     second = build.job(submitter=alice, device="qemu02")
 
-    with pytest.raises(WorkerFull, match="worker01 has 1 jobs and takes no more; qemu02 gets none now"):
+    with pytest.raises(WorkerFull, match="worker01 has 1 of the 1 jobs that it takes; no room for 1 more"):
         lifecycle.schedule(second.pk, "qemu02")
 
     assert state_of(second) == State.SUBMITTED

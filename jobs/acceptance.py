@@ -1,0 +1,221 @@
+"""What comes into the queue: whether this lab can run what a definition asks for, and the rows that it becomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.rights import Anyone
+from devices.models import Device, DeviceType, Tag
+from events.outbox import Cause
+from jobs import definition as definitions
+from jobs import multinode, reservations
+from jobs.definition import Defer, Definition, Fault, InvalidDefinition
+from jobs.models import Job, JobGroup, Kind, Visibility
+from jobs.states import Health, Requeue, State, find_move
+
+NAMED_DEVICE = f"lava_lite.{definitions.DEVICE}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """A job's place in its group."""
+
+    group: JobGroup
+    number: int  # from 0
+    role: str
+    is_essential: bool
+    submitted: datetime  # the same for all of them
+
+
+@transaction.atomic
+def accept(definition: Definition, *, by: User, resubmitted_from: Job | None = None) -> Job:
+    """A new job in the queue; of a group, the first. InvalidDefinition has all that keeps this lab from running it."""
+    if definition.is_reservation:
+        reservations.one_at_a_time(by)
+    if found := faults(definition, by=by):
+        raise InvalidDefinition(found)
+    cause = Cause(kind="user", actor=by.username)
+    if definition.roles:
+        return _enqueue_group(definition, by=by, cause=cause, resubmitted_from=resubmitted_from)
+    device_type = _find_type(definition)
+    assert device_type is not None
+    return enqueue(definition, device_type, by=by, cause=cause, resubmitted_from=resubmitted_from)
+
+
+def faults(definition: Definition, *, by: Anyone) -> list[Fault]:
+    """What is well-formed and cannot be run here, or not for this user."""
+    if definition.is_member:
+        alone = (
+            "is one job of a MultiNode group and cannot run alone; submit the definition of the whole group"
+        )
+        return [_fault(definition, f"protocols.{definitions.MULTINODE}", alone)]
+    if definition.roles:
+        return _faults_of_group(definition, by)
+    return _faults_of_one(definition, _find_type(definition), by=by)
+
+
+def enqueue(
+    definition: Definition,
+    device_type: DeviceType,
+    *,
+    by: User,
+    cause: Cause,
+    resubmitted_from: Job | None = None,
+    checks: Device | None = None,
+    seat: Seat | None = None,
+) -> Job:
+    """A job in the queue, of a definition in which nobody found a fault. `checks`: the device whose health check it is."""
+    visibility = definition.visibility
+    job = Job(
+        kind=Kind.RESERVATION if definition.is_reservation else Kind.JOB,
+        submitter=by,
+        description=definition.name,
+        definition=definition.text,
+        device_type=device_type,
+        priority=definition.priority,
+        visibility=Visibility(visibility.kind),
+        queue_timeout=definition.queue_timeout,
+        job_timeout=definition.job_timeout,
+        wall_time=definition.wall_time,
+        retry=dict(definition.retry),
+        defer_limit=definition.defer.limit,
+        wanted_device=checks.name if checks else definition.device or "",
+        health_check=checks is not None,
+        resubmitted_from=resubmitted_from,
+    )
+    if seat is not None:
+        job.group, job.member, job.submit_time = seat.group, seat.number, seat.submitted
+        job.role, job.is_essential = seat.role, seat.is_essential
+    requeue = _put_off(job, definition.defer)
+    move = find_move(None, State.SUBMITTED, Health.UNKNOWN, requeue=requeue)
+    job.tell(*move.events, cause=cause)
+    job.save()
+    if definition.tags:
+        job.tags.set(Tag.objects.filter(name__in=definition.tags))
+    if visibility.groups:
+        job.viewing_groups.set(Group.objects.filter(name__in=visibility.groups))
+    return job
+
+
+def _enqueue_group(whole: Definition, *, by: User, cause: Cause, resubmitted_from: Job | None) -> Job:
+    """Its members, one after the other, all submitted at the same moment, so that nothing stands between them."""
+    group = JobGroup(definition=whole.text)
+    group.save()
+    before = {old.member: old for old in resubmitted_from.members} if resubmitted_from else {}
+    now = timezone.now()
+    for number, member in enumerate(multinode.split(whole, group.pk)):
+        device_type = _find_type(member.definition)
+        assert device_type is not None
+        job = enqueue(
+            member.definition,
+            device_type,
+            by=by,
+            cause=cause,
+            resubmitted_from=before.get(number),
+            seat=Seat(
+                group=group,
+                number=number,
+                role=member.role,
+                is_essential=member.is_essential,
+                submitted=now,
+            ),
+        )
+        if group.first is None:
+            group.first = job.pk
+            group.save()
+    first: Job = group.jobs.select_related("submitter", "group").get(member=0)
+    return first
+
+
+def _put_off(job: Job, wanted: Defer) -> Requeue | None:
+    """As its definition wants it; nothing for a time that is over already."""
+    until = wanted.until or job.submit_time + (wanted.delay or timedelta())
+    if until <= job.submit_time:
+        return None
+    job.put_off(until, Requeue.DEFERRAL, wanted.reason)
+    return Requeue.DEFERRAL
+
+
+def _find_type(definition: Definition) -> DeviceType | None:
+    """By its name, or by an alias."""
+    name = definition.device_type
+    found = DeviceType.objects.filter(pk=name).first()
+    return found or DeviceType.objects.filter(aliases=name).first()
+
+
+def _faults_of_one(definition: Definition, device_type: DeviceType | None, *, by: Anyone) -> list[Fault]:
+    if device_type is None or not _may_know(device_type, by):
+        return [_fault(definition, "device_type", _no_such_type(definition.device_type, by))]
+    faults = definitions.faults_for_executor(definition, device_type.executor)
+    faults += _faults_of_devices(definition, device_type, by)
+    faults += faults_of_visibility(definition)
+    faults += reservations.faults(definition, by)
+    return faults
+
+
+def _faults_of_group(whole: Definition, by: Anyone) -> list[Fault]:
+    members = multinode.split(whole, JobGroup().pk)
+    return multinode.faults_of(
+        whole,
+        members,
+        lambda member: _faults_of_one(member.definition, _find_type(member.definition), by=by),
+    )
+
+
+def _may_know(device_type: DeviceType, by: Anyone) -> bool:
+    if DeviceType.objects.visible_to(by).filter(pk=device_type.pk).exists():
+        return True
+    return Device.objects.visible_to(by).filter(device_type=device_type).exists()
+
+
+def _no_such_type(name: str | None, by: Anyone) -> str:
+    known = ", ".join(DeviceType.objects.visible_to(by).values_list("name", flat=True)[:20])
+    return f"there is no device type {name!r} here; there is {known or 'none yet'}"
+
+
+def _faults_of_devices(definition: Definition, device_type: DeviceType, by: Anyone) -> list[Fault]:
+    known = set(Tag.objects.filter(name__in=definition.tags).values_list("name", flat=True))
+    if unknown := sorted(set(definition.tags) - known):
+        return [_fault(definition, "tags", f"there is no tag {', '.join(unknown)} here")]
+    if definition.device is not None:
+        return _faults_of_named_device(definition, device_type, by)
+    fitting = Device.objects.in_service().filter(device_type=device_type)
+    for tag in definition.tags:
+        fitting = fitting.filter(tags__name=tag)
+    if not fitting.exists():
+        having = f" has all of the tags {', '.join(definition.tags)}" if definition.tags else " is in service"
+        return [_fault(definition, "device_type", f"no device of type {device_type.name}{having}")]
+    if by.is_authenticated and not fitting.open_to(by).exists():
+        closed = f"you may not submit jobs to the devices of type {device_type.name} that fit"
+        return [_fault(definition, "device_type", closed)]
+    return []
+
+
+def _faults_of_named_device(definition: Definition, device_type: DeviceType, by: Anyone) -> list[Fault]:
+    named = Device.objects.visible_to(by).in_service().filter(pk=definition.device, device_type=device_type)
+    device = named.prefetch_related("tags").first()
+    if device is None:
+        missing = f"no device of type {device_type.name} in service has the name {definition.device!r}"
+        return [_fault(definition, NAMED_DEVICE, missing)]
+    if lacking := sorted(set(definition.tags) - {tag.name for tag in device.tags.all()}):
+        return [_fault(definition, NAMED_DEVICE, f"{device.name} lacks the tag {', '.join(lacking)}")]
+    if by.is_authenticated and not named.open_to(by).exists():
+        return [_fault(definition, NAMED_DEVICE, f"you may not submit jobs to {device.name}")]
+    return []
+
+
+def faults_of_visibility(definition: Definition) -> list[Fault]:
+    groups = set(definition.visibility.groups)
+    known = set(Group.objects.filter(name__in=groups).values_list("name", flat=True))
+    if unknown := sorted(groups - known):
+        return [_fault(definition, "visibility.group", f"there is no group {', '.join(unknown)} here")]
+    return []
+
+
+def _fault(definition: Definition, path: str, message: str) -> Fault:
+    return Fault(path=path, message=message, line=definition.line_of(path))

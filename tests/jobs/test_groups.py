@@ -1,0 +1,322 @@
+"""The verbs of a job's life, asked of one that belongs to a group."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.rights import NotAllowed
+from devices import lifecycle as devices
+from devices.lifecycle import DeviceBusy, WorkerFull
+from devices.models import Device, Right, Worker
+from devices.states import DeviceHealth, DeviceState
+from events import lava
+from events.models import Event
+from jobs import attempts, lifecycle, upkeep
+from jobs.definition import InvalidDefinition
+from jobs.models import Job, JobGroup
+from jobs.rules import hide_job
+from jobs.states import Health, InvalidMove, State
+from tests import build
+
+pytestmark = pytest.mark.django_db
+
+
+def states(job: Job) -> list[State]:
+    return [State(each.state) for each in job.members]
+
+
+def devices_of(jobs: list[Job]) -> dict[int, str]:
+    return {job.pk: f"qemu{number:02}" for number, job in enumerate(jobs, start=1)}
+
+
+def scheduled(*roles: str) -> list[Job]:
+    jobs = build.members(*roles)
+    return lifecycle.schedule_group(devices_of(jobs))
+
+
+def running(*roles: str) -> list[Job]:
+    return [lifecycle.start(job.pk, worker="worker01") for job in scheduled(*roles)]
+
+
+# Into the queue
+
+
+def test_a_group_is_submitted_as_one_job_for_each_member(alice: User) -> None:
+    build.device("qemu01")
+    build.device("qemu02")
+
+    first = lifecycle.submit(build.multinode("server", "client"), by=alice)
+
+    jobs = first.members
+    assert [(job.member, job.role, job.is_essential) for job in jobs] == [
+        (0, "server", True),
+        (1, "client", False),
+    ]
+    assert [job.number for job in jobs] == [f"{first.pk}.0", f"{first.pk}.1"]
+    assert {job.submit_time for job in jobs} == {first.submit_time}
+    assert first.group is not None
+    assert first.group.definition == build.multinode("server", "client")
+
+
+def test_the_world_hears_of_each_member_by_its_number(alice: User) -> None:
+    jobs = build.members("server", "client")
+
+    told = [
+        (event.data["job"], event.data["sub_id"], event.data["target_group"], event.data["role"])
+        for event in Event.objects.filter(type="job.submitted").order_by("pk")
+    ]
+
+    group = str(jobs[0].group_id)
+    assert told == [(job.number, job.number, group, job.role) for job in jobs]
+
+
+def test_a_group_whose_roles_this_lab_cannot_serve_is_refused_whole(alice: User) -> None:
+    build.device("qemu01")
+
+    with pytest.raises(InvalidDefinition) as refused:
+        lifecycle.submit(build.multinode("server", "client", tags={"client": ["hdmi"]}), by=alice)
+
+    (fault,) = refused.value.faults
+    assert fault.path == "protocols.lava-multinode.roles.client.tags"
+    assert "there is no tag hdmi here" in fault.message
+    assert not Job.objects.exists()
+    assert not JobGroup.objects.exists()
+
+
+def test_one_job_of_a_group_cannot_be_submitted_alone(alice: User) -> None:
+    jobs = build.members("server", "client")
+
+    with pytest.raises(InvalidDefinition, match="submit the definition of the whole group"):
+        lifecycle.submit(jobs[1].definition, by=alice)
+
+
+def test_two_jobs_cannot_have_the_same_place_in_a_group() -> None:
+    first, second = build.members("server", "client")
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Job.objects.filter(pk=second.pk).update(member=first.member)
+
+
+# A device for each
+
+
+def test_all_members_get_their_devices_at_once() -> None:
+    jobs = scheduled("server", "client")
+
+    assert states(jobs[0]) == [State.SCHEDULED, State.SCHEDULED]
+    assert {job.device_id for job in jobs} == {"qemu01", "qemu02"}
+    assert set(Device.objects.values_list("state", flat=True)) == {DeviceState.RESERVED}
+
+
+def test_no_member_gets_a_device_if_one_of_them_is_taken() -> None:
+    jobs = build.members("server", "client")
+    other = build.job(device="qemu02")
+    lifecycle.schedule(other.pk, "qemu02")
+
+    with pytest.raises(DeviceBusy):
+        lifecycle.schedule_group(devices_of(jobs))
+
+    assert states(jobs[0]) == [State.SUBMITTED, State.SUBMITTED]
+    assert Device.objects.get(pk="qemu01").state == DeviceState.IDLE
+
+
+def test_no_member_gets_a_device_if_the_worker_has_no_room_for_all() -> None:
+    jobs = build.members("server", "client")
+    Worker.objects.filter(pk="worker01").update(job_limit=1)
+
+    with pytest.raises(WorkerFull, match="no room for 2 more"):
+        lifecycle.schedule_group(devices_of(jobs))
+
+    assert states(jobs[0]) == [State.SUBMITTED, State.SUBMITTED]
+
+
+def test_a_member_gets_no_device_without_the_others() -> None:
+    jobs = build.members("server", "client")
+
+    with pytest.raises(InvalidMove, match="together with all of its group"):
+        lifecycle.schedule(jobs[0].pk, "qemu01")
+
+
+def test_a_devices_events_have_the_number_of_the_member() -> None:
+    first, _ = scheduled("server", "client")
+
+    event = Event.objects.filter(type="device.changed", subject="qemu01").latest("pk")
+
+    assert event.data["job"] == first.number
+    frame = lava.frames(event)
+    assert frame is not None
+    assert f'"job": "{first.pk}.0"' in frame[4]
+
+
+# The end
+
+
+def test_a_member_that_is_canceled_takes_the_group_with_it() -> None:
+    first, second = running("server", "client")
+
+    lifecycle.cancel(second.pk, by="alice", reason="wrong image")
+
+    assert states(first) == [State.CANCELING, State.CANCELING]
+
+
+def test_a_waiting_group_leaves_the_queue_as_one() -> None:
+    first, second = build.members("server", "client")
+
+    lifecycle.cancel(first.pk, by="alice")
+
+    assert [job.health for job in first.members] == [Health.CANCELED, Health.CANCELED]
+    assert second.pk in Job.objects.filter(state=State.FINISHED).values_list("pk", flat=True)
+
+
+def test_whoever_may_not_cancel_a_member_cancels_nothing(mallory: User) -> None:
+    first, _ = build.members("server", "client")
+
+    with pytest.raises(NotAllowed, match=rf"job {first.pk}\.0 is alice's; you may not cancel it"):
+        lifecycle.cancel_for(first, mallory)
+
+    assert states(first) == [State.SUBMITTED, State.SUBMITTED]
+
+
+def test_a_group_that_waits_for_too_long_ends_as_one() -> None:
+    first, _ = build.members("server", "client")
+
+    lifecycle.expire(first.pk)
+
+    assert states(first) == [State.FINISHED, State.FINISHED]
+
+
+def test_a_group_goes_on_without_a_member_that_is_not_essential() -> None:
+    server, client = running("server", "client")
+
+    lifecycle.finish(client.pk, build.FAILED, worker="worker01")
+
+    assert states(server) == [State.RUNNING, State.FINISHED]
+
+
+def test_an_essential_member_that_fails_has_the_others_canceled() -> None:
+    server, client = running("server", "client")
+
+    lifecycle.finish(server.pk, build.FAILED, worker="worker01")
+
+    client.refresh_from_db()
+    assert states(server) == [State.FINISHED, State.CANCELING]
+    assert client.failure_comment == (
+        f"Job {server.number} failed, and the group cannot go on without its server."
+    )
+
+
+def test_an_essential_member_that_passes_leaves_the_others_alone() -> None:
+    server, _ = running("server", "client")
+
+    lifecycle.finish(server.pk, build.PASSED, worker="worker01")
+
+    assert states(server) == [State.FINISHED, State.RUNNING]
+
+
+def test_an_essential_member_that_the_lab_ends_has_the_others_canceled() -> None:
+    server, _ = running("server", "client")
+
+    lifecycle.end_overdue(build.overdue(server).pk)
+
+    assert states(server) == [State.FINISHED, State.CANCELING]
+
+
+def test_a_member_that_failed_is_not_tried_again_alone() -> None:
+    build.device_type(retry_attempts=3)
+    server, client = running("server", "client")
+
+    lifecycle.finish(client.pk, build.BROKEN, worker="worker01")
+
+    client.refresh_from_db()
+    assert (client.state, client.health, client.attempt) == (State.FINISHED, Health.INCOMPLETE, 1)
+    assert states(server)[0] == State.RUNNING
+
+
+def test_a_retired_device_takes_the_whole_group_of_its_job_with_it() -> None:
+    first, _ = running("server", "client")
+
+    devices.retire("qemu02", by="admin", reason="burnt")
+
+    assert states(first) == [State.CANCELING, State.CANCELING]
+    assert Device.objects.get(pk="qemu01").health == DeviceHealth.GOOD
+
+
+# Later, sooner, again
+
+
+def test_a_group_is_put_off_and_hurried_as_one() -> None:
+    first, second = build.members("server", "client")
+
+    attempts.defer(second.pk, timezone.now() + timedelta(hours=1), by="alice", reason="at night")
+    put_off = [job.is_put_off for job in first.members]
+    attempts.hurry(first.pk, by="alice")
+
+    assert put_off == [True, True]
+    assert [job.is_put_off for job in first.members] == [False, False]
+
+
+def test_a_group_that_is_to_begin_later_begins_at_one_moment(alice: User) -> None:
+    first = build.members("server", "client", lava_lite={"defer": {"delay": {"hours": 1}}})[0]
+
+    (until,) = {job.not_before for job in first.members}
+
+    assert until == first.submit_time + timedelta(hours=1)
+
+
+def test_a_group_keeps_one_place_in_the_queue(admin: User) -> None:
+    first, second = build.members("server", "client")
+
+    upkeep.correct(second, {"priority": 90}, by=admin)
+
+    assert [job.priority for job in first.members] == [90, 90]
+
+
+def test_resubmitting_a_member_runs_the_whole_group_again(alice: User) -> None:
+    old = build.members("server", "client")
+
+    new = lifecycle.resubmit(old[1], by=alice)
+
+    assert [job.resubmitted_from_id for job in new.members] == [job.pk for job in old]
+    told = Event.objects.filter(type="job.resubmitted").order_by("pk")
+    assert [(event.data["job"], event.data["reason"]) for event in told] == [
+        (was.number, f"as job {job.number}") for was, job in zip(old, new.members, strict=True)
+    ]
+
+
+def test_a_group_is_gone_with_its_last_job(admin: User) -> None:
+    first, second = build.members("server", "client")
+    lifecycle.cancel(first.pk, by="alice")
+
+    upkeep.delete(first, by=admin)
+    number = Job.objects.get(pk=second.pk).number
+    upkeep.delete(second, by=admin)
+
+    assert number == f"{first.pk}.1"
+    assert not JobGroup.objects.exists()
+
+
+# Who sees what
+
+
+def test_a_device_does_not_tell_the_number_of_a_hidden_member(alice: User, mallory: User) -> None:
+    first, _ = scheduled("server", "client")
+    Job.objects.filter(pk=first.pk).update(visibility="personal")
+    event = Event.objects.filter(type="device.changed", subject="qemu01").latest("pk")
+
+    assert "job" not in hide_job(event, mallory).data
+    assert hide_job(event, alice).data["job"] == first.number
+
+
+def test_a_member_is_hidden_from_who_may_not_see_its_device(mallory: User) -> None:
+    first, second = scheduled("server", "client")
+    build.right(build.group(), "qemu02", Right.VIEW)
+
+    seen = Job.objects.visible_to(mallory).filter(group=first.group)
+
+    assert [job.pk for job in seen] == [first.pk]
+    assert second.device_id == "qemu02"
