@@ -44,21 +44,23 @@ class _Flow:
 
     def _move(self, job: int, tried: set[str], cleared: set[str | None]) -> bool:
         """Give the job a device, or another one if it has one. No device is tried twice, no worker cleared twice."""
-        for device in self._wanted[job]:
-            if device not in tried:
-                tried.add(device)
-                if self._is_freed(device, tried, cleared):
+        for is_freed in (self._is_free, self._is_freed):  # nobody is moved without need
+            for device in self._wanted[job]:
+                if device not in tried and is_freed(device, tried, cleared):
                     self._give(job, device)
                     return True
         return False
 
+    def _is_free(self, device: str, *_: object) -> bool:
+        return device not in self._holder and self._has_room(self._worker_of[device])
+
     def _is_freed(self, device: str, tried: set[str], cleared: set[str | None]) -> bool:
-        """Whether nobody has it, and its worker has a place for it: now, or after others have moved."""
+        """Whether it is free after others have moved, and its worker has a place for it."""
+        tried.add(device)
         holder = self._holder.get(device)
         if holder is not None:
             return self._move(holder, tried, cleared)  # with it, a place on the worker
-        worker = self._worker_of[device]
-        return self._has_room(worker) or self._is_cleared(worker, tried, cleared)
+        return self._is_cleared(self._worker_of[device], tried, cleared)
 
     def _is_cleared(self, worker: str | None, tried: set[str], cleared: set[str | None]) -> bool:
         if worker in cleared:

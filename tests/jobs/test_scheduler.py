@@ -18,7 +18,7 @@ from devices import lifecycle as devices
 from devices.lifecycle import WorkerFull
 from devices.models import Device, Right, Worker
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
-from jobs import lifecycle, scheduler, waiting
+from jobs import devices_now, lifecycle, scheduler, waiting
 from jobs.matching import Cause
 from jobs.models import Job
 from jobs.open_devices import OpenDevices
@@ -133,8 +133,8 @@ def test_a_device_that_was_taken_between_look_and_lock_is_passed_over(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = build.job(submitter=alice)
-    idle = scheduler._idle_devices()
-    monkeypatch.setattr(scheduler, "_idle_devices", lambda **_: idle)
+    idle = devices_now.idle()
+    monkeypatch.setattr(devices_now, "idle", lambda: idle)
     devices.maintenance("qemu01", by="admin")
 
     assert scheduler.run_once() == 0
