@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path, re_path, register_converter
+from django.urls.converters import StringConverter
 
 from api.openapi.views import schema_urls
 from api.rest import (
@@ -36,7 +37,14 @@ class NumberConverter:
         return str(value)
 
 
+class JobNumberConverter(StringConverter):
+    """The number of a job: 12, or in a group 12.1."""
+
+    regex = r"[0-9]{1,18}(?:\.[0-9]{1,5})?"
+
+
 register_converter(NumberConverter, "number")
+register_converter(JobNumberConverter, "job_number")
 
 
 suite_urls: list[URLPattern | URLResolver] = [
@@ -70,8 +78,8 @@ rest_urls: list[URLPattern | URLResolver] = [
     *both("jobs/validate", jobs.Validate, "validate"),
     *both("jobs/validate_testdef", jobs.ValidateTestDefinition, "validate-testdef"),
     *both("jobs/batch_cancel", jobs.BatchCancel, "batch-cancel"),
-    *both("jobs/<number:job_id>", jobs.OneJob, "job"),
-    path("jobs/<number:job_id>/", include(job_urls)),
+    *both("jobs/<job_number:job_id>", jobs.OneJob, "job"),
+    path("jobs/<job_number:job_id>/", include(job_urls)),
     *both("devices", devices.Devices, "devices"),
     *both("devices/validate", devices.ValidateDictionary, "device-validate"),
     *both("devices/<lab_name:name>", devices.OneDevice, "device"),

@@ -194,7 +194,7 @@ def device_type(request: HttpRequest, name: str) -> HttpResponse:
         "type": found,
         "availability": _availability(request, found).get(found.pk, Availability()),
         "devices": _first(_devices(request).filter(device_type=found)),
-        "jobs": jobs.recent().select_related("submitter").defer("definition")[:LAST_JOBS],
+        "jobs": jobs.recent().for_lists()[:LAST_JOBS],
         "may_change": found.may_be_changed_by(request.user),
         "may_reserve": _may_reserve(request, device_type=found),
         "rights": RightsInWords.of(found),
@@ -242,7 +242,7 @@ def change_worker_health(request: HttpRequest, name: str) -> HttpResponse:
 
 def _devices(request: HttpRequest) -> DeviceQuerySet:
     """All devices, each with `jobs_now`: the job that has it, if this user may see it."""
-    jobs = _jobs().visible_to(request.user).unfinished().select_related("submitter").defer("definition")
+    jobs = _jobs().visible_to(request.user).unfinished().for_lists()
     devices = Device.objects.visible_to(request.user).select_related("worker")
     return devices.prefetch_related("tags", Prefetch("jobs", jobs, to_attr="jobs_now"))
 
@@ -270,12 +270,12 @@ def _availability(request: HttpRequest, of: DeviceType | None = None) -> dict[st
 
 def _jobs_of(device: Device, request: HttpRequest) -> list[Any]:
     jobs = device.jobs.visible_to(request.user).recent()
-    return list(jobs.select_related("submitter").defer("definition")[:LAST_JOBS])
+    return list(jobs.for_lists()[:LAST_JOBS])
 
 
 def _job(pk: int | None, request: HttpRequest) -> Any:
     """The job of this number; None if there is none, or if it is hidden from this user."""
-    return pk and _jobs().visible_to(request.user).filter(pk=pk).defer("definition").first()
+    return pk and _jobs().visible_to(request.user).filter(pk=pk).for_lists().first()
 
 
 def _may_reserve(request: HttpRequest, **devices: Any) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -26,15 +27,19 @@ from accounts.admin_base import (
 from core.looks import Look
 from core.templatetags.lab import ago, preformatted, status
 from devices.admin import InventoryAdmin, VisibleFilter
+from devices.models import Device
 from events.outbox import Cause
 from jobs import attempts, lifecycle, looks, upkeep
-from jobs.models import Attempt, Job, TestCase
+from jobs.models import NUMBER, Attempt, Job, TestCase, by_number
 from jobs.states import State
 
 CANCEL = Deed(
     action="cancel",
     title="Cancel",
-    consequence="A waiting job leaves the queue. A started one is asked to stop. A finished one stays as it is.",
+    consequence=(
+        "A waiting job leaves the queue. A started one is asked to stop. A finished one stays as it is. "
+        "A job of a group takes all of its group with it."
+    ),
     button="Cancel the jobs",
     permission="cancel",
 )
@@ -42,10 +47,19 @@ CANCEL = Deed(
 
 def _cancel(page: LabAdmin, request: HttpRequest, jobs: QuerySet[Job], reason: str) -> str:
     # In the order in which their devices are locked, so that two who cancel never wait for each other.
-    unfinished = list(jobs.unfinished().select_related("submitter").order_by("device", "id"))  # type: ignore[attr-defined]
+    unfinished = list(jobs.unfinished().select_related("submitter", "group").order_by("device", "id"))  # type: ignore[attr-defined]
+    _lock_devices(unfinished)
     for job in unfinished:
         lifecycle.cancel_for(job, actor(request), reason=reason)
     return f"Canceled, or asked to stop: {named(unfinished)}" if unfinished else "All were finished already."
+
+
+def _lock_devices(jobs: Sequence[Job]) -> None:
+    """Those of the jobs and of their groups: a group that is canceled holds several at once."""
+    groups = {job.group_id for job in jobs if job.group_id}
+    held = Job.objects.unfinished().filter(Q(pk__in=[job.pk for job in jobs]) | Q(group__in=groups))
+    names = held.filter(device__isnull=False).values("device")
+    list(Device.objects.select_for_update(of=("self",)).filter(pk__in=names).order_by("pk"))
 
 
 PIN = Deed(
@@ -65,7 +79,10 @@ UNPIN = Deed(
 HURRY = Deed(
     action="hurry",
     title="Run now",
-    consequence="A job that was deferred, or is to be tried again later, gets the next device. Others stay as they are.",
+    consequence=(
+        "A job that was deferred, or is to be tried again later, gets the next device, and with it all of its group. "
+        "Others stay as they are."
+    ),
     button="Run the jobs now",
     asks_reason=False,
     permission="cancel",
@@ -74,7 +91,7 @@ HURRY = Deed(
 
 def _pinning(pinned: bool) -> Callable[[LabAdmin, HttpRequest, QuerySet[Job], str], str]:
     def pin(page: LabAdmin, request: HttpRequest, jobs: QuerySet[Job], reason: str) -> str:
-        rows = list(jobs.select_related("submitter").order_by("id"))
+        rows = list(jobs.select_related("submitter", "group").order_by("id"))
         for job in rows:
             upkeep.pin(job, by=actor(request), pinned=pinned, reason=reason)
         return f"{'Pinned' if pinned else 'Unpinned'}: {named(rows)}"
@@ -83,7 +100,7 @@ def _pinning(pinned: bool) -> Callable[[LabAdmin, HttpRequest, QuerySet[Job], st
 
 
 def _hurry(page: LabAdmin, request: HttpRequest, jobs: QuerySet[Job], reason: str) -> str:
-    put_off = list(jobs.put_off().select_related("submitter").order_by("id"))  # type: ignore[attr-defined]
+    put_off = list(jobs.put_off().select_related("submitter", "group").order_by("id"))  # type: ignore[attr-defined]
     for job in put_off:
         attempts.hurry_for(job, user=actor(request))
     return f"Told to run now: {named(put_off)}" if put_off else "None of them was put off."
@@ -109,7 +126,7 @@ class AttemptInline(StackedInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         attempts: Any = super().get_queryset(request)
         seen: QuerySet[Attempt] = attempts.seen_by(actor(request))
-        return seen
+        return seen.select_related("job__group").defer("job__definition", "job__group__definition")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -121,7 +138,7 @@ class AttemptInline(StackedInline):
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
     list_display = [
-        "id",
+        "numbered",
         "word",
         "description",
         "submitter",
@@ -129,9 +146,8 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
         "device_name",
         "submitted",
     ]
-    list_display_links = ["id", "description"]
+    list_display_links = ["numbered", "description"]
     list_filter = ["kind", "state", "health", ("device_type", VisibleFilter), "health_check", "pinned"]
-    list_select_related = ["submitter"]
     search_fields = ["=id", "description", "submitter__username"]
     actions = [
         asking(CANCEL, _cancel),
@@ -147,6 +163,10 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
         "error_type",
         "description",
         "submitter",
+        "group_link",
+        "member",
+        "role",
+        "is_essential",
         "device_type",
         "device",
         "wanted_device",
@@ -168,11 +188,21 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
         "resubmitted_from",
         "definition_text",
     ]
-    readonly_fields = ["word", "definition_text"]
+    readonly_fields = ["word", "group_link", "definition_text"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         visible = Job.objects.visible_to(actor(request))
-        return (super().get_queryset(request) & visible).defer("definition")
+        rows: Any = super().get_queryset(request) & visible
+        shown: QuerySet[Job] = rows.for_lists()
+        return shown
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
+    ) -> tuple[QuerySet[Job], bool]:
+        """A number in a group is that of a job, too; a plain one is among the fields that are searched."""
+        if "." in search_term and NUMBER.fullmatch(search_term.strip()):
+            return queryset.filter(by_number(search_term.strip())), False
+        return super().get_search_results(request, queryset, search_term)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("jobs.change_job"))
@@ -193,6 +223,17 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
     @admin.display(description="state", ordering="state")
     def word(self, job: Job) -> SafeString:
         return status(looks.of_job(job))
+
+    @admin.display(description="number", ordering="id")
+    def numbered(self, job: Job) -> str:
+        return str(job.number)
+
+    @admin.display(description="group")
+    def group_link(self, job: Job) -> str | SafeString:
+        if job.group is None:
+            return "none"
+        address = f"{reverse('admin:jobs_job_changelist')}?group={job.group_id}"
+        return format_html('<a href="{}">all jobs of {}</a>', address, job.group)
 
     @admin.display(description="device type", ordering="device_type")
     def device_type_name(self, job: Job) -> str:
@@ -232,7 +273,7 @@ class AttemptAdmin(HistoryAdmin):
     ]
     list_display_links = ["job", "number"]
     list_filter = [ResultFilter, "scheduled"]
-    list_select_related = ["job"]
+    list_select_related = ["job__group"]
     search_fields = ["=job__id", "=device_name", "=worker_name", "=error_type"]
     ordering = ["-id"]
     fields = [*AttemptInline.fields, "errors", "pipeline"]

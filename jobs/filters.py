@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Self
@@ -10,11 +9,10 @@ from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef, Q
 
-from jobs.models import Job, JobQuerySet, Kind
+from jobs.models import Job, JobQuerySet, Kind, by_number
 from jobs.states import ON_A_DEVICE, Outcome, State
 
 LONGEST = 200  # characters of a filter
-_NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +112,7 @@ class JobFilter:
     @property
     def _text(self) -> Q:
         """In the name of a job; a number is that of a job, too."""
-        number = self.q.removeprefix("#")
-        named = Q(description__icontains=self.q)
-        return named | Q(pk=int(number)) if _NUMBER.fullmatch(number) else named
+        return Q(description__icontains=self.q) | by_number(self.q.removeprefix("#"))
 
     @property
     def _set(self) -> dict[str, str]:

@@ -41,9 +41,9 @@ def _work(jobs: JobQuerySet) -> dict[str, object]:
     running = jobs.filter(state__in=ON_A_DEVICE)
     queued = jobs.queued()
     oldest = jobs.due().order_by("id").first()
-    first = list(queued.select_related("submitter").prefetch_related("tags")[:QUEUED_SHOWN])
+    first = list(queued.for_lists().prefetch_related("tags")[:QUEUED_SHOWN])
     reasons = waiting.reasons(first)
-    shown = running.order_by("-id").select_related("submitter")[:RUNNING_SHOWN]
+    shown = running.order_by("-id").for_lists()[:RUNNING_SHOWN]
     return {
         "running": running.count(),
         "running_jobs": [(job, TimeBar.of(job)) for job in shown],
@@ -57,7 +57,7 @@ def _waits(jobs: JobQuerySet) -> dict[str, object]:
     """The questions of running tests, the oldest first."""
     # None is open of a job that has left its device; of all that are seen, there may be a hundred thousand.
     questions = Wait.objects.open().filter(attempt__job__in=jobs.filter(state__in=ON_A_DEVICE))
-    shown = questions.order_by("since", "pk").select_related("attempt__job")[:WAITS_SHOWN]
+    shown = questions.order_by("since", "pk").select_related("attempt__job__group")[:WAITS_SHOWN]
     return {"waits": questions.count(), "waits_shown": [(wait, wait.attempt.job) for wait in shown]}
 
 
@@ -75,7 +75,7 @@ def _inventory(devices: DeviceQuerySet) -> dict[str, object]:
 
 def _latest(jobs: JobQuerySet, request: HttpRequest) -> dict[str, object]:
     """The last jobs of whoever looks; of everybody for a visitor, and for somebody who has none yet."""
-    latest = jobs.recent().select_related("submitter").defer("definition")
+    latest = jobs.recent().for_lists()
     mine = []
     if isinstance(request.user, User):
         mine = list(latest.filter(submitter=request.user)[:LATEST_SHOWN])

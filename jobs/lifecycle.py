@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit
-from accounts.rights import Anyone
+from accounts.rights import Anyone, NotAllowed
 from devices import lifecycle as devices
 from devices.models import Device, Worker
 from devices.states import WorkerState
@@ -323,9 +323,13 @@ def confirm_end(job_id: int, attempt: int, *, worker: str) -> None:
 
 @transaction.atomic
 def resubmit(job: Job, *, by: User) -> Job:
-    """Run a job again as a new one, linked to the old; of a group, all of them: the first is returned."""
-    text = job.group.definition if job.group else job.definition
-    new = submit(text, by=by, resubmitted_from=job)
+    """Run a job again as a new one, linked to the old; of a group, all of them: the first is returned.
+
+    NotAllowed if jobs of its group are hidden from who asks.
+    """
+    if job.group and not Job.objects.whole_to(by).filter(pk=job.pk).exists():
+        raise NotAllowed(f"job {job.number} runs with others, and you do not see all of them")
+    new = submit(job.whole_definition, by=by, resubmitted_from=job)
     for again in new.members:
         if again.resubmitted_from_id is not None:
             old: Job = Job.objects.lock(again.resubmitted_from_id)

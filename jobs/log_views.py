@@ -126,7 +126,7 @@ def _number(request: HttpRequest, name: str) -> int:
 def _missing(pk: int, job: Job | None) -> str:
     if job is None:
         return f"There is no job {pk}, or it is hidden from you."
-    return f"Job {pk} has had no such attempt of 1 to {job.attempt}, or it is hidden from you."
+    return f"Job {job.number} has had no such attempt of 1 to {job.attempt}, or it is hidden from you."
 
 
 def _read(directory: Path, wanted: Wanted, *, is_finished: bool) -> Tail:

@@ -64,6 +64,12 @@ def by_number(text: str) -> Q:
     return Q(pk=first) if member is None else Q(group__first=first, member=member)
 
 
+def hides_members(user: Anyone) -> models.Exists:
+    """Of a job: whether there are jobs of its group that the user does not see."""
+    seen = Job.objects.visible_to(user).filter(pk=models.OuterRef("pk"))
+    return models.Exists(Job.objects.filter(~models.Exists(seen), group=models.OuterRef("group")))
+
+
 class JobQuerySet(AnnouncedQuerySet):
     def lock(self, pk: int) -> Job:
         # Every event of a job names its submitter, and one of a group has that group's number.
@@ -73,6 +79,10 @@ class JobQuerySet(AnnouncedQuerySet):
     def numbered(self, text: str) -> JobQuerySet:
         """The job of this number; none for what is no number."""
         return self.filter(by_number(text))
+
+    def for_lists(self) -> JobQuerySet:
+        """With what every list shows of a job, and without the long texts."""
+        return self.select_related("submitter", "group").defer("definition", "group__definition")
 
     def visible_to(self, user: Anyone) -> JobQuerySet:
         """The one rule for who sees a job: whoever sees its device, its submitter, or who is in all of its groups."""
@@ -89,6 +99,10 @@ class JobQuerySet(AnnouncedQuerySet):
         shared = models.Exists(groups) & ~models.Exists(groups.exclude(group__in=mine))
         shared &= Q(visibility=Visibility.GROUP)
         return self.filter(public | shared | Q(submitter=user))
+
+    def whole_to(self, user: Anyone) -> JobQuerySet:
+        """Those of whose group the user sees every job, and may read what was submitted for all of them."""
+        return self.filter(~hides_members(user))
 
     def changeable_by(self, user: Anyone) -> JobQuerySet:
         """The one rule for who cancels a job: its submitter, or who looks after its device."""
@@ -328,6 +342,11 @@ class Job(AnnouncedModel):
         return list(self.group.jobs.select_related("submitter", "group").order_by("member"))
 
     @property
+    def whole_definition(self) -> str:
+        """As it was submitted: in a group for all of them, where `definition` is that of this one alone."""
+        return self.definition if self.group is None else self.group.definition
+
+    @property
     def is_finished(self) -> bool:
         return self.state == State.FINISHED
 
@@ -480,7 +499,7 @@ class Attempt(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"attempt {self.number} of job {self.job_id}"
+        return f"attempt {self.number} of job {self.job.number}"
 
     @property
     def is_over(self) -> bool:

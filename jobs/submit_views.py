@@ -9,11 +9,11 @@ from typing import Self
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from core.pages import asks_for_live_parts, render_live, whole_number
+from core.pages import asks_for_live_parts, render_live
 from jobs import availability, commands, lifecycle
 from jobs.definition import Fault, InvalidDefinition
 from jobs.forms import SubmitForm
@@ -130,11 +130,9 @@ def _first_text(request: HttpRequest) -> str:
 
 
 def _definition_of(request: HttpRequest) -> str:
-    number = whole_number(request.GET["job"])
-    if number is None:
-        raise Http404
-    job: Job = get_object_or_404(Job.objects.visible_to(request.user), pk=number)
-    return job.definition
+    jobs = Job.objects.visible_to(request.user).whole_to(request.user).select_related("group")
+    job: Job = get_object_or_404(jobs.numbered(request.GET["job"]))
+    return job.whole_definition
 
 
 def _examples() -> list[Example]:

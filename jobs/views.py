@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.views.decorators.http import require_POST, require_safe
@@ -49,7 +50,7 @@ def index(request: HttpRequest) -> HttpResponse:
         raise Http404 from unknown
     jobs = Job.objects.visible_to(request.user)
     rows = page(
-        chosen.apply(jobs).select_related("submitter").defer("definition"),
+        chosen.apply(jobs).for_lists(),
         size=JOBS_OF_PAGE,
         before=whole_number(request.GET.get("before")),
         after=whole_number(request.GET.get("after")),
@@ -94,6 +95,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "is_canceling": job.state == State.CANCELING,
         "may_change": job.may_be_changed_by(request.user),
         "attempts": _attempts(request, job),
+        "members": _members(request, job),
         "prospect": Prospect.of(job) if job.state == State.SUBMITTED else None,
         **_shown(request, job, attempt, tab, tally),
     }
@@ -104,6 +106,21 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def definition(request: HttpRequest, pk: int) -> HttpResponse:
     return HttpResponse(_find(request, pk).definition, content_type="text/plain; charset=utf-8")
+
+
+@require_safe
+def whole_definition(request: HttpRequest, pk: int) -> HttpResponse:
+    jobs = Job.objects.visible_to(request.user).whole_to(request.user).select_related("group")
+    job: Job = get_object_or_404(jobs, pk=pk)
+    return HttpResponse(job.whole_definition, content_type="text/plain; charset=utf-8")
+
+
+@require_safe
+def by_number(request: HttpRequest, number: str, place: str, rest: str = "") -> HttpResponse:
+    """The address of a job by its number in its group, or one below it."""
+    job: Job = get_object_or_404(Job.objects.visible_to(request.user).numbered(number))
+    query = request.META.get("QUERY_STRING", "")
+    return redirect(f"{place}/{job.pk}/{rest}" + (f"?{query}" if query else ""))
 
 
 @require_safe
@@ -120,11 +137,11 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect_to_login(job.get_absolute_url())
     form = CancelForm(request.POST)
     if not form.is_valid():
-        messages.warning(request, f"Job {pk} goes on: the reason has more than 200 characters.")
+        messages.warning(request, f"Job {job.number} goes on: the reason has more than 200 characters.")
         return redirect(job)
     lifecycle.cancel_for(job, user, reason=form.cleaned_data["reason"])
     if job.is_finished:
-        messages.warning(request, f"Job {pk} was finished already.")
+        messages.warning(request, f"Job {job.number} was finished already.")
     return redirect(job)
 
 
@@ -137,7 +154,9 @@ def defer(request: HttpRequest, pk: int) -> HttpResponse:
     moving.require_right(job, user, "defer")  # before it is said what is wrong with the form
     form = DeferForm(request.POST)
     if not form.is_valid():
-        messages.warning(request, f"Job {pk} is not deferred: say for how many minutes it is to wait.")
+        messages.warning(
+            request, f"Job {job.number} is not deferred: say for how many minutes it is to wait."
+        )
         return redirect(job)
     until = timezone.now() + timedelta(minutes=form.cleaned_data["minutes"])
     try:
@@ -172,8 +191,9 @@ def resubmit(request: HttpRequest, pk: int) -> HttpResponse:
         if job.is_reservation:
             messages.warning(request, f"Not reserved: {invalid.faults[0].message}.")
             return redirect(job)
-        refused = Check(text=job.definition, faults=invalid.faults, is_done=True)
-        return show_form(request, SubmitForm(initial={"definition": job.definition}), refused, status=400)
+        text = job.whole_definition
+        refused = Check(text=text, faults=invalid.faults, is_done=True)
+        return show_form(request, SubmitForm(initial={"definition": text}), refused, status=400)
 
 
 def _progress(job: Job) -> Progress | None:
@@ -192,13 +212,13 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect_to_login(job.get_absolute_url())
     form = AnswerForm(request.POST)
     if not form.is_valid():
-        messages.warning(request, f"Job {pk} goes on waiting: {_first_fault(form)}")
+        messages.warning(request, f"Job {job.number} goes on waiting: {_first_fault(form)}")
         return redirect(job)
     given = form.cleaned_data
     try:
         waits.answer(job, user, Wait.Answer(given["answer"]), comment=given["comment"], key=given["wait"])
     except waits.NotWaiting:
-        messages.warning(request, f"Job {pk} did not wait for this answer any more.")
+        messages.warning(request, f"Job {job.number} did not wait for this answer any more.")
     return redirect(job)
 
 
@@ -247,6 +267,13 @@ def _attempts(request: HttpRequest, job: Job) -> list[Attempt]:
     return list(job.attempts_seen_by(request.user).order_by("-number")[:ATTEMPTS_SHOWN])
 
 
+def _members(request: HttpRequest, job: Job) -> list[Job]:
+    """The jobs of its group that the user may see, in their order; none for a job that is in no group."""
+    if job.group is None:
+        return []
+    return list(Job.objects.visible_to(request.user).filter(group=job.group).for_lists().order_by("member"))
+
+
 def _results_shown(request: HttpRequest, tally: Tally) -> dict[str, object]:
     result, suite = request.GET.get("result", ""), request.GET.get("suite", "")
     if result and result not in TestCase.Result.values:
@@ -257,16 +284,25 @@ def _results_shown(request: HttpRequest, tally: Tally) -> dict[str, object]:
 
 
 def _definition_shown(request: HttpRequest, job: Job) -> dict[str, object]:
-    address = request.build_absolute_uri(f"{job.get_absolute_url()}definition")
+    """Its own, or that of its whole group, which is what runs again."""
+    shows_whole = job.group is None or Job.objects.whole_to(request.user).filter(pk=job.pk).exists()
+    is_whole = "whole" in request.GET and job.group is not None and shows_whole
+    raw = reverse("job-whole-definition" if job.group else "job-definition", args=[job.pk])
     user = request.user.get_username() or "NAME"
+    text = job.whole_definition if is_whole else job.definition
     return {
-        "lines": job.definition.removesuffix("\n").split("\n"),
-        "commands": commands.running_again(request.build_absolute_uri("/"), user, address),
+        "shows_whole": shows_whole,
+        "is_whole": is_whole,
+        "lines": text.removesuffix("\n").split("\n"),
+        "commands": commands.running_again(
+            request.build_absolute_uri("/"), user, request.build_absolute_uri(raw)
+        ),
     }
 
 
 def _find(request: HttpRequest, pk: int) -> Job:
     """Http404 for an unknown job and for a hidden one alike."""
-    jobs = Job.objects.visible_to(request.user).select_related("submitter", "device")
+    jobs = Job.objects.visible_to(request.user)
+    jobs = jobs.select_related("submitter", "device", "group", "resubmitted_from__group")
     job: Job = get_object_or_404(jobs, pk=pk)
     return job

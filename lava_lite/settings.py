@@ -180,6 +180,10 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
+_JOB_NUMBER = [
+    {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
+    {"type": "string", "pattern": r"^[0-9]{1,18}\.[0-9]{1,5}$"},
+]
 _NAME_IN_PATH = {"type": "string", "pattern": "^[-_a-zA-Z0-9.@]+$"}
 SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
@@ -194,12 +198,8 @@ SPECTACULAR_SETTINGS = {
         "number": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
         "lab_name": _NAME_IN_PATH,
         "user_name": {"type": "string", "pattern": r"^[\w.@+-]+$"},
-        "job": {
-            "anyOf": [
-                {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
-                {"type": "string", "format": "uuid"},
-            ]
-        },
+        "job_number": {"anyOf": _JOB_NUMBER},
+        "job": {"anyOf": [*_JOB_NUMBER, {"type": "string", "format": "uuid"}]},
     },
 }
 

@@ -170,10 +170,12 @@ def job(
     return found
 
 
-def multinode(*roles: str, tags: Mapping[str, list[str]] | None = None, **top: Any) -> str:
-    """The YAML of a group with one qemu of each role, of which the first is essential; `tags` of a role, by its name."""
+def multinode(
+    *roles: str, device_type: str = "qemu", tags: Mapping[str, list[str]] | None = None, **top: Any
+) -> str:
+    """The YAML of a group with a device for each role, of which the first is essential; `tags` of a role, by its name."""
     wanted = {
-        role: {"device_type": "qemu", "count": 1, "essential": role == roles[0]}
+        role: {"device_type": device_type, "count": roles.count(role), "essential": role == roles[0]}
         | ({"tags": tags[role]} if tags and role in tags else {})
         for role in roles
     }
@@ -182,11 +184,31 @@ def multinode(*roles: str, tags: Mapping[str, list[str]] | None = None, **top: A
     return str(yaml.safe_dump(whole, sort_keys=False))
 
 
-def members(*roles: str, submitter: User | None = None, **top: Any) -> list[Job]:
-    """The waiting jobs of a group, and a device for each: qemu01, qemu02 … The other keywords are those of `multinode`."""
-    for number in range(1, len(roles) + 1):
-        device(f"qemu{number:02}")
-    return lifecycle.submit(multinode(*roles, **top), by=submitter or user("alice")).members
+def members(
+    *roles: str,
+    submitter: User | None = None,
+    state: State = State.SUBMITTED,
+    device: str = "qemu01",
+    ending: Ending = PASSED,
+    **top: Any,
+) -> list[Job]:
+    """The jobs of a group in this state. `device`: that of the first; the others have the next numbers.
+
+    The other keywords are those of `multinode`.
+    """
+    number = int(device[-2:])
+    devices = [_device(f"{device[:-2]}{number + at:02}").pk for at in range(len(roles))]
+    first = lifecycle.submit(multinode(*roles, **top), by=submitter or user("alice"))
+    jobs = first.members
+    if state != State.SUBMITTED:
+        lifecycle.schedule_group({job.pk: name for job, name in zip(jobs, devices, strict=True)})
+    for job in jobs if state in (State.RUNNING, State.CANCELING, State.FINISHED) else ():
+        lifecycle.start(job.pk, worker="worker01")
+    if state == State.CANCELING:
+        lifecycle.cancel(first.pk, by=first.submitter.username)
+    for job in jobs if state == State.FINISHED else ():
+        lifecycle.finish(job.pk, ending, worker="worker01")
+    return first.members
 
 
 def wish(**fields: Any) -> Wish:

@@ -20,7 +20,7 @@ from rest_framework.serializers import Serializer
 from accounts.models import Scope
 from api.auth import InScope
 from api.errors import INVALID_DEFINITION, Kind, kinds
-from api.rest.fields import ChosenWordField, FixedField, WordField
+from api.rest.fields import ChosenWordField, FixedField, JobNumberField, WordField
 from api.v1 import problems
 from api.v1.fields import Text
 from api.v1.parameters import Parameter, Parameters
@@ -234,6 +234,14 @@ class ChosenWordScheme(OpenApiSerializerFieldExtension):
         words = self.target.words
         kind = words if direction == "request" else type(words[0])  # more are shown than may be set
         return {"type": "string", "enum": [word.label for word in kind]}
+
+
+class JobNumberScheme(OpenApiSerializerFieldExtension):
+    target_class = JobNumberField
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Described:
+        of_one = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+        return {"anyOf": [of_one, {"type": "string", "pattern": r"^[0-9]{1,18}\.[0-9]{1,5}$"}]}
 
 
 class TextScheme(OpenApiSerializerFieldExtension):

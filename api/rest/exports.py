@@ -35,7 +35,7 @@ class Export(Resource):
     def text(self, job: Job, cases: Cases) -> Iterable[str]:
         raise NotImplementedError
 
-    def get(self, request: Request, job_id: int, suite_id: int | None = None) -> StreamingHttpResponse:
+    def get(self, request: Request, job_id: str, suite_id: int | None = None) -> StreamingHttpResponse:
         job = visible_job(request, job_id)
         cases, name = exports.cases_of(job), f"job_{job.pk}"
         if suite_id is not None:

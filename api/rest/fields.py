@@ -9,6 +9,7 @@ from typing import Any
 from rest_framework import serializers
 
 from core.words import Word
+from jobs.models import NUMBER
 
 
 class WordField(serializers.Field[Any, Any, str, Any]):
@@ -45,6 +46,21 @@ class TimeField(serializers.DateTimeField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(read_only=True, default_timezone=UTC, **options)
+
+
+class JobNumberField(serializers.Field[int | str, Any, int | str, Any]):
+    """The number of a job: 12, or in a group `12.1`, which is a text."""
+
+    def to_internal_value(self, data: Any) -> int | str:
+        text = "" if isinstance(data, bool) else str(data)
+        if isinstance(data, int | str) and NUMBER.fullmatch(text):
+            return int(text) if text.isdecimal() else text
+        raise serializers.ValidationError(
+            f'expected the number of a job, as 12 or "12.1", got {str(data)[:40]!r}'
+        )
+
+    def to_representation(self, value: int | str) -> int | str:
+        return value
 
 
 class FixedField(serializers.Field[Any, Any, Any, Any]):

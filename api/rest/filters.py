@@ -82,8 +82,8 @@ def member(name: str, column: str, read: Reader = str) -> dict[str, Filter]:
     return {name: _on(column, read)}
 
 
-def identity(name: str) -> dict[str, Filter]:
-    return {name: _on(name, UUID)}
+def identity(name: str, column: str = "") -> dict[str, Filter]:
+    return {name: _on(column or name, UUID)}
 
 
 def whole_number(text: str) -> int:

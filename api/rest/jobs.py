@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from django.contrib.auth.models import User
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -22,11 +23,11 @@ from accounts.rights import NotAllowed
 from api.auth import TokenAuthentication
 from api.rest import filters
 from api.rest.base import YAML, IsAdministrator, Listing, MessageSerializer, Resource, taken
-from api.rest.fields import FixedField, TimeField, WordField
+from api.rest.fields import FixedField, JobNumberField, TimeField, WordField
 from api.rest.parsers import text_of
 from jobs import lifecycle, upkeep
 from jobs.definition import Fault, check_test
-from jobs.models import Job, JobQuerySet
+from jobs.models import Job, JobQuerySet, hides_members
 from jobs.states import Health, State
 
 MOST_AT_ONCE = 1_000  # jobs of one request
@@ -55,6 +56,7 @@ FILTERS = (
     | filters.member("viewing_groups__name", "viewing_groups__name")
     | filters.text("failure_comment")
     | filters.emptiness("failure_comment")
+    | filters.identity("target_group", "group")
     | filters.identity("uuid")
 )
 SEARCHED = ("description", "submitter__username", "device_type__name", "device__name")
@@ -92,20 +94,18 @@ class ValidationSerializer(DefinitionSerializer):
 
 class AcceptedSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
-    job_ids = serializers.ListField(child=serializers.IntegerField())
+    job_ids = serializers.ListField(child=JobNumberField())
     uuids = serializers.ListField(child=serializers.UUIDField())
 
 
 class JobIdsSerializer(serializers.Serializer[Any]):
-    job_ids = serializers.ListField(
-        child=serializers.IntegerField(min_value=0, max_value=filters.LARGEST), max_length=MOST_AT_ONCE
-    )
+    job_ids = serializers.ListField(child=JobNumberField(), max_length=MOST_AT_ONCE)
 
 
 class CanceledSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
-    job_ids = serializers.ListField(child=serializers.IntegerField())
-    invalid_job_ids = serializers.ListField(child=serializers.IntegerField())
+    job_ids = serializers.ListField(child=JobNumberField())
+    invalid_job_ids = serializers.ListField(child=JobNumberField())
 
 
 class CorrectionSerializer(serializers.Serializer[Any]):
@@ -136,7 +136,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
     state = WordField(State)
     health = WordField(Health)
     original_definition = serializers.CharField(source="definition")
-    multinode_definition = FixedField("")
+    multinode_definition = serializers.SerializerMethodField()
     failure_tags = FixedField([])
     failure_comment = serializers.SerializerMethodField()
 
@@ -166,14 +166,16 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "attempt",
         ]
 
+    def get_multinode_definition(self, job: Job) -> str:
+        return job.group.definition if job.group and not job.hides_members else ""  # type: ignore[attr-defined]
+
     def get_failure_comment(self, job: Job) -> str | None:
         return job.failure_comment or None
 
 
 class JobResource(Resource):
     serializer_class = JobSerializer
-    queryset = Job.objects.select_related("submitter").prefetch_related("tags", "viewing_groups")
-    lookup_url_kwarg = "job_id"
+    queryset = Job.objects.select_related("submitter", "group").prefetch_related("tags", "viewing_groups")
 
     def get_queryset(self) -> JobQuerySet:
         return cast(JobQuerySet, super().get_queryset()).visible_to(self.request.user)
@@ -192,6 +194,10 @@ class Jobs(Listing, JobResource):
     def post(self, request: Request) -> Response:
         return _accepted(lifecycle.submit(_definition(self), by=cast(User, request.user)))
 
+    def rows(self) -> QuerySet[Job]:
+        rows: QuerySet[Job] = super().rows().annotate(hides_members=hides_members(self.request.user))
+        return rows
+
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         return DefinitionSerializer if self.request.method == "POST" else JobSerializer
 
@@ -208,11 +214,16 @@ class OneJob(mixins.RetrieveModelMixin, JobResource):
         usual = super().get_permissions()
         return [*usual, IsAdministrator()] if self.request.method in ("PATCH", "DELETE") else usual
 
-    def get(self, request: Request, job_id: int) -> Response:
+    def get_object(self) -> Job:
+        jobs = self.get_queryset().annotate(hides_members=hides_members(self.request.user))
+        job: Job = get_object_or_404(jobs.numbered(self.kwargs["job_id"]))
+        return job
+
+    def get(self, request: Request, job_id: str) -> Response:
         return self.retrieve(request)
 
     @extend_schema(request=CorrectionSerializer, responses=JobSerializer)
-    def patch(self, request: Request, job_id: int) -> Response:
+    def patch(self, request: Request, job_id: str) -> Response:
         job = self.get_object()
         changes = taken(CorrectionSerializer(data=request.data))
         changes = {name: "" if value is None else value for name, value in changes.items()}
@@ -220,16 +231,16 @@ class OneJob(mixins.RetrieveModelMixin, JobResource):
         return self.retrieve(request)
 
     @extend_schema(responses={204: None})
-    def delete(self, request: Request, job_id: int) -> Response:
+    def delete(self, request: Request, job_id: str) -> Response:
         upkeep.delete(self.get_object(), by=cast(User, request.user))
         return Response(status=204)
 
 
 class JobDefinition(Resource):
-    """The definition as it was submitted."""
+    """The definition of the job; in a group, its own part of what was submitted."""
 
     @extend_schema(responses={(200, YAML): OpenApiTypes.STR})
-    def get(self, request: Request, job_id: int) -> HttpResponse:
+    def get(self, request: Request, job_id: str) -> HttpResponse:
         return HttpResponse(visible_job(request, job_id).definition, content_type=YAML)
 
 
@@ -246,14 +257,14 @@ class Cancel(Resource):
     http_method_names = ["get", "post", "options"]  # HEAD would cancel, too
 
     @extend_schema(responses=MessageSerializer)
-    def get(self, request: Request, job_id: int) -> Response:
+    def get(self, request: Request, job_id: str) -> Response:
         return self._cancel(request, job_id)
 
     @extend_schema(request=None, responses=MessageSerializer)
-    def post(self, request: Request, job_id: int) -> Response:
+    def post(self, request: Request, job_id: str) -> Response:
         return self._cancel(request, job_id)
 
-    def _cancel(self, request: Request, job_id: int) -> Response:
+    def _cancel(self, request: Request, job_id: str) -> Response:
         job = lifecycle.cancel_for(visible_job(request, job_id), cast(User, request.user))
         return Response({"message": _now(job)})
 
@@ -269,11 +280,10 @@ class BatchCancel(Resource):
     def post(self, request: Request) -> Response:
         user = cast(User, request.user)
         wanted = list(dict.fromkeys(taken(self.get_serializer(data=request.data))["job_ids"]))
-        jobs = Job.objects.visible_to(user).select_related("submitter").filter(pk__in=wanted)
-        # In the order in which their devices are locked, so that two who cancel never wait for each other.
-        canceled = {job.pk for job in jobs.order_by("device", "pk") if _canceled(job, user)}
+        jobs = [job for job in _numbered(user, wanted) if _canceled(job, user)]
+        canceled = {name for job in jobs for name in (job.pk, job.number)}
         invalid = [number for number in wanted if number not in canceled]
-        told = f"{len(canceled)} jobs are canceled, or asked to stop."
+        told = f"{len(jobs)} jobs are canceled, or asked to stop."
         if invalid:
             told += f" Not there, or not yours to cancel: {', '.join(map(str, invalid))}."
         done = [number for number in wanted if number in canceled]
@@ -287,7 +297,7 @@ class Resubmit(Resource):
     scopes = {"POST": Scope.SUBMIT}
 
     @extend_schema(request=None, responses={201: AcceptedSerializer})
-    def post(self, request: Request, job_id: int) -> Response:
+    def post(self, request: Request, job_id: str) -> Response:
         job = visible_job(request, job_id)
         return _accepted(lifecycle.resubmit(job, by=cast(User, request.user)))
 
@@ -316,11 +326,20 @@ class ValidateTestDefinition(Resource):
         return _verdict("Test definition", check_test(_definition(self)))
 
 
-def visible_job(request: Request, job_id: int) -> Job:
+def visible_job(request: Request, job_id: str) -> Job:
     """Http404 for one that is hidden from who asks, as for one that is not there."""
-    jobs = Job.objects.visible_to(request.user).select_related("submitter")
-    job: Job = get_object_or_404(jobs, pk=job_id)
+    jobs = Job.objects.visible_to(request.user).select_related("submitter", "group")
+    job: Job = get_object_or_404(jobs.numbered(job_id))
     return job
+
+
+def _numbered(user: User, wanted: Sequence[int | str]) -> list[Job]:
+    """Those of them that the user sees, each once."""
+    alone = [number for number in wanted if isinstance(number, int)]
+    firsts = [number.partition(".")[0] for number in wanted if isinstance(number, str)]
+    jobs = Job.objects.visible_to(user).filter(Q(pk__in=alone) | Q(group__first__in=firsts))
+    found = jobs.select_related("submitter", "group").order_by("pk")
+    return [job for job in found if job.pk in wanted or job.number in wanted]
 
 
 def _definition(view: Resource) -> str:
@@ -342,11 +361,14 @@ def _canceled(job: Job, user: User) -> bool:
 
 
 def _accepted(job: Job) -> Response:
-    accepted = {"message": f"Job {job.pk} is submitted.", "job_ids": [job.pk], "uuids": [str(job.uuid)]}
-    return Response(accepted, status=201)
+    jobs = job.members
+    numbers = [each.number for each in jobs]
+    told = f"Job {numbers[0]} is" if len(jobs) == 1 else f"Jobs {', '.join(map(str, numbers))} are"
+    uuids = [str(each.uuid) for each in jobs]
+    return Response({"message": f"{told} submitted.", "job_ids": numbers, "uuids": uuids}, status=201)
 
 
 def _now(job: Job) -> str:
     if job.is_finished:
-        return f"Job {job.pk} is finished: {Health(job.health).label}."
-    return f"Job {job.pk} is asked to stop."
+        return f"Job {job.number} is finished: {Health(job.health).label}."
+    return f"Job {job.number} is asked to stop."

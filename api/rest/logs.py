@@ -22,7 +22,7 @@ class Log(Resource):
     """A job's log as LAVA keeps it, or the records from `start` to `end` of it."""
 
     @extend_schema(parameters=[START, END], responses={(200, YAML): OpenApiTypes.STR})
-    def get(self, request: Request, job_id: int) -> StreamingHttpResponse:
+    def get(self, request: Request, job_id: str) -> StreamingHttpResponse:
         job = visible_job(request, job_id)
         start, end = _range(request)
         finished = job.is_finished  # read before the log is: its last records cannot be missed

@@ -46,7 +46,7 @@ class SuiteSerializer(serializers.ModelSerializer[TestSuite]):
         fields = ["id", "resource_uri", "name", "job"]
 
     def get_job(self, suite: TestSuite) -> int:
-        return int(self.context["job_id"])
+        return suite.attempt.job_id
 
     def get_resource_uri(self, suite: TestSuite) -> str:
         return reverse("api:suite", [self.context["job_id"], suite.pk], request=self.context["request"])
@@ -116,7 +116,7 @@ class OfJob(Resource):
 
 class SuiteResource(OfJob):
     serializer_class = SuiteSerializer
-    queryset = TestSuite.objects.all()
+    queryset = TestSuite.objects.select_related("attempt")
     lookup_url_kwarg = "suite_id"
 
     def get_queryset(self) -> QuerySet[TestSuite]:
@@ -134,7 +134,7 @@ class Suites(Listing, SuiteResource):
 class OneSuite(mixins.RetrieveModelMixin, SuiteResource):
     """A suite of a job."""
 
-    def get(self, request: Request, job_id: int, suite_id: int) -> Response:
+    def get(self, request: Request, job_id: str, suite_id: int) -> Response:
         return self.retrieve(request)
 
 
@@ -166,7 +166,7 @@ class Tests(Listing, TestResource):
 class OneTest(TestResource):
     """One test."""
 
-    def get(self, request: Request, job_id: int, test_id: int, suite_id: int | None = None) -> Response:
+    def get(self, request: Request, job_id: str, test_id: int, suite_id: int | None = None) -> Response:
         return Response(self.get_serializer([self.get_object()], many=True).data[0])
 
 
@@ -178,7 +178,7 @@ class Metadata(Resource):
     """What the job's definition says of itself."""
 
     @extend_schema(responses=MetadataSerializer)
-    def get(self, request: Request, job_id: int) -> Response:
+    def get(self, request: Request, job_id: str) -> Response:
         return Response({"metadata": exports.metadata_of(visible_job(request, job_id))})
 
 

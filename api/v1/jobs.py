@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, timedelta
 from typing import IO, Any, ClassVar
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -22,9 +22,10 @@ from rest_framework.reverse import reverse
 
 from accounts.models import Scope
 from api.rest.fields import TimeField, WordField
+from api.rest.filters import whole_number
 from api.rest.parsers import JSONParser, MultiPartParser, text_of, utf8
 from api.v1 import parameters
-from api.v1.base import Body, Listing, PageField, Resource, Shape, find, page_address
+from api.v1.base import Body, Listing, PageField, Resource, Shape, page_address
 from api.v1.fields import Text, Whole
 from core.numbers import plain
 from jobs import attempts, lifecycle, reservations, upkeep, waits
@@ -49,7 +50,7 @@ from jobs.tallies import Tally
 from jobs.waiting import Prospect
 
 Context = Mapping[str, Any] | None
-JobKey = int | UUID
+JobKey = str | UUID  # its number, or its uuid
 MOST_SECONDS = int(MAX_TIMEOUT.total_seconds())
 
 
@@ -106,12 +107,37 @@ class AnswerBody(Body):
     )
 
 
+class MemberSerializer(Shape):
+    id = serializers.IntegerField()
+    number = serializers.CharField()
+    role = serializers.CharField()
+    url = PageField("job")
+
+
+class GroupSerializer(Shape):
+    """What a job of a MultiNode group has to do with the others."""
+
+    id = serializers.UUIDField(help_text="of the group: LAVA's target_group")
+    first = serializers.IntegerField(help_text="the id of its first job, by which LAVA numbers them all")
+    size = serializers.IntegerField(help_text="how many jobs it has")
+    member = serializers.IntegerField(help_text="the place of this job among them, from 0")
+    role = serializers.CharField(help_text="of this job")
+    essential = serializers.BooleanField(help_text="whether the others are canceled if this job fails")
+    jobs = MemberSerializer(many=True, help_text="all of them that you may see, this one as well")
+
+
 class OutcomeField(serializers.ChoiceField):
     def get_attribute(self, instance: Job) -> str | None:
         return instance.outcome or None
 
 
 class JobSerializer(serializers.ModelSerializer[Job]):
+    number = serializers.CharField(
+        read_only=True, help_text="as people and LAVA know it: its id, or in a MultiNode group 12.1"
+    )
+    group = serializers.SerializerMethodField(
+        help_text="the jobs that get their devices together with this one; null for one that runs alone"
+    )
     kind = serializers.ChoiceField(
         Kind.choices, read_only=True, help_text="a job that a worker runs, or a reservation by a person"
     )
@@ -173,6 +199,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
         model = Job
         fields = [
             "id",
+            "number",
             "uuid",
             "kind",
             "url",
@@ -207,6 +234,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "pinned",
             "log_removed",
             "resubmitted_from",
+            "group",
             "may_cancel",
         ]
         read_only_fields = ["description", "priority", "attempt", "health_check", "pinned"]
@@ -219,6 +247,25 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 
     def get_duration(self, job: Job) -> float | None:
         return None if job.duration is None else round(job.duration.total_seconds(), 3)
+
+    @extend_schema_field(GroupSerializer(allow_null=True))
+    def get_group(self, job: Job) -> dict[str, Any] | None:
+        if job.group is None:
+            return None
+        members: list[Job] = self.context["members"][job.group_id]
+        return {
+            "id": str(job.group_id),
+            "first": job.group.first,
+            "size": len(members),
+            "member": job.member,
+            "role": job.role,
+            "essential": job.is_essential,
+            "jobs": MemberSerializer(
+                [each for each in members if each.is_seen],  # type: ignore[attr-defined] # annotated
+                many=True,
+                context=self.context,
+            ).data,
+        }
 
     def get_may_cancel(self, job: Job) -> bool:
         return job.state not in (State.CANCELING, State.FINISHED) and job.pk in self.context["changeable"]
@@ -484,19 +531,48 @@ class JobResource(Resource):
 
     def get_queryset(self) -> JobQuerySet:
         jobs = Job.objects.visible_to(self.request.user)
-        return jobs.select_related("submitter", "device").prefetch_related("tags", "viewing_groups")
+        rows = jobs.select_related("submitter", "device", "group").defer("group__definition")
+        return rows.prefetch_related("tags", "viewing_groups")
 
     def about(self, rows: Sequence[Job]) -> dict[str, Any]:
         changeable = Job.objects.changeable_by(self.request.user).filter(pk__in=[job.pk for job in rows])
-        return {"changeable": set(changeable.values_list("pk", flat=True))}
+        return {
+            "changeable": set(changeable.values_list("pk", flat=True)),
+            "members": self._members({job.group_id for job in rows if job.group_id}),
+        }
+
+    def _members(self, groups: Collection[UUID]) -> Mapping[UUID, list[Job]]:
+        """All jobs of these groups in their order, each with `is_seen`: whether who asks may see it."""
+        seen = Job.objects.visible_to(self.request.user).filter(pk=OuterRef("pk"))
+        jobs = Job.objects.filter(group__in=groups).annotate(is_seen=Exists(seen)).for_lists()
+        members: dict[UUID, list[Job]] = {}
+        for job in jobs.order_by("member"):
+            members.setdefault(job.group_id, []).append(job)
+        return members
 
     def find(self, key: JobKey) -> Job:
-        found: Job = find(self.get_queryset(), "job", **column_of(key))
-        return found
+        return find_job(self.get_queryset(), key)
 
     def new(self, job: Job) -> Response:
         address = reverse("api:v1-job", [job.pk], request=self.request)
-        return self.answer(self.find(job.pk), status=201, headers={"Location": address})
+        return self.answer(self.find(job.uuid), status=201, headers={"Location": address})
+
+
+def _group(text: str) -> dict[str, Any]:
+    if text.isdecimal():
+        return {"group__first": whole_number(text)}
+    try:
+        return {"group": UUID(text)}
+    except ValueError:
+        raise ValueError(f"expected the id of a group, or that of its first job, got {text[:40]!r}") from None
+
+
+GROUP = parameters.Parameter(
+    help="The MultiNode group, by its `id` or its `first`.",
+    read=_group,
+    schema={"anyOf": [parameters.NUMBER, {"type": "string", "format": "uuid"}]},
+    narrow=lambda rows, of: rows.filter(**of),
+)
 
 
 class Jobs(Listing, JobResource):
@@ -518,6 +594,7 @@ class Jobs(Listing, JobResource):
         "device_type": parameters.text("The name of the device type", "device_type"),
         "tag": parameters.one("A tag that the job asks for.", "tags__name"),
         "kind": parameters.choice("The kind", Kind, "kind"),
+        "group": GROUP,
         "pinned": parameters.flag(
             "Those that are pinned, or those that are not.",
             narrow=lambda rows, value: rows.filter(pinned=value),
@@ -557,18 +634,29 @@ class Validate(Resource):
 
 class OneJob(JobResource):
     def get(self, request: Request, job: JobKey) -> Response:
-        """Show a job, by its number or its uuid."""
+        """Show a job, by its number or its uuid.
+
+        A job of a MultiNode group has two numbers: its `id`, and the `number` that LAVA gives it (12.1). Either will do.
+        """
         return self.answer(self.find(job))
 
 
 class Definition(JobResource):
+    parameters = {"whole": parameters.flag("That of the whole MultiNode group, and not of this job alone.")}
+
     @extend_schema(responses={(200, "application/yaml"): OpenApiTypes.ANY})
     def get(self, request: Request, job: JobKey) -> HttpResponse:
         """Show the definition of a job.
 
-        As it was submitted.
+        As it was submitted; of a job in a MultiNode group its own part, or with `whole` all of it, which is for those who
+        see every job of the group.
         """
-        return HttpResponse(self.find(job).definition, content_type="application/yaml; charset=utf-8")
+        text = self._whole(job) if self.query.get("whole") else self.find(job).definition
+        return HttpResponse(text, content_type="application/yaml; charset=utf-8")
+
+    def _whole(self, job: JobKey) -> str:
+        jobs = Job.objects.visible_to(self.request.user).whole_to(self.request.user)
+        return find_job(jobs.select_related("group"), job).whole_definition
 
 
 class OfAttempt(Resource):
@@ -577,10 +665,10 @@ class OfAttempt(Resource):
     def attempt(self) -> dict[str, Any]:
         """By which its rows are found."""
         jobs = Job.objects.visible_to(self.request.user)
-        job = find(jobs, "job", **column_of(self.kwargs["job"]))
+        job = find_job(jobs, self.kwargs["job"])
         number = self.query.get("attempt", job.attempt)
         if not job.shows_attempt(number, self.request.user):
-            raise NotFound(f"Job {job.pk} has had no attempt {number}, or it is hidden from you.")
+            raise NotFound(f"Job {job.number} has had no attempt {number}, or it is hidden from you.")
         return {"attempt__job": job, "attempt__number": number}
 
 
@@ -650,7 +738,7 @@ class Answer(JobResource):
         waits.answer(
             found, self.user, Wait.Answer(given["answer"]), comment=given["comment"], key=given["wait"]
         )
-        return self.answer(self.find(found.pk))
+        return self.answer(self.find(found.uuid))
 
 
 class Attempts(Listing):
@@ -664,8 +752,7 @@ class Attempts(Listing):
 
     def get_queryset(self) -> QuerySet[Attempt]:
         jobs = Job.objects.visible_to(self.request.user)
-        job: Job = find(jobs, "job", **column_of(self.kwargs["job"]))
-        return job.attempts_seen_by(self.request.user)
+        return find_job(jobs, self.kwargs["job"]).attempts_seen_by(self.request.user)
 
 
 class Cancel(JobResource):
@@ -680,7 +767,7 @@ class Cancel(JobResource):
         asked to stop already, is left as it is. For its submitter, and for who looks after its device.
         """
         asked = lifecycle.cancel_for(self.find(job), self.user, reason=self.body(ReasonBody)["reason"])
-        return self.answer(self.find(asked.pk))
+        return self.answer(self.find(asked.uuid))
 
 
 class Resubmit(JobResource):
@@ -713,7 +800,7 @@ class Pin(JobResource):
     def _set(self, job: JobKey) -> Response:
         reason = self.body(ReasonBody)["reason"]
         row = upkeep.pin(self.find(job), by=self.user, pinned=self.pinned, reason=reason)
-        return self.answer(self.find(row.pk))
+        return self.answer(self.find(row.uuid))
 
 
 class Unpin(Pin):
@@ -744,7 +831,7 @@ class Defer(JobResource):
         seconds = wanted.get("seconds")
         until = wanted["until"] if seconds is None else timezone.now() + timedelta(seconds=seconds)
         deferred = attempts.defer_for(self.find(job), until, user=self.user, reason=wanted["reason"])
-        return self.answer(self.find(deferred.pk))
+        return self.answer(self.find(deferred.uuid))
 
 
 class Hurry(JobResource):
@@ -760,8 +847,12 @@ class Hurry(JobResource):
         queue is refused (409). For those who may cancel it.
         """
         self.body(Body)
-        return self.answer(self.find(attempts.hurry_for(self.find(job), user=self.user).pk))
+        return self.answer(self.find(attempts.hurry_for(self.find(job), user=self.user).uuid))
 
 
-def column_of(key: JobKey) -> dict[str, JobKey]:
-    return {"uuid" if isinstance(key, UUID) else "pk": key}
+def find_job(jobs: JobQuerySet, key: JobKey) -> Job:
+    """NotFound for one that is hidden from who asks, as for one that is not there."""
+    found: Job | None = (jobs.filter(uuid=key) if isinstance(key, UUID) else jobs.numbered(key)).first()
+    if found is None:
+        raise NotFound(f"There is no job {key}, or it is hidden from you.")
+    return found

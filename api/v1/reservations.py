@@ -84,7 +84,7 @@ class Extend(JobResource):
         """
         wanted = timedelta(seconds=self.body(ExtendBody)["duration"])
         extended = reservations.extend_for(self.find(job), self.user, wanted)
-        return self.answer(self.find(extended.pk))
+        return self.answer(self.find(extended.uuid))
 
 
 class Release(JobResource):
@@ -101,7 +101,7 @@ class Release(JobResource):
         """
         self.body(Body)
         released = reservations.release_for(self.find(job), self.user)
-        return self.answer(self.find(released.pk))
+        return self.answer(self.find(released.uuid))
 
 
 def _wish(wanted: dict[str, Any]) -> Wish:

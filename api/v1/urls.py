@@ -14,12 +14,12 @@ from api.v1.jobs import JobKey
 
 
 class JobConverter:
-    """A job's number, or its uuid."""
+    """A job's number, in a group 12.1, or its uuid."""
 
-    regex = "[0-9]{1,18}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+    regex = r"[0-9]{1,18}(?:\.[0-9]{1,5})?|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
     def to_python(self, value: str) -> JobKey:
-        return int(value) if value.isdecimal() else UUID(value)
+        return UUID(value) if "-" in value else value
 
     def to_url(self, value: JobKey) -> str:
         return str(value)

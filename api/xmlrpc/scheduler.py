@@ -9,19 +9,18 @@ from django.contrib.auth.models import User
 
 from accounts.models import Scope
 from api.xmlrpc.methods import BAD_REQUEST, NOT_FOUND, Caller, method
-from core.pages import whole_number
 from jobs import lifecycle
 from jobs.models import Job
 
 
 @method("scheduler.jobs.submit", "scheduler.submit_job")
-def submit(caller: Caller, definition: str) -> int:
-    """Submit a job definition (YAML or JSON); returns the number of the job."""
+def submit(caller: Caller, definition: str) -> int | list[str]:
+    """Submit a job definition (YAML or JSON); returns the number of the job, or of a group those of all its jobs."""
     user = caller.acting(Scope.SUBMIT)
     if not isinstance(definition, str):
         raise Fault(BAD_REQUEST, f"definition: expected a text, got {type(definition).__name__}")
     job = lifecycle.submit(definition, by=user)
-    return int(job.pk)
+    return [str(each.number) for each in job.members] if job.group else int(job.pk)
 
 
 @method("scheduler.jobs.cancel", "scheduler.cancel_job")
@@ -34,8 +33,8 @@ def cancel(caller: Caller, job_id: int | str) -> bool:
 
 def _find(user: User, job_id: Any) -> Job:
     """Fault 404 for one that is hidden from the user, as for one that is not there."""
-    number = whole_number(str(job_id))
-    job: Job | None = Job.objects.visible_to(user).select_related("submitter").filter(pk=number).first()
+    jobs = Job.objects.visible_to(user).select_related("submitter", "group")
+    job: Job | None = jobs.numbered(str(job_id)).first()
     if job is None:
         raise Fault(NOT_FOUND, f"There is no job {str(job_id)[:40]!r}.")
     return job

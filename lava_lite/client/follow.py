@@ -1,4 +1,4 @@
-"""Following a job to its end: its log from a byte on, or its state alone. Clock and server are passed in."""
+"""Following jobs to their end: their logs from a byte on, or their state alone. Clock and server are passed in."""
 
 from __future__ import annotations
 
@@ -103,34 +103,58 @@ def wait(source: Source, viewer: Viewer, timer: Timer, *, until: Sequence[str] =
         pace.wait()
 
 
-def follow(
-    source: Source, viewer: Viewer, timer: Timer, *, start: int = 0, attempt: int | None = None
-) -> Row:
-    """Every byte once, attempt by attempt, or of the one that was asked for. The job when the log has ended."""
-    steady, pace = Steady(timer, viewer.status), Pace(timer)
-    shown, silent = attempt, True
-    while True:
-        piece = _ask(steady, source, start, shown)
+class Follower:
+    """Shows every byte of a log once, attempt by attempt, or of the one that was asked for."""
+
+    def __init__(
+        self, source: Source, viewer: Viewer, timer: Timer, *, start: int = 0, attempt: int | None = None
+    ) -> None:
+        self.ended: Row | None = None  # the job, when its log has ended
+        self._source = source
+        self._viewer = viewer
+        self._steady = Steady(timer, viewer.status)
+        self._start = start
+        self._wanted = self._shown = attempt
+        self._silent = True
+
+    def go_on(self) -> bool:
+        """Show what has come; whether anything has."""
+        piece = self._steady(lambda: self._source.piece(start=self._start, attempt=self._shown))
         # From now on of this attempt alone, so that none ends before its last byte was read.
-        shown = shown or piece.attempt
-        viewer.content(piece)
-        start = piece.new_size
+        self._shown = self._shown or piece.attempt
+        self._viewer.content(piece)
+        self._start = piece.new_size
         if piece.is_finished:
-            job = steady(source.job)
-            if attempt or not shown or job["attempt"] <= shown:
-                return job
-            shown, start, silent = shown + 1, 0, True
-            viewer.note(f"Attempt {shown} begins.")
-            continue
+            self._end_attempt()
+            return True
         if piece.content:
+            self._silent = False
+            return True
+        if self._silent:
+            job = self._steady(self._source.job)
+            self._silent = job["state"] in WAITING
+            self._viewer.status(sentence(job))
+        return False
+
+    def _end_attempt(self) -> None:
+        job = self._steady(self._source.job)
+        if self._wanted or not self._shown or job["attempt"] <= self._shown:
+            self.ended = job
+            return
+        self._shown, self._start, self._silent = self._shown + 1, 0, True
+        self._viewer.note(f"Attempt {self._shown} begins.")
+
+
+def follow(followers: Sequence[Follower], timer: Timer) -> list[Row]:
+    """Each in its turn, until the logs of all have ended. The jobs then."""
+    pace = Pace(timer)
+    while going := [follower for follower in followers if follower.ended is None]:
+        moved = [follower.go_on() for follower in going]
+        if any(moved):
             pace.something_happened()
-            silent = False
-            continue
-        if silent:
-            job = steady(source.job)
-            silent = job["state"] in WAITING
-            viewer.status(sentence(job))
-        pace.wait()
+        else:
+            pace.wait()
+    return [follower.ended for follower in followers if follower.ended is not None]
 
 
 def read(source: Source, viewer: Viewer, *, start: int = 0, attempt: int | None = None) -> None:
@@ -147,8 +171,4 @@ def read(source: Source, viewer: Viewer, *, start: int = 0, attempt: int | None 
 def sentence(job: Row) -> str:
     where = f" on {job['device']}" if job.get("device") else ""
     why = f": {job['reason']}" if job.get("reason") else ""
-    return f"Job {job['id']} is {job['state']}{where}{why}"
-
-
-def _ask(steady: Steady, source: Source, start: int, attempt: int | None) -> Piece:
-    return steady(lambda: source.piece(start=start, attempt=attempt))
+    return f"Job {job['number']} is {job['state']}{where}{why}"

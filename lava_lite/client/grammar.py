@@ -20,7 +20,7 @@ GROUPS = {
     "user": "add users and change their passwords (administrators only)",
     "token": "log in, and make or revoke tokens",
 }
-JOB_KEY = re.compile(r"[0-9]{1,18}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+JOB_KEY = re.compile(r"[0-9]{1,18}(\.[0-9]{1,5})?|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 SCOPES = ("read", "submit", "full")
 
 
@@ -149,6 +149,7 @@ COMMANDS = (
             arg("--device", metavar="NAME", help="that ran on this device"),
             arg("--type", dest="device_type", metavar="TYPE", help="for this type of device"),
             arg("--tag", metavar="TAG", help="that need this tag"),
+            arg("--group", metavar="NUMBER", help="of the MultiNode group whose first job this is"),
             arg("-q", "--query", dest="q", metavar="TEXT", help="with this text in their description"),
             arg("--since", metavar="TIME", help="submitted since then: a time, or an age like 2h or 3d"),
             arg("--until", metavar="TIME", help="submitted before then"),
@@ -208,8 +209,11 @@ COMMANDS = (
         words="job definition",
         help="print a job's definition",
         act=jobs.definition,
-        arguments=(JOB,),
-        examples=("lava-lite job definition 12 > again.yaml",),
+        arguments=(JOB, arg("--whole", action="store_true", help="that of its whole MultiNode group")),
+        examples=(
+            "lava-lite job definition 12 > again.yaml",
+            "lava-lite job definition --whole 14.1 > again.yaml",
+        ),
     ),
     Command(
         words="job wait",

@@ -71,6 +71,9 @@ PAGES = {
     "job/<int:pk>/log-tail": Row(of="job", get=who_sees_it),
     "job/<int:pk>/log": Row(of="job", get=who_sees_it),
     "job/<int:pk>/definition": Row(of="job", get=who_sees_it),
+    "job/<int:pk>/definition/whole": Row(of="job", get=who_sees_it),
+    "job/<member:number>": Row(of="member", get=who_sees_it),
+    "job/<member:number>/<path:rest>": Row(of="member", get=who_sees_it),
     "job/<int:pk>/cancel": Row(of="job", post=who_changes_it, by="session"),
     "job/<int:pk>/defer": Row(of="job", post=who_changes_it, by="session"),
     "job/<int:pk>/hurry": Row(of="job", post=who_changes_it, by="session"),
@@ -84,6 +87,9 @@ PAGES = {
     "scheduler/job/<int:pk>": Row(of="job", get=anybody),  # leads to the job's page, and knows nothing of it
     "scheduler/job/<int:pk>/log_file/plain": Row(of="job", get=who_sees_it),
     "scheduler/job/<int:pk>/definition/plain": Row(of="job", get=who_sees_it),
+    "scheduler/job/<int:pk>/multinode_definition/plain": Row(of="job", get=who_sees_it),
+    "scheduler/job/<member:number>": Row(of="member", get=who_sees_it),
+    "scheduler/job/<member:number>/<path:rest>": Row(of="member", get=who_sees_it),
     "devices": Row(get=anybody, by="session"),
     "devices/health": Row(post=logged_in, by="session"),  # with nothing chosen, there is nothing to refuse
     "device/<lab_name:name>": Row(of="device", get=who_sees_it),
@@ -112,28 +118,28 @@ REST_V02 = {
     "api/v0.2/jobs/batch_cancel": Row(
         post=logged_in
     ),  # those that one may not cancel are named in the answer
-    "api/v0.2/jobs/<number:job_id>": Row(of="job", get=who_sees_it, patch=superusers, delete=superusers),
-    "api/v0.2/jobs/<number:job_id>/definition": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/metadata": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/logs": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/suites": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>/tests": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>/tests/<number:test_id>": Row(
+    "api/v0.2/jobs/<job_number:job_id>": Row(of="job", get=who_sees_it, patch=superusers, delete=superusers),
+    "api/v0.2/jobs/<job_number:job_id>/definition": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/metadata": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/logs": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/suites": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/suites/<number:suite_id>": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/suites/<number:suite_id>/tests": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/suites/<number:suite_id>/tests/<number:test_id>": Row(
         of="job", get=who_sees_it
     ),
-    "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>/csv": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/suites/<number:suite_id>/yaml": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/tests": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/tests/<number:test_id>": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/csv": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/yaml": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/junit": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/tap13": Row(of="job", get=who_sees_it),
-    "api/v0.2/jobs/<number:job_id>/cancel": Row(
+    "api/v0.2/jobs/<job_number:job_id>/suites/<number:suite_id>/csv": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/suites/<number:suite_id>/yaml": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/tests": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/tests/<number:test_id>": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/csv": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/yaml": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/junit": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/tap13": Row(of="job", get=who_sees_it),
+    "api/v0.2/jobs/<job_number:job_id>/cancel": Row(
         of="job", get=who_changes_it, post=who_changes_it, by="token"
     ),
-    "api/v0.2/jobs/<number:job_id>/resubmit": Row(of="job", post=who_sees_it_and_logged_in),
+    "api/v0.2/jobs/<job_number:job_id>/resubmit": Row(of="job", post=who_sees_it_and_logged_in),
     "api/v0.2/devices": Row(get=anybody, post=superusers),
     "api/v0.2/devices/validate": Row(post=anybody),
     "api/v0.2/devices/<lab_name:name>": Row(

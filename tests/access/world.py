@@ -68,8 +68,9 @@ def build_world() -> World:
     }
     User.objects.filter(username="sam").update(is_staff=True)
     User.objects.filter(username="alice").update(email="hushmail@example.org")
-    jobs = _jobs()
-    return World(users=users, things=_inventory() | {"job": jobs, "step": _steps(jobs)} | _account())
+    inventory, jobs, members = _inventory(), _jobs(), _members()
+    of_jobs = {"job": [*jobs, *members], "step": _steps(jobs), "member": members}
+    return World(users=users, things=inventory | of_jobs | _account())
 
 
 def _inventory() -> dict[str, list[Thing]]:
@@ -126,6 +127,19 @@ def _jobs() -> list[Thing]:
     ]
 
 
+def _members() -> list[Thing]:
+    """A job of a group that everybody sees, and one of a group that is alice's alone."""
+    alice, hers, done = build.user("alice"), frozenset({"alice"}) | SUPERUSERS, State.FINISHED
+    _, of_all = build.members("server", "client", submitter=alice, state=done, name="together")
+    _, of_alice = build.members(
+        "server", "client", submitter=alice, state=done, name="hushmember", visibility="personal"
+    )
+    return [
+        _thing_of(of_all, "together", hers, EVERYBODY),
+        _thing_of(of_alice, "hushmember", hers, hers),
+    ]
+
+
 def _job(
     word: str, changed_by: frozenset[str], seen_by: frozenset[str], *, device: str = "qemu01", **of_job: Any
 ) -> Thing:
@@ -146,6 +160,8 @@ def _thing_of(job: Job, word: str, changed_by: frozenset[str], seen_by: frozense
             "pk": job.pk,
             "job_id": job.pk,
             "job": job.pk,
+            "number": job.number,
+            "rest": "log",
             "suite_id": case.suite_id,
             "test_id": case.pk,
         },

@@ -185,6 +185,7 @@ class _Lab:
             "running": self._runs("stress the eMMC", "alice", "bbb-01", minutes(34), hours=2),
             "asking": self._asks("hot-plug the camera", "alice", "imx8mp-01", minutes(9)),
         }
+        places["together"] = self._together("boot the kernel over NFS", "alice", minutes(6))
         self._waits("PCIe link training", "bob", "rockpro64", minutes(21))
         places["failed"] = self._finished(FAILED)
         self._runs("boot v6.13-rc4 with KASAN", "bob", "bbb-02", minutes(3), hours=1)
@@ -296,6 +297,25 @@ class _Lab:
         job = self._started(name, by, device, ago, timeouts={"job": {"hours": hours}})
         self._write(job, [*_boot(device), *_tests()[:4]])
         return job.pk
+
+    def _together(self, name: str, by: str, ago: timedelta) -> int:
+        """A group runs: the place of its second job."""
+        from jobs import lifecycle
+        from jobs.models import Job
+        from tests import build
+
+        text = build.multinode(
+            "server", "client", name=name, device_type="qemu-x86_64", timeouts={"job": {"hours": 1}}
+        )
+        group = lifecycle.submit(text, by=self._cast[by]).group
+        Job.objects.filter(group=group).update(submit_time=self._now - ago - timedelta(seconds=41))
+        server, client = Job.objects.filter(group=group).order_by("member").values_list("pk", flat=True)
+        lifecycle.schedule_group({server: "qemu-01", client: "qemu-03"})
+        for pk, device in ((server, "qemu-01"), (client, "qemu-03")):
+            lifecycle.start(pk, worker="rack-a")
+            Job.objects.filter(pk=pk).update(start_time=self._now - ago)
+            self._write(Job.objects.get(pk=pk), [*_boot(device), *_tests()[:4]])
+        return client
 
     def _asks(self, name: str, by: str, device: str, ago: timedelta) -> int:
         """A person is to do something."""

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
@@ -245,3 +247,63 @@ def test_canceling_is_noted_in_the_audit_trail_with_its_reason(site: Client) -> 
 
     entry = LogEntry.objects.get()
     assert (entry.object_id, entry.get_change_message()) == (str(job.pk), "Cancel: wrong kernel")
+
+
+# Groups.
+
+
+def test_the_jobs_of_a_group_are_listed_by_their_numbers(site: Client) -> None:
+    first, second = build.members("server", "client")
+
+    html = site.get(LIST).content.decode()
+
+    assert f">{first.pk}.0</a>" in html
+    assert f">{first.pk}.1</a>" in html
+    assert f">{second.pk}</a>" not in html
+
+
+def test_a_list_asks_the_database_as_often_for_many_groups_as_for_one(
+    site: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    build.members("server", "client")
+    with CaptureQueriesContext(connection) as for_one:
+        site.get(LIST)
+
+    for number in (10, 20):
+        build.members("server", "client", "client", device=f"qemu{number}")
+
+    with django_assert_num_queries(len(for_one)):
+        site.get(LIST)
+
+
+def test_a_job_leads_to_the_others_of_its_group(site: Client) -> None:
+    first, second = build.members("server", "client")
+    build.job(name="apart")
+
+    html = site.get(reverse("admin:jobs_job_change", args=[second.pk])).content.decode()
+    address = f"{LIST}?group={first.group_id}"
+
+    assert f'<a href="{address}">all jobs of group {first.pk}</a>' in html
+    listed = site.get(address).content.decode()
+    assert f">{first.pk}.1</a>" in listed
+    assert "apart" not in listed
+
+
+def test_a_job_is_searched_by_its_number_in_the_group(site: Client) -> None:
+    first, _ = build.members("server", "client")
+
+    html = site.get(LIST, {"q": f" {first.pk}.1 "}).content.decode()
+
+    assert f">{first.pk}.1</a>" in html
+    assert f">{first.pk}.0</a>" not in html
+
+
+def test_two_jobs_of_a_group_are_canceled_at_once(site: Client) -> None:
+    first, second = build.members("server", "client", state=State.RUNNING)
+
+    answer = cancel(site, first, second, reason="wrong kernel")
+
+    assert f"job {first.pk}.0: hello" in said(answer)[0]
+    for job in (first, second):
+        job.refresh_from_db()
+        assert job.state == State.CANCELING

@@ -26,6 +26,46 @@ def sees(user: Any, job: Job) -> bool:
     return Job.objects.visible_to(user).filter(pk=job.pk).exists()
 
 
+def test_a_job_is_found_by_its_number() -> None:
+    plain = build.job()
+    server, client = build.members("server", "client", device="qemu02")
+
+    found = {
+        text: list(Job.objects.numbered(text))
+        for text in (f"{plain.pk}", f"{server.pk}", f"{server.pk}.0", f"{server.pk}.1", f"{client.pk}")
+    }
+
+    assert list(found.values()) == [[plain], [server], [server], [client], [client]]
+
+
+def test_what_is_no_number_finds_no_job() -> None:
+    server, client = build.members("server", "client")
+
+    wrong = (
+        "",
+        "abc",
+        "-1",
+        "٣",
+        "9" * 19,
+        f"{server.pk}.2",
+        f"{client.pk}.0",
+        f"{server.pk}.99999",
+        "1.1.1",
+        "1.",
+        "1\n",
+    )
+    assert not [text for text in wrong if Job.objects.numbered(text).exists()]
+
+
+def test_a_job_is_numbered_in_its_group_as_lava_does_it() -> None:
+    plain = build.job()
+    server, client = build.members("server", "client", device="qemu02")
+
+    assert [plain.number, server.number, client.number] == [plain.pk, f"{server.pk}.0", f"{server.pk}.1"]
+    assert plain.whole_definition == plain.definition
+    assert client.whole_definition == server.whole_definition == client.group.definition
+
+
 def test_a_public_job_is_seen_by_everybody(alice: User, mallory: User) -> None:
     job = build.job(submitter=alice)
 

@@ -11,7 +11,7 @@ from lava_lite.client.console import Console
 from lava_lite.client.context import Context
 from lava_lite.client.errors import Faulty, OutOfTime, Problem, Usage
 from lava_lite.client.exits import Exit, of_outcome, worst
-from lava_lite.client.follow import Timer
+from lava_lite.client.follow import Follower, Timer
 from lava_lite.client.shapes import (
     age,
     ago,
@@ -27,7 +27,7 @@ from lava_lite.client.shapes import (
 STDIN = "-"
 
 LIST = (
-    column("ID", "id"),
+    column("ID", "number"),
     column("STATUS", status, toned=True),
     column("DEVICE", lambda job: job.get("device") or job.get("device_type")),
     column("SUBMITTER", "submitter"),
@@ -64,7 +64,7 @@ STEPS = (
     column("LINE", "start_line"),
 )
 
-FILTERS = ("state", "health", "outcome", "submitter", "device", "device_type", "tag", "q")
+FILTERS = ("state", "health", "outcome", "submitter", "device", "device_type", "tag", "group", "q")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,16 +72,16 @@ class Job:
     """A job as `follow` asks for it."""
 
     api: Api
-    number: int
+    id: int
 
     def job(self) -> Row:
-        return self.api.get(f"jobs/{self.number}/")
+        return self.api.get(f"jobs/{self.id}/")
 
     def piece(self, *, start: int, attempt: int | None) -> Piece:
-        return self.api.log_tail(self.number, start=start, attempt=attempt)
+        return self.api.log_tail(self.id, start=start, attempt=attempt)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class LogViewer:
     """Shows the log as it is, or with --json the answers of log-tail, a line for each."""
 
@@ -100,6 +100,27 @@ class LogViewer:
 
     def note(self, text: str) -> None:
         self.console.note(text)
+
+
+@dataclass(kw_only=True)
+class MemberViewer(LogViewer):
+    """Shows the lines of one of several jobs, each line whole and with the job's number in front."""
+
+    prefix: str
+    _begun: bytes = b""  # a line that has not ended yet
+    _told: str = ""
+
+    def content(self, piece: Piece) -> None:
+        *lines, self._begun = (self._begun + piece.bytes).split(b"\n")
+        if piece.is_finished and self._begun:
+            lines, self._begun = [*lines, self._begun], b""
+        self.console.text(b"".join(self.prefix.encode() + line + b"\n" for line in lines))
+
+    def status(self, text: str) -> None:
+        # The others are told in between, and each is told again only if it has changed.
+        if text != self._told:
+            self._told = text
+            super().status(text)
 
 
 def submit(context: Context) -> Exit:
@@ -138,7 +159,7 @@ def show(context: Context) -> Exit:
     console, results = context.console, job.get("results") or {}
     console.facts(
         [
-            ("job", str(job["id"])),
+            ("job", job["number"]),
             ("page", context.address(job["url"])),
             ("description", job["description"]),
             ("status", status(job)),
@@ -148,6 +169,8 @@ def show(context: Context) -> Exit:
             ("progress", _progress(job.get("progress"))),
             ("submitter", job["submitter"]),
             ("device", job["device"] or f"any {job['device_type']}"),
+            ("role", _role(job.get("group"))),
+            ("group", _group(job.get("group"))),
             ("tags", ", ".join(job.get("tags") or [])),
             ("priority", str(job["priority"])),
             ("visibility", ", ".join([job["visibility"], *(job.get("groups") or [])])),
@@ -169,9 +192,9 @@ def log(context: Context) -> Exit:
     words = context.words
     job = _find(context, words.job)
     if words.follow:
-        job = _watch(context, job, context.timer(), start=words.start, attempt=words.attempt)
+        [job] = _watch(context, [job], context.timer(), start=words.start, attempt=words.attempt)
         return of_outcome(job.get("outcome"))
-    source = Job(api=context.api, number=job["id"])
+    source = Job(api=context.api, id=job["id"])
     follow.read(source, LogViewer(console=context.console), start=words.start, attempt=words.attempt)
     return Exit.OK
 
@@ -180,9 +203,9 @@ def wait(context: Context) -> Exit:
     timer = context.timer()
 
     def wait_for(name: str) -> tuple[Row, Exit]:
-        job = _watch(context, _find(context, name), timer, with_log=False)
+        [job] = _watch(context, [_find(context, name)], timer, with_log=False)
         if not context.console.as_json:
-            context.console.say(f"{job['id']}\t{_outcome(context.console, job)}")
+            context.console.say(f"{job['number']}\t{_outcome(context.console, job)}")
         return job, of_outcome(job.get("outcome"))
 
     return context.each(context.words.jobs, wait_for)
@@ -192,7 +215,7 @@ def cancel(context: Context) -> Exit:
     def cancel_one(name: str) -> tuple[Row, Exit]:
         job = context.api.post(f"jobs/{segment(name)}/cancel/", {"reason": context.words.reason})
         if not context.console.as_json:
-            context.console.say(f"{job['id']}\t{job['state']}")
+            context.console.say(f"{job['number']}\t{job['state']}")
         return job, Exit.OK
 
     return context.each(context.words.jobs, cancel_one)
@@ -205,7 +228,7 @@ def answer(context: Context) -> Exit:
     if context.console.as_json:
         context.console.json(job)
     else:
-        context.console.say(f"{job['id']}\t{job['state']}")
+        context.console.say(f"{job['number']}\t{job['state']}")
     return Exit.OK
 
 
@@ -221,7 +244,7 @@ def _set_pinned(context: Context, verb: str) -> Exit:
     def set_one(name: str) -> tuple[Row, Exit]:
         job = context.api.post(f"jobs/{segment(name)}/{verb}/", {"reason": context.words.reason})
         if not context.console.as_json:
-            context.console.say(f"{job['id']}\t{'pinned' if job['pinned'] else 'not pinned'}")
+            context.console.say(f"{job['number']}\t{'pinned' if job['pinned'] else 'not pinned'}")
         return job, Exit.OK
 
     return context.each(context.words.jobs, set_one)
@@ -252,7 +275,7 @@ def hurry(context: Context) -> Exit:
 
 def _tell_of_wait(context: Context, job: Row) -> None:
     if not context.console.as_json:
-        context.console.say(f"{job['id']}\t{job['not_before'] or 'now'}")
+        context.console.say(f"{job['number']}\t{job['not_before'] or 'now'}")
 
 
 def attempts(context: Context) -> Exit:
@@ -272,7 +295,8 @@ def resubmit(context: Context) -> Exit:
 
 
 def definition(context: Context) -> Exit:
-    text = context.api.text(f"jobs/{segment(context.words.job)}/definition/")
+    whole = "?whole=true" if context.words.whole else ""
+    text = context.api.text(f"jobs/{segment(context.words.job)}/definition/{whole}")
     if context.console.as_json:
         context.console.json({"definition": text.decode("utf-8", "replace")})
     else:
@@ -298,6 +322,16 @@ def steps(context: Context) -> Exit:
         f"jobs/{segment(words.job)}/steps/", limit=words.limit, state=words.state, attempt=words.attempt
     )
     return context.show_rows(STEPS, rows)
+
+
+def _role(group: Row | None) -> str:
+    if group is None:
+        return ""
+    return f"{group['role']}, essential" if group["essential"] else str(group["role"])
+
+
+def _group(group: Row | None) -> str:
+    return ", ".join(f"{job['number']} {job['role']}" for job in group["jobs"]) if group else ""
 
 
 def _progress(progress: Row | None) -> str:
@@ -342,12 +376,19 @@ def _submit(context: Context, name: str, text: bytes) -> Row:
 
 
 def _tell_of(context: Context, job: Row) -> None:
-    """Number and address: on standard error where the log or JSON has the other."""
-    line = f"{job['id']}\t{context.address(job['url'])}"
-    if context.words.follow:
-        context.console.note(f"Job {job['id']}: {context.address(job['url'])}")
-    elif not context.console.as_json:
-        context.console.say(line)
+    """Number and address, of a group those of all: on standard error where the log or JSON has the other."""
+    for each in _members(job):
+        address = context.address(each["url"])
+        if context.words.follow:
+            context.console.note(f"Job {each['number']}: {address}")
+        elif not context.console.as_json:
+            context.console.say(f"{each['number']}\t{address}")
+
+
+def _members(job: Row) -> list[Row]:
+    """All jobs of its group, each with what the group tells of it; of a job that runs alone, itself."""
+    group = job.get("group")
+    return list(group["jobs"]) if group else [job]
 
 
 def _shown(name: str) -> str:
@@ -355,43 +396,61 @@ def _shown(name: str) -> str:
 
 
 def _to_the_end(context: Context, jobs: list[Row]) -> Exit:
-    """Their logs one after the other, or with --json the jobs when they have ended."""
+    """Their logs one after the other, those of a group together, or with --json the jobs when they have ended."""
     timer, ended = context.timer(), []
     for job in jobs:
-        ended.append(_watch(context, job, timer, with_log=not context.console.as_json))
-        context.console.note(f"Job {job['id']}: {_outcome(context.console, ended[-1])}")
+        for over in _watch(context, _members(job), timer, with_log=not context.console.as_json):
+            context.console.note(f"Job {over['number']}: {_outcome(context.console, over)}")
+            ended.append(over)
     if context.console.as_json:
-        context.show_json(ended, single=len(jobs) == 1)
+        context.show_json(ended, single=len(ended) == 1)
     return worst(of_outcome(job.get("outcome")) for job in ended)
 
 
 def _watch(
     context: Context,
-    job: Row,
+    jobs: list[Row],
     timer: Timer,
     *,
     with_log: bool = True,
     start: int = 0,
     attempt: int | None = None,
-) -> Row:
-    """The job when it has ended; whoever leaves before is told that it goes on."""
-    number, console = job["id"], context.console
-    source, viewer = Job(api=context.api, number=number), LogViewer(console=console)
+) -> list[Row]:
+    """The jobs when they have ended; whoever leaves before is told that they go on."""
+    console = context.console
+    sources = [Job(api=context.api, id=job["id"]) for job in jobs]
+    viewers = _viewers(console, jobs)
     try:
-        if with_log:
-            return follow.follow(source, viewer, timer, start=start, attempt=attempt)
-        return follow.wait(source, viewer, timer)
+        if not with_log:
+            return [
+                follow.wait(source, viewer, timer) for source, viewer in zip(sources, viewers, strict=True)
+            ]
+        followers = [
+            Follower(source, viewer, timer, start=start, attempt=attempt)
+            for source, viewer in zip(sources, viewers, strict=True)
+        ]
+        return follow.follow(followers, timer)
     except OutOfTime as over:
-        raise OutOfTime(f"{over} {_goes_on(number)}") from None
+        raise OutOfTime(f"{over} {_goes_on(jobs)}") from None
     except KeyboardInterrupt:
-        console.note(f"\n{_goes_on(number)}")
+        console.note(f"\n{_goes_on(jobs)}")
         raise
     finally:
         console.clear_status()
 
 
-def _goes_on(number: int) -> str:
-    return f"Job {number} goes on. Cancel it with: lava-lite job cancel {number}"
+def _viewers(console: Console, jobs: list[Row]) -> list[LogViewer]:
+    if len(jobs) == 1:
+        return [LogViewer(console=console)]
+    width = max(len(job["number"]) for job in jobs)
+    return [MemberViewer(console=console, prefix=f"{job['number']:{width}} | ") for job in jobs]
+
+
+def _goes_on(jobs: list[Row]) -> str:
+    numbers = [job["number"] for job in jobs]
+    if len(jobs) == 1:
+        return f"Job {numbers[0]} goes on. Cancel it with: lava-lite job cancel {numbers[0]}"
+    return f"Jobs {', '.join(numbers)} go on. Cancel them with: lava-lite job cancel {numbers[0]}"
 
 
 def _find(context: Context, name: str) -> Row:

@@ -71,7 +71,7 @@ def _until_held(context: Context, row: Row) -> Exit:
     console.note(f"Reservation {number}: {context.address(row['url'])}")
     try:
         row = follow.wait(
-            Job(api=context.api, number=number),
+            Job(api=context.api, id=number),
             LogViewer(console=console),
             context.timer(),
             until=(follow.RUNNING, follow.FINISHED),

@@ -62,6 +62,16 @@ def test_a_running_job_is_asked_to_stop(alice: User, name: str, as_text: bool) -
     assert build.events_of(job)[-1] == "job.cancel_requested"
 
 
+@pytest.mark.parametrize("number", ["{0}.1", "{1}"])
+def test_a_job_is_canceled_by_its_number_in_the_group(alice: User, number: str) -> None:
+    first, second = build.members("server", "client", submitter=alice)
+
+    assert Program(alice)("scheduler.jobs.cancel", number.format(first.pk, second.pk)) is True
+
+    second.refresh_from_db()
+    assert second.health == Health.CANCELED
+
+
 def test_a_waiting_job_is_taken_out_of_the_queue(alice: User) -> None:
     job = build.job(submitter=alice)
 
@@ -109,6 +119,17 @@ def test_a_definition_is_submitted(alice: User, name: str) -> None:
     number = Program(alice)(name, build.definition())
 
     assert Job.objects.get(pk=number).submitter == alice
+
+
+@pytest.mark.parametrize("name", ["scheduler.jobs.submit", "scheduler.submit_job"])
+def test_a_submitted_group_is_a_list_of_numbers_in_lavas_form(alice: User, name: str) -> None:
+    build.device("qemu01")
+    build.device("qemu02")
+
+    numbers = Program(alice)(name, build.multinode("server", "client"))
+
+    first = Job.objects.earliest("pk")
+    assert numbers == [f"{first.pk}.0", f"{first.pk}.1"]
 
 
 def test_the_faults_of_a_definition_are_told_and_nothing_is_submitted(alice: User) -> None:

@@ -161,6 +161,7 @@ def job(number: int = 12, **fields: Any) -> dict[str, Any]:
     """A job as the API gives it; it has passed."""
     return {
         "id": number,
+        "number": str(number),
         "uuid": f"00000000-0000-4000-8000-{number:012}",
         "url": f"http://lab/job/{number}/",
         "description": "Boot it",
@@ -181,8 +182,23 @@ def job(number: int = 12, **fields: Any) -> dict[str, Any]:
         "end_time": "2026-01-31T12:01:05Z",
         "duration": 60.0,
         "resubmitted_from": None,
+        "group": None,
         **fields,
     }
+
+
+def members(*roles: str, first: int = 14, **fields: Any) -> list[dict[str, Any]]:
+    """The jobs of a group as the API gives them: 14.0, 14.1 …"""
+    jobs = [
+        {"id": first + at, "number": f"{first}.{at}", "role": role, "url": f"http://lab/job/{first + at}/"}
+        for at, role in enumerate(roles)
+    ]
+    group = {"id": "00000000-0000-4000-8000-000000000014", "first": first, "size": len(roles), "jobs": jobs}
+    return [
+        job(first + at, **fields)
+        | {"number": f"{first}.{at}", "group": {**group, "member": at, "role": role, "essential": at == 0}}
+        for at, role in enumerate(roles)
+    ]
 
 
 def device(name: str, **fields: Any) -> dict[str, Any]:

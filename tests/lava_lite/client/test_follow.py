@@ -10,7 +10,7 @@ import pytest
 from lava_lite.client import follow
 from lava_lite.client.api import Piece, Row
 from lava_lite.client.errors import OutOfTime, Unreachable
-from lava_lite.client.follow import Timer
+from lava_lite.client.follow import Follower, Timer
 from tests.lava_lite.client.conftest import job
 
 LOST = Unreachable("The line is cut.")
@@ -85,13 +85,18 @@ def viewer() -> Viewer:
     return Viewer()
 
 
+def follow_one(source: Source, viewer: Viewer, timer: Timer, **options: Any) -> Row:
+    [ended] = follow.follow([Follower(source, viewer, timer, **options)], timer)
+    return ended
+
+
 RUNNING = job(12, state="Running", outcome=None)
 
 
 def test_every_byte_is_shown_once(clock: Clock, viewer: Viewer) -> None:
     source = Source(pieces=[piece("one ü\n", 7), piece("", 7), piece("two\n", 11), piece("", 11, end=True)])
 
-    ended = follow.follow(source, viewer, clock.timer())
+    ended = follow_one(source, viewer, clock.timer())
 
     assert ended == job(12)
     assert viewer.text == "one ü\ntwo\n".encode()
@@ -99,7 +104,7 @@ def test_every_byte_is_shown_once(clock: Clock, viewer: Viewer) -> None:
 
 
 def test_characters_that_utf_8_does_not_have_do_not_end_a_log(clock: Clock, viewer: Viewer) -> None:
-    follow.follow(Source(pieces=[piece("a\udc80b", 5, end=True)]), viewer, clock.timer())
+    follow_one(Source(pieces=[piece("a\udc80b", 5, end=True)]), viewer, clock.timer())
 
     assert viewer.text == b"a\xed\xb2\x80b"
 
@@ -107,7 +112,7 @@ def test_characters_that_utf_8_does_not_have_do_not_end_a_log(clock: Clock, view
 def test_a_lost_connection_is_taken_up_at_the_byte_where_it_was(clock: Clock, viewer: Viewer) -> None:
     source = Source(pieces=[piece("one", 3), LOST, LOST, piece("two", 6, end=True)])
 
-    follow.follow(source, viewer, clock.timer())
+    follow_one(source, viewer, clock.timer())
 
     assert viewer.text == b"onetwo"
     assert source.asked == [(0, None), (3, 1), (3, 1), (3, 1)]
@@ -117,7 +122,7 @@ def test_a_lost_connection_is_taken_up_at_the_byte_where_it_was(clock: Clock, vi
 
 def test_a_server_that_stays_away_is_given_up(clock: Clock, viewer: Viewer) -> None:
     with pytest.raises(Unreachable):
-        follow.follow(Source(pieces=[piece("one", 3), LOST]), viewer, clock.timer())
+        follow_one(Source(pieces=[piece("one", 3), LOST]), viewer, clock.timer())
 
     assert follow.PATIENCE <= clock.time <= follow.PATIENCE + follow.LAST_RETRY
     assert max(clock.slept) == follow.LAST_RETRY
@@ -134,7 +139,7 @@ def test_every_attempt_is_read_to_its_end_before_the_next(clock: Clock, viewer: 
         jobs=[{**RUNNING, "attempt": 2}, job(12, attempt=2)],
     )
 
-    ended = follow.follow(source, viewer, clock.timer())
+    ended = follow_one(source, viewer, clock.timer())
 
     assert ended["outcome"] == "pass"
     assert viewer.text == b"first endsecond"
@@ -145,7 +150,7 @@ def test_every_attempt_is_read_to_its_end_before_the_next(clock: Clock, viewer: 
 def test_an_attempt_that_was_asked_for_is_all_that_is_shown(clock: Clock, viewer: Viewer) -> None:
     source = Source(pieces=[piece("first", 5, end=True)], jobs=[job(12, attempt=2)])
 
-    follow.follow(source, viewer, clock.timer(), attempt=1)
+    follow_one(source, viewer, clock.timer(), attempt=1)
 
     assert viewer.text == b"first"
     assert source.asked == [(0, 1)]
@@ -157,7 +162,7 @@ def test_it_is_told_why_a_job_waits(clock: Clock, viewer: Viewer) -> None:
         pieces=[piece("", 0), piece("", 0), piece("hello", 5, end=True)], jobs=[waiting, RUNNING, job(12)]
     )
 
-    follow.follow(source, viewer, clock.timer())
+    follow_one(source, viewer, clock.timer())
 
     assert viewer.told == ["Job 12 is Submitted: all are busy", "Job 12 is Running on qemu01"]
 
@@ -165,7 +170,7 @@ def test_it_is_told_why_a_job_waits(clock: Clock, viewer: Viewer) -> None:
 def test_the_state_of_a_job_that_runs_is_asked_no_more(clock: Clock, viewer: Viewer) -> None:
     source = Source(pieces=[piece("", 0)] * 5 + [piece("hello", 5, end=True)], jobs=[RUNNING, job(12)])
 
-    assert follow.follow(source, viewer, clock.timer()) == job(12)
+    assert follow_one(source, viewer, clock.timer()) == job(12)
 
     assert viewer.told == ["Job 12 is Running on qemu01"]
 
@@ -175,7 +180,7 @@ def test_a_quiet_log_is_asked_for_ever_more_seldom_until_it_speaks(clock: Clock,
     source = Source(pieces=[*quiet, piece("hello", 5), piece("", 5), piece("", 5, end=True)], jobs=[RUNNING])
     source.jobs.append(job(12))
 
-    follow.follow(source, viewer, clock.timer())
+    follow_one(source, viewer, clock.timer())
 
     assert clock.slept[:3] == [0.25, 0.375, 0.5625]
     assert clock.slept[19] == follow.LONGEST
@@ -191,7 +196,7 @@ def test_a_timer_ends_what_lasts_too_long(clock: Clock, viewer: Viewer) -> None:
 
 def test_a_timer_ends_retries_too(clock: Clock, viewer: Viewer) -> None:
     with pytest.raises(OutOfTime):
-        follow.follow(Source(pieces=[LOST]), viewer, clock.timer(limit=5))
+        follow_one(Source(pieces=[LOST]), viewer, clock.timer(limit=5))
 
     assert clock.time == 5
 

@@ -159,7 +159,7 @@ def test_a_hidden_job_is_told_in_one_line(lava_lite: LavaLite, fake: FakeServer)
     assert done.err == "lava-lite: There is nothing here: There is no job 12\n"
 
 
-@pytest.mark.parametrize("name", ["abc", "-1", "1/2", "12.1", "٣"])
+@pytest.mark.parametrize("name", ["abc", "-1", "1/2", "12.", "12.1.1", "٣"])
 def test_what_is_no_job_is_asked_of_nobody(lava_lite: LavaLite, fake: FakeServer, name: str) -> None:
     done = lava_lite("job", "show", "--", name)
 
