@@ -225,6 +225,19 @@ def test_a_busy_lab_with_two_schedulers_gives_nothing_twice_and_forgets_nobody()
     assert report.overtaken <= 16
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_busy_lab_with_two_schedulers_gives_groups_all_or_nothing_and_forgets_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MULTINODE_PATIENCE", "0")
+    busy_lab.fill(jobs=40, devices=6, workers=2, job_limit=3, groups=10)
+
+    report = busy_lab.run()
+
+    assert (report.finished, report.double_bookings, report.split_groups) == (40, 0, 0)
+    assert report.most_on_a_worker <= 3
+
+
 @pytest.mark.django_db
 def test_a_full_worker_gives_no_device_even_by_hand(alice: User) -> None:
     build.worker(job_limit=1)
