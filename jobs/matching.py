@@ -17,7 +17,7 @@ finds its device by a few operations on them and not by a walk over the devices.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -320,28 +320,31 @@ def why(job: Waiting, candidates: Iterable[Candidate]) -> Reason:
 def why_group(job: Waiting, mates: Sequence[Waiting], candidates: Sequence[Candidate]) -> Reason:
     """Why a member of a group has no device yet; `mates` are all of its members. It tells nothing of the others."""
     own = why(job, candidates)
-    if own.cause is not Cause.NEXT:
+    if own.cause not in (Cause.NEXT, Cause.BUSY):
         return own
-    lacking = sum(why(mate, candidates).cause is not Cause.NEXT for mate in mates)
-    if not lacking and _are_idle_for(mates, candidates):
-        sentence = (
-            "There is a free device for each of its group: they start next, after the jobs before them."
-        )
-        return replace(own, sentence=sentence)
-    others = (
-        f"for {lacking} of its group of {len(mates)} there is none yet" if lacking else "not enough for all"
-    )
-    sentence = f"A device that fits is free, but {others}: they start together."
-    return replace(own, cause=Cause.GROUP, sentence=sentence)
+    in_service = _most_in(AT_WORK, mates, candidates)
+    if in_service < len(mates):
+        wanted = f"The group needs {len(mates)} devices at once, and only {in_service} that fit together are in service."
+        return _reason(Cause.UNAVAILABLE, wanted)
+    if own.cause is Cause.BUSY:
+        return own
+    if _most_in((Standing.IDLE,), mates, candidates) < len(mates):
+        sentence = "A device that fits is free, but not yet one for each of its group: they start together."
+        return replace(own, cause=Cause.GROUP, sentence=sentence)
+    sentence = "There is a free device for each of its group: they start next, after the jobs before them."
+    return replace(own, sentence=sentence)
 
 
-def _are_idle_for(mates: Sequence[Waiting], candidates: Iterable[Candidate]) -> bool:
-    idle = [
+def _most_in(
+    standings: Collection[Standing], mates: Sequence[Waiting], candidates: Iterable[Candidate]
+) -> int:
+    """How many of the group could have a device at once, if those that stand so were free."""
+    devices = [
         Idle(name=one.name, device_type=one.device_type, tags=one.tags, worker=None)
         for one in candidates
-        if one.standing is Standing.IDLE
+        if one.standing in standings
     ]
-    return most_at_once(mates, AtWork(devices=idle, limits={None: None})) == len(mates)
+    return most_at_once(mates, AtWork(devices=devices, limits={None: None}))
 
 
 def _missing_tags(job: Waiting, devices: Sequence[Candidate]) -> str:

@@ -447,25 +447,26 @@ def test_a_member_whose_own_device_is_missing_says_so() -> None:
 
 
 def test_a_member_that_waits_for_the_others_says_so() -> None:
+    build.job(device="qemu02", state=State.RUNNING)
     first, _ = build.members("server", "client")
-    devices.maintenance("qemu02", by="admin")
-
-    because = waiting.reason(first)
-
-    assert because.cause == Cause.GROUP
-    assert because.sentence == "A device that fits is free, but not enough for all: they start together."
-
-
-def test_a_member_whose_mate_has_no_device_says_how_many_lack_one() -> None:
-    build.device("qemu02", tags=("hdmi",))
-    first, _ = build.members("server", "client", tags={"client": ["hdmi"]})
-    devices.maintenance("qemu02", by="admin")
 
     because = waiting.reason(first)
 
     assert because.cause == Cause.GROUP
     assert because.sentence == (
-        "A device that fits is free, but for 1 of its group of 2 there is none yet: they start together."
+        "A device that fits is free, but not yet one for each of its group: they start together."
+    )
+
+
+def test_a_group_that_is_larger_than_what_is_in_service_says_so_and_expects_nothing() -> None:
+    first, _ = build.members("server", "client")
+    devices.maintenance("qemu02", by="admin")
+
+    prospect = Prospect.of(first)
+
+    assert (prospect.reason.cause, prospect.wait) == (Cause.UNAVAILABLE, None)
+    assert prospect.reason.sentence == (
+        "The group needs 2 devices at once, and only 1 that fit together are in service."
     )
 
 
