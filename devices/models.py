@@ -299,6 +299,11 @@ class DeviceQuerySet(AnnouncedQuerySet):
         """Free now: idle, in good or unknown health, on a worker that is there."""
         return self._free_in(USABLE)
 
+    def at_work(self) -> DeviceQuerySet:
+        """Those that are idle now, or come free by themselves."""
+        is_there = {"worker__state": WorkerState.ONLINE, "worker__health": WorkerHealth.ACTIVE}
+        return self.filter(health__in=USABLE, closed_since__isnull=True, **is_there)
+
     def checkable(self) -> DeviceQuerySet:
         """Those that could begin a health check now, if one is due. `check_record` needs no query."""
         return self._free_in(CHECKED).checked().select_related("device_type")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,9 +14,12 @@ from accounts.rights import Anyone
 from devices.models import Device, DeviceType, Tag
 from events.outbox import Cause
 from jobs import definition as definitions
-from jobs import multinode, reservations
+from jobs import devices_now, multinode, reservations
 from jobs.definition import Defer, Definition, Fault, InvalidDefinition
+from jobs.matching import Waiting, most_at_once
 from jobs.models import Job, JobGroup, Kind, Visibility
+from jobs.multinode import Member
+from jobs.open_devices import OpenDevices
 from jobs.states import Health, Requeue, State, find_move
 
 NAMED_DEVICE = f"lava_lite.{definitions.DEVICE}"
@@ -160,10 +164,35 @@ def _faults_of_one(definition: Definition, device_type: DeviceType | None, *, by
 
 def _faults_of_group(whole: Definition, by: Anyone) -> list[Fault]:
     members = multinode.split(whole, JobGroup().pk)
-    return multinode.faults_of(
+    found = multinode.faults_of(
         whole,
         members,
         lambda member: _faults_of_one(member.definition, _find_type(member.definition), by=by),
+    )
+    return found or _faults_of_size(whole, members, by)
+
+
+def _faults_of_size(whole: Definition, members: Sequence[Member], by: Anyone) -> list[Fault]:
+    """Each role alone has a device here; whether all of them have theirs at the same time is another question."""
+    allowed = OpenDevices([by.pk]).of(by.pk) if by.is_authenticated else None
+    mates = [_mate(number, member.definition, allowed) for number, member in enumerate(members)]
+    most = most_at_once(mates, devices_now.in_service({mate.device_type for mate in mates}))
+    if most == len(mates):
+        return []
+    wanted = f"the group needs {len(mates)} devices at once, and the lab has only {most} that fit together"
+    return [_fault(whole, f"protocols.{definitions.MULTINODE}.roles", wanted)]
+
+
+def _mate(number: int, definition: Definition, allowed: frozenset[str] | None) -> Waiting:
+    device_type = _find_type(definition)
+    assert device_type is not None
+    return Waiting(
+        id=number,
+        device_type=device_type.name,
+        tags=frozenset(definition.tags),
+        priority=definition.priority,
+        submitted=timezone.now(),
+        allowed=allowed,
     )
 
 

@@ -7,7 +7,7 @@ keys there is one, `lava_lite`, for what a job asks of this lab; workers never s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -26,26 +26,37 @@ from jobs.faults import (
     check_required,
     entries,
     entry,
-    got,
     is_integer,
     is_text,
     read_path,
+    refuse,
     refuse_unknown,
-    suggest,
 )
 from jobs.faults import Fault as Fault
 from jobs.faults import InvalidDefinition as InvalidDefinition
 from jobs.retries import ERROR_TYPES, MAX_ATTEMPTS, MAX_BACKOFF
+from jobs.roles import Role, check_group, check_multinode, has_multinode, is_whole, roles_of
+from jobs.values import MAX_NAME as MAX_NAME
+from jobs.values import MAX_NAMES as MAX_NAMES
+from jobs.values import MAX_TIMEOUT as MAX_TIMEOUT
+from jobs.values import (
+    check_context,
+    check_environment,
+    check_name,
+    check_named_timeouts,
+    check_names,
+    check_secrets,
+    check_tags,
+    check_text,
+    check_timeout,
+    duration_of,
+    spoken,
+    to_timedelta,
+)
 
 MAX_BYTES = 1_000_000
-MAX_NAME = 200
-MAX_NAMES = 32  # tags, or groups, of one job
-MAX_MEMBERS = 32  # jobs of one group
-MAX_GROUP_LENGTH = 10_000_000  # characters of all of them, written out
-MAX_TIMEOUT = timedelta(days=36_500)
 PRIORITIES = MappingProxyType({"high": 100, "medium": 50, "low": 0})
 DEFAULT_PRIORITY = PRIORITIES["medium"]
-UNITS = ("days", "hours", "minutes", "seconds")
 ACTIONS = ("deploy", "boot", "test", "command")
 SOURCES = ("git", "url", "inline")
 TESTS = ("definitions", "interactive", "monitors")
@@ -58,9 +69,6 @@ MAX_REASON = 200
 SHELL = "shell"
 
 _DEFINITION_NAME = re.compile(r"[-_a-zA-Z0-9.]+")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# A value of the context becomes text of a template that renders YAML, where these would begin a new line.
-_LINE_BREAK = re.compile("[\n\r\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,17 +85,6 @@ class Defer:
     delay: timedelta | None = None
     limit: timedelta | None = None
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Role:
-    """What some of the jobs of a MultiNode definition are for: so many of them, each on a device of this type."""
-
-    name: str
-    device_type: str
-    count: int
-    tags: tuple[str, ...]
-    is_essential: bool  # if one of these fails, the whole group is over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,17 +151,17 @@ def accepted(text: str, data: Mapping[str, Any]) -> Definition:
         visibility=_visibility(data["visibility"]),
         priority=PRIORITIES.get(priority, priority),
         tags=tuple(dict.fromkeys(data.get("tags", ()))),
-        job_timeout=_timedelta(timeouts["job"]),
-        queue_timeout=_timedelta(timeouts["queue"]) if "queue" in timeouts else None,
-        wall_time=_timedelta(ours[WALL_TIME]) if WALL_TIME in ours else None,
+        job_timeout=to_timedelta(timeouts["job"]),
+        queue_timeout=to_timedelta(timeouts["queue"]) if "queue" in timeouts else None,
+        wall_time=to_timedelta(ours[WALL_TIME]) if WALL_TIME in ours else None,
         retry=_retry(ours.get(RETRY, {})),
         defer=_defer(ours.get(DEFER, {})),
         device=ours.get(DEVICE),
         is_reservation=ours.get(RESERVATION, False),
         metadata=data.get("metadata", {}),
         lava_lite=ours,
-        roles=tuple(_role(name, role) for name, role in (_roles(data) or {}).items()),
-        is_member=_has_multinode(data) and not _is_whole(data),
+        roles=roles_of(data),
+        is_member=has_multinode(data) and not is_whole(data),
     )
 
 
@@ -193,19 +190,15 @@ def _check_job(faults: Faults, job: Any) -> None:
         faults.expected((), f"a mapping with the keys {required}", job)
         return
     refuse_unknown(faults, (), job, _CHECKS)
-    check_required(faults, (), job, _REQUIRED_OF_WHOLE if _is_whole(job) else _REQUIRED)
+    check_required(faults, (), job, _REQUIRED_OF_WHOLE if is_whole(job) else _REQUIRED)
     checks = _CHECKS if entry(job, "lava_lite", RESERVATION) is not True else _CHECKS_OF_RESERVATION
     for key, check in checks.items():
         if key in job:
             check(faults, (key,), job[key])
     _check_lengths(faults, job)
-    if _has_multinode(job):
-        _check_group(faults, job)
-
-
-def _check_name(faults: Faults, at: Path, value: Any) -> None:
-    if is_text(faults, at, value) and len(value) > MAX_NAME:
-        faults.add(at, f"expected at most {MAX_NAME} characters, got {len(value)}")
+    if has_multinode(job):
+        refuse(faults, ("lava_lite",), job.get("lava_lite"), _NOT_IN_A_GROUP)
+        check_group(faults, job)
 
 
 def _check_visibility(faults: Faults, at: Path, value: Any) -> None:
@@ -213,23 +206,8 @@ def _check_visibility(faults: Faults, at: Path, value: Any) -> None:
         return
     if not isinstance(value, dict) or list(value) != ["group"]:
         faults.expected(at, "public, personal or {group: [names]}", value)
-    elif _check_names(faults, (*at, "group"), value["group"]) and not value["group"]:
+    elif check_names(faults, (*at, "group"), value["group"]) and not value["group"]:
         faults.add((*at, "group"), "expected at least one group")
-
-
-def _check_tags(faults: Faults, at: Path, value: Any) -> None:
-    _check_names(faults, at, value)
-
-
-def _check_names(faults: Faults, at: Path, value: Any) -> bool:
-    if not isinstance(value, list):
-        faults.expected(at, "a list of names", value)
-        return False
-    if len(value) > MAX_NAMES:
-        faults.add(at, f"expected at most {MAX_NAMES} names, got {len(value)}")
-        return False
-    are_text = [is_text(faults, (*at, index), name) for index, name in enumerate(value)]
-    return all(are_text)
 
 
 def _check_priority(faults: Faults, at: Path, value: Any) -> None:
@@ -245,41 +223,9 @@ def _check_metadata(faults: Faults, at: Path, value: Any) -> None:
             faults.expected((*at, key), "a key that is text or a whole number", key)
 
 
-def _check_context(faults: Faults, at: Path, value: Any) -> None:
-    for key, item in entries(faults, at, value).items():
-        is_text(faults, (*at, key), key)
-        if not isinstance(item, list):
-            _check_context_value(faults, (*at, key), item)
-            continue
-        for index, part in enumerate(item):
-            _check_context_value(faults, (*at, key, index), part)
-
-
-def _check_context_value(faults: Faults, at: Path, value: Any) -> None:
-    if isinstance(value, dict | list):
-        faults.expected(at, "text, a number, true or false, or a list of these", value)
-    elif isinstance(value, str) and _LINE_BREAK.search(value):
-        faults.add(at, "expected text without line breaks")
-
-
-def _check_environment(faults: Faults, at: Path, value: Any) -> None:
-    _check_secrets(faults, at, value)
-    for key in entries(Faults(), at, value):
-        if isinstance(key, str) and not _VARIABLE.fullmatch(key):
-            faults.expected((*at, key), "the name of a variable (letters, digits and _)", key)
-
-
-def _check_secrets(faults: Faults, at: Path, value: Any) -> None:
-    for key, item in entries(faults, at, value).items():
-        if not isinstance(key, str):
-            faults.expected((*at, key), "text as the key", key)
-        if isinstance(item, dict | list):
-            faults.expected((*at, key), "text, a number, true or false", item)
-
-
 def _check_protocols(faults: Faults, at: Path, value: Any) -> None:
     if MULTINODE in entries(faults, at, value):
-        _check_multinode(faults, (*at, MULTINODE), value[MULTINODE])
+        check_multinode(faults, (*at, MULTINODE), value[MULTINODE])
 
 
 def _check_mapping(faults: Faults, at: Path, value: Any) -> None:
@@ -289,13 +235,13 @@ def _check_mapping(faults: Faults, at: Path, value: Any) -> None:
 def _check_ours(faults: Faults, at: Path, value: Any) -> None:
     ours = entries(faults, at, value)
     if WALL_TIME in ours:
-        _check_timeout(faults, (*at, WALL_TIME), ours[WALL_TIME])
+        check_timeout(faults, (*at, WALL_TIME), ours[WALL_TIME])
     if RETRY in ours:
         _check_retry(faults, (*at, RETRY), ours[RETRY])
     if DEFER in ours:
         _check_defer(faults, (*at, DEFER), ours[DEFER])
     if DEVICE in ours:
-        _check_name(faults, (*at, DEVICE), ours[DEVICE])
+        check_name(faults, (*at, DEVICE), ours[DEVICE])
     if RESERVATION in ours:
         check_boolean(faults, (*at, RESERVATION), ours[RESERVATION])
 
@@ -376,74 +322,21 @@ def _check_timeouts(faults: Faults, at: Path, value: Any) -> None:
             check(faults, (*at, key), timeouts[key])
 
 
-def _check_named_timeouts(faults: Faults, at: Path, value: Any) -> None:
-    for name, timeout in entries(faults, at, value).items():
-        if is_text(faults, (*at, name), name):
-            _check_timeout(faults, (*at, name), timeout)
-
-
-def _check_timeout(faults: Faults, at: Path, value: Any) -> None:
-    if not isinstance(value, dict):
-        faults.expected(at, "days, hours, minutes or seconds, for example {minutes: 5}", value)
-        return
-    refuse_unknown(faults, at, value, (*UNITS, "skip"))
-    units = [unit for unit in UNITS if unit in value]
-    if len(units) != 1 and all(key in (*UNITS, "skip") for key in value):
-        said = " and ".join(units) or "none"
-        faults.add(at, f"expected exactly one of days, hours, minutes and seconds, got {said}")
-    for unit in units:
-        _check_amount(faults, (*at, unit), value[unit])
-    if "skip" in value:
-        check_boolean(faults, (*at, "skip"), value["skip"])
-
-
-def _check_amount(faults: Faults, at: Path, value: Any) -> None:
-    if not is_integer(value) or value < 1:
-        faults.expected(at, "a whole number above 0", value)
-        return
-    most = MAX_TIMEOUT // timedelta(**{str(at[-1]): 1})
-    if value > most:
-        faults.add(at, f"expected at most {most:,}, got {got(value)}")
-
-
 def _check_lengths(faults: Faults, job: dict[Any, Any]) -> None:
     """An action that may take longer than its job can only be a mistake; the dispatcher refuses it too."""
-    whole = _duration(entry(job, "timeouts", "job"))
+    whole = duration_of(entry(job, "timeouts", "job"))
     actions = job.get("actions")
     if whole is None or not isinstance(actions, list):
         return
     for index, action in enumerate(actions):
         for kind in action if isinstance(action, dict) else ():
             timeout = entry(action, kind, "timeout")
-            duration = _duration(timeout)
+            duration = duration_of(timeout)
             if duration is not None and duration > whole:
-                longer = f"{_spoken(timeout)} is longer than the whole job may take"
+                longer = f"{spoken(timeout)} is longer than the whole job may take"
                 faults.add(
-                    ("actions", index, kind, "timeout"), f"{longer} ({_spoken(job['timeouts']['job'])})"
+                    ("actions", index, kind, "timeout"), f"{longer} ({spoken(job['timeouts']['job'])})"
                 )
-
-
-def _duration(timeout: Any) -> timedelta | None:
-    """None for what is no valid timeout."""
-    found = Faults()
-    _check_timeout(found, (), timeout)
-    if found.found:
-        return None
-    return _timedelta(timeout)
-
-
-def _timedelta(timeout: dict[str, Any]) -> timedelta:
-    unit = _unit(timeout)
-    return timedelta(**{unit: timeout[unit]})
-
-
-def _unit(timeout: dict[str, Any]) -> str:
-    return next(unit for unit in UNITS if unit in timeout)
-
-
-def _spoken(timeout: dict[str, Any]) -> str:
-    unit = _unit(timeout)
-    return f"{timeout[unit]} {unit if timeout[unit] != 1 else unit.removesuffix('s')}"
 
 
 # Actions
@@ -481,9 +374,9 @@ def _check_body(faults: Faults, at: Path, kind: str, body: Any) -> None:
         faults.expected(at, "a mapping; check the indentation", body)
         return
     if "timeout" in body:
-        _check_timeout(faults, (*at, "timeout"), body["timeout"])
+        check_timeout(faults, (*at, "timeout"), body["timeout"])
     if "timeouts" in body:
-        _check_named_timeouts(faults, (*at, "timeouts"), body["timeouts"])
+        check_named_timeouts(faults, (*at, "timeouts"), body["timeouts"])
     if kind == "test":
         _check_test(faults, at, body)
 
@@ -519,17 +412,13 @@ def _check_test_definition(faults: Faults, at: Path, definition: Any) -> None:
     if "parameters" in definition:
         _check_mapping(faults, (*at, "parameters"), definition["parameters"])
     if "repository" in definition:
-        check = _check_inline if source == "inline" else _check_text
+        check = _check_inline if source == "inline" else check_text
         check(faults, (*at, "repository"), definition["repository"])
 
 
 def _check_test_name(faults: Faults, at: Path, name: Any) -> None:
     if is_text(faults, at, name) and not _DEFINITION_NAME.fullmatch(name):
         faults.expected(at, "only letters, digits and - _ .", name)
-
-
-def _check_text(faults: Faults, at: Path, value: Any) -> None:
-    is_text(faults, at, value)
 
 
 def _check_inline(faults: Faults, at: Path, repository: Any) -> None:
@@ -553,144 +442,6 @@ def _check_steps(faults: Faults, at: Path, steps: Any) -> None:
         faults.expected((*at, index), f"a command as text ({hint})", step)
 
 
-# MultiNode
-
-
-def _check_multinode(faults: Faults, at: Path, value: Any) -> None:
-    if not isinstance(value, dict):
-        faults.expected(at, "a mapping with roles", value)
-        return
-    is_member = _is_of_member(value)
-    examples = {"role": "role: server", "group_size": "group_size: 2"} if is_member else _ROLES
-    check_required(faults, at, value, examples)
-    check_known(faults, at, value, _MEMBER if is_member else _WHOLE)
-
-
-def _check_roles(faults: Faults, at: Path, value: Any) -> None:
-    if not isinstance(value, dict) or not value:
-        faults.expected(at, "a mapping with at least one role", value)
-        return
-    for name, role in value.items():
-        _check_name(faults, (*at, name), name)
-        _check_role(faults, (*at, name), role)
-    if (jobs := _count(value)) > MAX_MEMBERS:
-        faults.add(at, f"expected at most {MAX_MEMBERS} jobs in all, got {jobs:,}: lower the counts")
-
-
-def _check_role(faults: Faults, at: Path, value: Any) -> None:
-    if not isinstance(value, dict):
-        faults.expected(at, "a mapping with device_type and count", value)
-        return
-    _refuse(faults, at, value, _NOT_OF_A_ROLE)
-    check_required(faults, at, value, {"device_type": "device_type: local", "count": "count: 1"})
-    check_known(faults, at, {key: value[key] for key in value if key not in _NOT_OF_A_ROLE}, _ROLE)
-
-
-def _check_count(faults: Faults, at: Path, value: Any) -> None:
-    if not is_integer(value) or value < 1:
-        faults.expected(at, "a whole number above 0", value)
-
-
-def _refuse(faults: Faults, at: Path, mapping: Any, reasons: Mapping[str, str]) -> None:
-    for key, reason in reasons.items():
-        if isinstance(mapping, dict) and key in mapping:
-            faults.add((*at, key), reason)
-
-
-def _check_group(faults: Faults, job: dict[Any, Any]) -> None:
-    """What a MultiNode definition, or a member's, says in more than one place."""
-    _refuse(faults, ("lava_lite",), job.get("lava_lite"), _NOT_IN_A_GROUP)
-    if not _is_whole(job):
-        _check_roles_of_actions(faults, job, [entry(job, "protocols", MULTINODE, "role")])
-        return
-    _refuse(faults, (), job, _NOT_BESIDE_ROLES)
-    roles = _roles(job)
-    if isinstance(roles, dict) and len(roles) <= MAX_MEMBERS:
-        _check_roles_of_actions(faults, job, [name for name in roles if isinstance(name, str)])
-        _check_all_have_actions(faults, job, roles)
-        _check_length(faults, job, roles)
-
-
-def _check_roles_of_actions(faults: Faults, job: dict[Any, Any], names: Sequence[str]) -> None:
-    for at, body in _bodies(job):
-        if "role" not in body:
-            continue
-        role = body["role"]
-        if not isinstance(role, str | list) or not role:
-            faults.expected((*at, "role"), "a role or a list of roles", role)
-        elif isinstance(role, str):
-            _check_known_role(faults, (*at, "role"), role, names)
-        else:
-            for index, name in enumerate(role):
-                _check_known_role(faults, (*at, "role", index), name, names)
-
-
-def _check_known_role(faults: Faults, at: Path, name: Any, names: Sequence[str]) -> None:
-    if name not in names and not faults.is_full:
-        faults.add(at, f"there is no role {got(name)}; {suggest(name, names)}")
-
-
-def _check_all_have_actions(faults: Faults, job: dict[Any, Any], roles: Iterable[str]) -> None:
-    bodies = [body for _, body in _bodies(job)]
-    for name in roles:
-        if bodies and not any(is_for(body, name) for body in bodies):
-            faults.add(("protocols", MULTINODE, "roles", name), "has no actions: name it as the role of some")
-
-
-def _check_length(faults: Faults, job: dict[Any, Any], roles: Mapping[str, Any]) -> None:
-    """Each member has all that is said once for all of them, so a small text can make a lot."""
-    jobs = _count(roles)
-    if jobs <= MAX_MEMBERS and (length := jobs * _length(job)) > MAX_GROUP_LENGTH:
-        more = f"{jobs} jobs like this are about {length:,} characters long"
-        faults.add(("protocols", MULTINODE, "roles"), f"expected at most {MAX_GROUP_LENGTH:,}: {more}")
-
-
-def _count(roles: Mapping[Any, Any]) -> int:
-    counts = [entry(role, "count") for role in roles.values()]
-    return sum(count for count in counts if is_integer(count) and count > 0)
-
-
-def _length(value: Any, indent: int = 0) -> int:
-    """About how many characters it has as YAML, where aliases are written out."""
-    if isinstance(value, dict):
-        return sum(_length(key, indent) + _length(item, indent + 2) for key, item in value.items())
-    if isinstance(value, list):
-        return sum(_length(item, indent + 2) for item in value)
-    return indent + len(str(value))
-
-
-def _bodies(job: Mapping[Any, Any]) -> Iterator[tuple[Path, dict[Any, Any]]]:
-    """Of the actions that are well-formed."""
-    actions = job.get("actions")
-    for index, action in enumerate(actions if isinstance(actions, list) else ()):
-        for kind, body in action.items() if isinstance(action, dict) else ():
-            if isinstance(body, dict):
-                yield ("actions", index, kind), body
-
-
-def is_for(body: Mapping[Any, Any], role: str) -> bool:
-    """Whether the body of an action is for this role; one that names none is for all."""
-    named = body.get("role", role)
-    return role == named or (isinstance(named, list) and role in named)
-
-
-def _has_multinode(job: Mapping[Any, Any]) -> bool:
-    protocols = job.get("protocols")
-    return isinstance(protocols, dict) and MULTINODE in protocols
-
-
-def _is_whole(job: Mapping[Any, Any]) -> bool:
-    return _has_multinode(job) and not _is_of_member(job["protocols"][MULTINODE])
-
-
-def _is_of_member(multinode: Any) -> bool:
-    return isinstance(multinode, dict) and "target_group" in multinode
-
-
-def _roles(job: Mapping[Any, Any]) -> Any:
-    return entry(job, "protocols", MULTINODE, "roles")
-
-
 _REQUIRED = {
     "job_name": "job_name: my first job",
     "device_type": "device_type: local",
@@ -700,17 +451,17 @@ _REQUIRED = {
 }
 _REQUIRED_OF_WHOLE = {key: example for key, example in _REQUIRED.items() if key != "device_type"}
 _CHECKS: dict[str, Check] = {
-    "job_name": _check_name,
-    "device_type": _check_name,
+    "job_name": check_name,
+    "device_type": check_name,
     "visibility": _check_visibility,
     "priority": _check_priority,
-    "tags": _check_tags,
+    "tags": check_tags,
     "timeouts": _check_timeouts,
     "actions": _check_actions,
-    "context": _check_context,
+    "context": check_context,
     "metadata": _check_metadata,
-    "environment": _check_environment,
-    "secrets": _check_secrets,
+    "environment": check_environment,
+    "secrets": check_secrets,
     "protocols": _check_protocols,
     "notify": _check_mapping,
     "reboot_to_fastboot": check_boolean,
@@ -719,50 +470,29 @@ _CHECKS: dict[str, Check] = {
 _CHECKS_OF_RESERVATION = _CHECKS | {"actions": _check_no_actions}
 _RETRY: dict[str, Check] = {
     "attempts": _check_attempts,
-    "delay": _check_timeout,
+    "delay": check_timeout,
     "backoff": _check_backoff,
-    "max_delay": _check_timeout,
+    "max_delay": check_timeout,
     "errors": _check_error_types,
 }
 _DEFER: dict[str, Check] = {
     "until": _check_moment,
-    "delay": _check_timeout,
-    "limit": _check_timeout,
+    "delay": check_timeout,
+    "limit": check_timeout,
     "reason": _check_reason,
 }
-_ROLES = {"roles": "roles: {server: {device_type: local, count: 1}}"}
-_ROLE: dict[str, Check] = {
-    "device_type": _check_name,
-    "count": _check_count,
-    "context": _check_context,
-    "tags": _check_tags,
-    "environment": _check_environment,
-    "timeout": _check_timeout,
-    "essential": check_boolean,
-}
-_WHOLE: dict[str, Check] = {"roles": _check_roles, "timeout": _check_timeout}
-_MEMBER: dict[str, Check] = {
-    "role": _check_name,
-    "target_group": _check_text,
-    "group_size": _check_count,
-    "essential": check_boolean,
-    "timeout": _check_timeout,
-}
-_SHARED_DEVICE = "this role would share another one's device, which is not supported: give it a device_type"
-_NOT_OF_A_ROLE = dict.fromkeys(("connection", "host_role", "expect_role", "request"), _SHARED_DEVICE)
-_NOT_BESIDE_ROLES = dict.fromkeys(("device_type", "tags"), "belongs to each of the roles, not here")
 _NOT_IN_A_GROUP = {
     RETRY: "the jobs of a group are not tried again: leave it out",
     DEVICE: "each job of a group has a device of its own: leave it out, or give the roles tags",
     RESERVATION: "a reservation is of one device, and has no roles",
 }
 _TIMEOUTS: dict[str, Check] = {
-    "job": _check_timeout,
-    "action": _check_timeout,
-    "connection": _check_timeout,
-    "queue": _check_timeout,
-    "actions": _check_named_timeouts,
-    "connections": _check_named_timeouts,
+    "job": check_timeout,
+    "action": check_timeout,
+    "connection": check_timeout,
+    "queue": check_timeout,
+    "actions": check_named_timeouts,
+    "connections": check_named_timeouts,
 }
 
 
@@ -773,13 +503,13 @@ def _retry(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         return {"attempts": value}
     return {
-        key: _timedelta(item).total_seconds() if isinstance(item, dict) else item
+        key: to_timedelta(item).total_seconds() if isinstance(item, dict) else item
         for key, item in value.items()
     }
 
 
 def _defer(value: dict[str, Any]) -> Defer:
-    times = {key: _timedelta(value[key]) for key in ("delay", "limit") if key in value}
+    times = {key: to_timedelta(value[key]) for key in ("delay", "limit") if key in value}
     return Defer(until=_moment(value.get("until")), reason=value.get("reason", ""), **times)
 
 
@@ -787,13 +517,3 @@ def _visibility(value: Any) -> Visibility:
     if isinstance(value, dict):
         return Visibility(kind="group", groups=tuple(dict.fromkeys(value["group"])))
     return Visibility(kind=value)
-
-
-def _role(name: str, role: Mapping[str, Any]) -> Role:
-    return Role(
-        name=name,
-        device_type=role["device_type"],
-        count=role["count"],
-        tags=tuple(dict.fromkeys(role.get("tags", ()))),
-        is_essential=role.get("essential", False),
-    )

@@ -115,6 +115,12 @@ def refuse_unknown(faults: Faults, at: Path, mapping: Mapping[Any, Any], known: 
             faults.add((*at, key), f"unknown key; {suggest(key, names)}")
 
 
+def refuse(faults: Faults, at: Path, mapping: Any, reasons: Mapping[str, str]) -> None:
+    for key, reason in reasons.items():
+        if isinstance(mapping, dict) and key in mapping:
+            faults.add((*at, key), reason)
+
+
 def suggest(key: Any, names: Sequence[str]) -> str:
     near = difflib.get_close_matches(str(key)[:LONGEST_KEY], names, n=1)
     return f'did you mean "{near[0]}"?' if near else f"expected one of {', '.join(names)}"

@@ -103,8 +103,8 @@ def schedule(job_id: int, device_name: str) -> Job:
 
 
 @whole
-def schedule_group(devices_of: Mapping[int, str]) -> list[Job]:
-    """Give all waiting jobs of a group their devices, by their ids, or none of them. The errors are those of `schedule`."""
+def schedule_together(devices_of: Mapping[int, str]) -> list[Job]:
+    """Give waiting jobs their devices, by their ids: all, or none. A group gets its own in no other way. The errors are those of `schedule`."""
     return _schedule(devices_of)
 
 

@@ -3,6 +3,12 @@
 The most urgent job chooses first. It takes the fitting device with the fewest tags, so that special boards
 stay free for the jobs that need them, and of those the one that has rested longest.
 
+A group is one job with several places: when its turn comes, it takes a device for each of its members or none. One
+that has waited for long claims what it could use of the idle devices, so that those after it do not take them one by
+one for ever; if the lab could serve the whole group at all. Which of the idle devices it claims makes no difference:
+the sets of devices that can be used together by its members are the independent sets of a matroid, so as many as
+possible are as many with any further device. Those before it are not hindered, so no two wait for each other.
+
 The idle devices of one type stand in that order, whoever asks, and each is one bit of an integer, the first
 device the lowest. What has a tag, what is free, what hangs on a full worker: each is such an integer, so a job
 finds its device by a few operations on them and not by a walk over the devices.
@@ -11,12 +17,23 @@ finds its device by a few operations on them and not by a walk over the devices.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from jobs.assignment import assign
+
 Room = dict[str | None, int | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Jobs that begin together. One value for all of them."""
+
+    id: Hashable
+    size: int
+    is_impatient: bool = False  # it has waited for long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +50,7 @@ class Waiting:
         None  # the devices its submitter may use; None: all. One set for many jobs
     )
     needs_worker: bool = True  # a reservation needs none
+    group: Group | None = None  # its members need workers, and have all the same priority and time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,24 +68,70 @@ class Idle:
 class Pair:
     job: int
     device: str
+    group: Hashable = None  # those of one group follow each other, and only all of them are to be had
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtWork:
+    """All that could serve a group some day: the devices that are idle or come free by themselves."""
+
+    devices: Sequence[Idle]
+    limits: Mapping[str | None, int | None]  # how many jobs their workers take in all; None: any number
+
+
+NOTHING = AtWork(devices=(), limits={})
 
 
 def match(
-    waiting: Iterable[Waiting], idle: Iterable[Idle], room: Mapping[str | None, int | None]
+    waiting: Iterable[Waiting],
+    idle: Iterable[Idle],
+    room: Mapping[str | None, int | None],
+    at_work: AtWork = NOTHING,
 ) -> list[Pair]:
     """Pairs in the order in which the jobs chose.
 
     `room` says how many more jobs each usable worker takes (None: any number; never below 0); a device whose
     worker is not in it gets none that needs a worker. The order of `waiting` and `idle` makes no difference.
+    `at_work` is asked only for groups that are impatient.
     """
-    shelves = _shelves(idle)
-    left: Room = dict(room.items())
+    lab = _Lab(idle, room)
+    whole = _Lab(at_work.devices, at_work.limits)
+    jobs = [job for job in waiting if job.group or job.device_type in lab.shelves]
+    members = _members(jobs)
     pairs: list[Pair] = []
-    for job in sorted((job for job in waiting if job.device_type in shelves), key=_urgency):
-        device = shelves[job.device_type].take(job, left)
-        if device is not None:
-            pairs.append(Pair(job=job.id, device=device))
+    for job in sorted(jobs, key=_urgency):
+        if job.group is None:
+            pairs += lab.serve(job)
+        elif mates := members.pop(job.group.id, None):  # at the turn of the first
+            pairs += _serve_group(mates, job.group, lab, whole)
     return pairs
+
+
+def _members(jobs: Iterable[Waiting]) -> dict[Hashable, list[Waiting]]:
+    members: defaultdict[Hashable, list[Waiting]] = defaultdict(list)
+    for job in jobs:
+        if job.group is not None:
+            members[job.group.id].append(job)
+    return {group: sorted(mates, key=_urgency) for group, mates in members.items()}
+
+
+def _serve_group(mates: Sequence[Waiting], group: Group, lab: _Lab, whole: _Lab) -> list[Pair]:
+    if len(mates) != group.size:
+        return []  # somebody changed one of them by hand: until all wait, none gets a device
+    found = lab.devices_for(mates)
+    given = [
+        Pair(job=job.id, device=name, group=group.id) for job, name in zip(mates, found, strict=True) if name
+    ]
+    is_whole = len(given) == group.size
+    if is_whole or (group.is_impatient and None not in whole.devices_for(mates)):
+        lab.take(pair.device for pair in given)
+    return given if is_whole else []
+
+
+def most_at_once(mates: Sequence[Waiting], lab: AtWork) -> int:
+    """How many of them could have a device at the same time."""
+    given = _Lab(lab.devices, lab.limits).devices_for(mates)
+    return len(given) - given.count(None)
 
 
 def _urgency(job: Waiting) -> tuple[int, datetime, int]:
@@ -79,11 +143,37 @@ def _preference(device: Idle) -> tuple[int, float, str]:
     return len(device.tags), rested_since, device.name
 
 
-def _shelves(idle: Iterable[Idle]) -> dict[str, _Shelf]:
-    by_type: defaultdict[str, list[Idle]] = defaultdict(list)
-    for device in idle:
-        by_type[device.device_type].append(device)
-    return {device_type: _Shelf(devices) for device_type, devices in by_type.items()}
+class _Lab:
+    """Devices, and how many more jobs their workers take."""
+
+    def __init__(self, devices: Iterable[Idle], room: Mapping[str | None, int | None]) -> None:
+        by_type: defaultdict[str, list[Idle]] = defaultdict(list)
+        for device in devices:
+            by_type[device.device_type].append(device)
+        self.shelves = {device_type: _Shelf(found) for device_type, found in by_type.items()}
+        self.left: Room = dict(room.items())
+        self._devices = {device.name: device for found in by_type.values() for device in found}
+
+    def serve(self, job: Waiting) -> list[Pair]:
+        device = self.shelves[job.device_type].take(job, self.left)
+        return [] if device is None else [Pair(job=job.id, device=device)]
+
+    def devices_for(self, mates: Sequence[Waiting]) -> list[str | None]:
+        """For each another one; None for whom there is none. They stay free."""
+        wanted = [self._fitting(job) for job in mates]
+        worker_of = {name: self._devices[name].worker for names in wanted for name in names}
+        return assign(wanted, worker_of, self.left)
+
+    def take(self, names: Iterable[str]) -> None:
+        for name in names:
+            device = self._devices[name]
+            self.shelves[device.device_type].take_named(name)
+            room = self.left[device.worker]
+            self.left[device.worker] = None if room is None else room - 1
+
+    def _fitting(self, job: Waiting) -> list[str]:
+        shelf = self.shelves.get(job.device_type)
+        return [] if shelf is None else shelf.fitting(job)
 
 
 class _Shelf:
@@ -112,6 +202,19 @@ class _Shelf:
             self._free ^= lowest
             return device.name
         return None
+
+    def take_named(self, name: str) -> None:
+        self._free &= ~self._named[name]
+
+    def fitting(self, job: Waiting) -> list[str]:
+        """Those that fit and are free, the best first."""
+        bits = self._fitting(job)
+        found = []
+        while bits:
+            lowest = bits & -bits
+            found.append(self._devices[lowest.bit_length() - 1].name)
+            bits ^= lowest
+        return found
 
     def _take_room(self, worker: str | None, left: Room) -> bool:
         room = left.get(worker, 0)
@@ -167,6 +270,7 @@ class Cause(StrEnum):
     UNAVAILABLE = "unavailable"
     BUSY = "busy"
     NEXT = "next"
+    GROUP = "group"
     DEFERRED = "deferred"
     RETRY = "retry"
 
@@ -211,6 +315,36 @@ def why(job: Waiting, candidates: Iterable[Candidate]) -> Reason:
     because = _standing_of(job, allowed) if job.device is None else _standing_of_one(job, allowed[0])
     held = [device.held_until for device in allowed if device.standing_for(job) is Standing.HELD]
     return replace(because, held_until=tuple(until for until in held if until is not None))
+
+
+def why_group(job: Waiting, mates: Sequence[Waiting], candidates: Sequence[Candidate]) -> Reason:
+    """Why a member of a group has no device yet; `mates` are all of its members. It tells nothing of the others."""
+    own = why(job, candidates)
+    if own.cause not in (Cause.NEXT, Cause.BUSY):
+        return own
+    in_service = _most_in(AT_WORK, mates, candidates)
+    if in_service < len(mates):
+        wanted = f"The group needs {len(mates)} devices at once, and only {in_service} that fit together are in service."
+        return _reason(Cause.UNAVAILABLE, wanted)
+    if own.cause is Cause.BUSY:
+        return own
+    if _most_in((Standing.IDLE,), mates, candidates) < len(mates):
+        sentence = "A device that fits is free, but not yet one for each of its group: they start together."
+        return replace(own, cause=Cause.GROUP, sentence=sentence)
+    sentence = "There is a free device for each of its group: they start next, after the jobs before them."
+    return replace(own, sentence=sentence)
+
+
+def _most_in(
+    standings: Collection[Standing], mates: Sequence[Waiting], candidates: Iterable[Candidate]
+) -> int:
+    """How many of the group could have a device at once, if those that stand so were free."""
+    devices = [
+        Idle(name=one.name, device_type=one.device_type, tags=one.tags, worker=None)
+        for one in candidates
+        if one.standing in standings
+    ]
+    return most_at_once(mates, AtWork(devices=devices, limits={None: None}))
 
 
 def _missing_tags(job: Waiting, devices: Sequence[Candidate]) -> str:

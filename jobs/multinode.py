@@ -8,8 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from core import yaml
-from jobs.definition import MULTINODE, Definition, Fault, Role, accepted, is_for
-from jobs.faults import Faults, Path, read_path
+from jobs.builtin import MULTINODE
+from jobs.definition import Definition, accepted
+from jobs.faults import Fault, Faults, Path, read_path
+from jobs.roles import Role, is_for
 
 OF_A_ROLE = ("device_type", "tags")  # that a role alone has
 SHARED = ("context", "environment")  # that the whole may have too: the role's values win

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Hashable, Mapping
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, Max, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from core.daemon import Daemon
@@ -18,8 +21,8 @@ from devices import lifecycle as devices
 from devices.lifecycle import DeviceBusy
 from devices.models import Device, Worker
 from devices.states import DeviceState
-from jobs import health_checks, lifecycle, progress, reservations
-from jobs.matching import Idle, Pair, Room, Waiting, match
+from jobs import devices_now, health_checks, lifecycle, progress, reservations
+from jobs.matching import NOTHING, Group, Idle, Pair, Room, Waiting, match
 from jobs.models import Job, JobQuerySet, Kind, expired
 from jobs.open_devices import OpenDevices
 from jobs.states import InvalidMove, State
@@ -27,6 +30,16 @@ from jobs.states import InvalidMove, State
 log = logging.getLogger(__name__)
 
 NO_TAGS: frozenset[str] = frozenset()
+COLUMNS = (
+    "pk",
+    "kind",
+    "device_type_id",
+    "priority",
+    "submit_time",
+    "wanted_device",
+    "submitter_id",
+    "group_id",
+)
 # What a verb says when somebody else was quicker.
 OVERTAKEN = (DeviceBusy, InvalidMove, Job.DoesNotExist, Device.DoesNotExist)
 POLL_SECONDS = 5.0  # how late a pass may be when every doorbell is broken
@@ -115,13 +128,25 @@ def _assign() -> int:
     due = health_checks.due()
     checks = _begin_checks(due, room)
     pairs = _pairs(room, besides={device.name for device in due})
-    return checks + sum(_schedule(pair.job, pair.device) for pair in pairs)
+    return checks + sum(_schedule(deal) for deal in _deals(pairs))
 
 
 def _pairs(room: Room, *, besides: Collection[str] = ()) -> list[Pair]:
     """Which waiting job gets which idle device, as the lab is now. As many queries for a large lab as for a small one."""
-    idle = _idle_devices(besides=besides)
-    return match(_waiting_jobs(idle, room), idle, room) if idle else []
+    idle = [device for device in devices_now.idle() if device.name not in besides]
+    if not idle:
+        return []
+    waiting = _waiting_jobs(idle, room)
+    impatient = any(job.group is not None and job.group.is_impatient for job in waiting)
+    return match(waiting, idle, room, devices_now.at_work() if impatient else NOTHING)
+
+
+def _deals(pairs: list[Pair]) -> list[dict[int, str]]:
+    """What is to be given together: a job its device, or a group all of its devices."""
+    deals: dict[Hashable, dict[int, str]] = {}
+    for pair in pairs:
+        deals.setdefault(pair.group or pair.job, {})[pair.job] = pair.device
+    return list(deals.values())
 
 
 def _begin_checks(due: list[Device], room: Room) -> int:
@@ -148,42 +173,32 @@ def _begin_check(device: str) -> bool:
     return job is not None
 
 
-def _schedule(job_id: int, device: str) -> bool:
+def _schedule(deal: Mapping[int, str]) -> int:
+    """How many got their device: all or none."""
     try:
-        job = lifecycle.schedule(job_id, device)
+        jobs = lifecycle.schedule_together(deal)
     except OVERTAKEN as gone:
         # Somebody was quicker; the next pass sees what is left.
-        log.info("Job %s did not get %s: %s", job_id, device, gone, extra={"action": "not_scheduled"})
-        return False
-    log.info("Job %s got %s", job_id, device, extra={"action": "job_scheduled", "job": job_id})
-    if job.is_reservation:
-        _settle(job_id)  # no worker begins it
-    return True
-
-
-def _idle_devices(*, besides: Collection[str] = ()) -> list[Idle]:
-    return [
-        Idle(
-            name=device.name,
-            device_type=device.device_type_id,
-            tags=frozenset(tag.name for tag in device.tags.all()),
-            worker=device.worker_id,
-            last_used=device.last_used,
-        )
-        for device in Device.objects.reservable().prefetch_related("tags")
-        if device.name not in besides
-    ]
+        for job_id, device in deal.items():
+            log.info("Job %s did not get %s: %s", job_id, device, gone, extra={"action": "not_scheduled"})
+        return 0
+    for job in jobs:
+        log.info("Job %s got %s", job.pk, job.device_id, extra={"action": "job_scheduled", "job": job.pk})
+        if job.is_reservation:
+            _settle(job.pk)  # no worker begins it
+    return len(jobs)
 
 
 def _waiting_jobs(idle: list[Idle], room: Room) -> list[Waiting]:
     types = {device.device_type for device in idle}
     at_work = {device.device_type for device in idle if device.worker in room}
     # Plain values: a queue may hold a hundred thousand jobs, and instances of all of them would take seconds.
-    fitting = Job.objects.due().order_by().filter(_wants(at_work) | _wants(types, kind=Kind.RESERVATION))
-    columns = ("pk", "kind", "device_type_id", "priority", "submit_time", "wanted_device", "submitter_id")
-    queued = list(fitting.values_list(*columns))
+    wanted = _wants(at_work) | _wants(types, kind=Kind.RESERVATION) | Q(group__isnull=False)
+    fitting = Job.objects.due().order_by().filter(wanted)
+    queued = list(fitting.values_list(*COLUMNS))
     tags = _tags_of(fitting)
-    open_devices = OpenDevices({submitter for *_, submitter in queued})
+    open_devices = OpenDevices({submitter for *_, submitter, _ in queued})
+    groups = _groups({group for *_, group in queued if group})
     return [
         Waiting(
             id=pk,
@@ -194,9 +209,22 @@ def _waiting_jobs(idle: list[Idle], room: Room) -> list[Waiting]:
             device=wanted or None,
             needs_worker=kind != Kind.RESERVATION,
             allowed=open_devices.of(submitter),
+            group=groups.get(group),
         )
-        for pk, kind, device_type, priority, submitted, wanted, submitter in queued
+        for pk, kind, device_type, priority, submitted, wanted, submitter, group in queued
     ]
+
+
+def _groups(ids: Collection[UUID]) -> dict[UUID | None, Group]:
+    if not ids:
+        return {}
+    since = Max(Coalesce("queued_since", "submit_time"))
+    rows = Job.objects.unfinished().filter(group__in=ids).order_by().values("group")
+    patience = timezone.now() - timedelta(seconds=settings.MULTINODE_PATIENCE)
+    return {
+        row["group"]: Group(id=row["group"], size=row["size"], is_impatient=row["since"] <= patience)
+        for row in rows.annotate(size=Count("pk"), since=since)
+    }
 
 
 def _wants(types: set[str], **fields: Any) -> Q:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
+from uuid import UUID
 
 from django.db.models import Q
 
@@ -13,8 +15,8 @@ from core.times import in_utc
 from devices.models import Device
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from jobs import capacity
-from jobs.matching import Candidate, Cause, Reason, Standing, Waiting, why
-from jobs.models import Job
+from jobs.matching import Candidate, Cause, Reason, Standing, Waiting, why, why_group
+from jobs.models import Job, JobQuerySet
 from jobs.open_devices import OpenDevices
 from jobs.states import Requeue
 
@@ -30,26 +32,44 @@ class Prospect:
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        queue = Job.objects.due().filter(device_type=job.device_type_id)
-        because = reason(job)
+        mates = Job.objects.queued().filter(group=job.group_id) if job.group_id else [job]
+        found = reasons([*mates])
+        queued = _queue(job).count()
         if job.is_put_off:
-            return cls(reason=because, place=None, queued=queue.count(), wait=None)
-        place = queue.filter(_before(job)).count() + 1
-        seconds = None
-        if because.at_work:
-            seconds = capacity.expected_wait(
-                free=because.cause == Cause.NEXT,
-                at_work=because.at_work,
-                queued=place - 1,
-                durations=capacity.last_durations(job.device_type),
-                held=capacity.seconds_until(because.held_until),
-            )
+            return cls(reason=found[job.pk], place=None, queued=queued, wait=None)
         return cls(
-            reason=because,
-            place=place,
-            queued=queue.count(),
-            wait=None if seconds is None else timedelta(seconds=round(seconds)),
+            reason=found[job.pk],
+            place=_place(job),
+            queued=queued,
+            wait=_longest([_wait(mate, found[mate.pk]) for mate in mates]),
         )
+
+
+def _queue(job: Job) -> JobQuerySet:
+    found: JobQuerySet = Job.objects.due().filter(device_type=job.device_type_id)
+    return found
+
+
+def _place(job: Job) -> int:
+    return _queue(job).filter(_before(job)).count() + 1
+
+
+def _wait(job: Job, because: Reason) -> timedelta | None:
+    if not because.at_work:
+        return None
+    seconds = capacity.expected_wait(
+        free=because.cause == Cause.NEXT,
+        at_work=because.at_work,
+        queued=_place(job) - 1,
+        durations=capacity.last_durations(job.device_type),
+        held=capacity.seconds_until(because.held_until),
+    )
+    return None if seconds is None else timedelta(seconds=round(seconds))
+
+
+def _longest(waits: Sequence[timedelta | None]) -> timedelta | None:
+    known = [wait for wait in waits if wait is not None]
+    return max(known) if len(known) == len(waits) else None
 
 
 def _before(job: Job) -> Q:
@@ -64,18 +84,35 @@ def reason(job: Job) -> Reason:
 
 def reasons(jobs: Sequence[Job]) -> dict[int, Reason]:
     """Of several jobs, by their ids: the devices are asked for once."""
-    types = {job.device_type_id for job in jobs}
+    groups = _groups(jobs)
+    everyone = {job.pk: job for job in [*jobs, *(mate for mates in groups.values() for mate in mates)]}
+    types = {job.device_type_id for job in everyone.values()}
     devices = Device.objects.in_service().filter(device_type__in=types)
     held = dict(Job.objects.held().filter(device_type__in=types).values_list("device", "deadline"))
     found = devices.select_related("worker").prefetch_related("tags")
     candidates = [_candidate(device, held) for device in found]
-    open_devices = OpenDevices({job.submitter_id for job in jobs})
-    return {
-        job.pk: _put_off(job, job.not_before)
-        if job.not_before and job.is_put_off
-        else why(_waiting(job, open_devices), candidates)
-        for job in jobs
-    }
+    open_devices = OpenDevices({job.submitter_id for job in everyone.values()})
+    values = {pk: _waiting(job, open_devices) for pk, job in everyone.items()}
+
+    def of(job: Job) -> Reason:
+        if job.not_before and job.is_put_off:
+            return _put_off(job, job.not_before)
+        if job.group_id is None:
+            return why(values[job.pk], candidates)
+        return why_group(values[job.pk], [values[mate.pk] for mate in groups[job.group_id]], candidates)
+
+    return {job.pk: of(job) for job in jobs}
+
+
+def _groups(jobs: Sequence[Job]) -> dict[UUID | None, list[Job]]:
+    """All that wait of the groups of these jobs."""
+    ids = {job.group_id for job in jobs if job.group_id}
+    if not ids:
+        return {}
+    found: defaultdict[UUID | None, list[Job]] = defaultdict(list)
+    for mate in Job.objects.queued().filter(group__in=ids).prefetch_related("tags"):
+        found[mate.group_id].append(mate)
+    return found
 
 
 def _put_off(job: Job, until: datetime) -> Reason:

@@ -199,6 +199,12 @@ OPTIONS = (
         help="Finished jobs are deleted with their results and logs after so many days. 0: never. Pinned jobs stay.",
     ),
     Option(
+        name="MULTINODE_PATIENCE",
+        default=300,
+        read=count,
+        help="Seconds for which a MultiNode group waits until devices that it could use are kept idle for it.",
+    ),
+    Option(
         name="DEFER_LIMIT",
         default=86_400,
         read=count,

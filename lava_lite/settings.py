@@ -52,6 +52,7 @@ KEEP_LOGS_DAYS: int = _option["KEEP_LOGS_DAYS"]
 KEEP_LOGS_GB: int = _option["KEEP_LOGS_GB"]
 KEEP_EVENTS_DAYS: int = _option["KEEP_EVENTS_DAYS"]
 KEEP_EVENTS: int = _option["KEEP_EVENTS"]
+MULTINODE_PATIENCE: int = _option["MULTINODE_PATIENCE"]
 DEFER_LIMIT: int = _option["DEFER_LIMIT"]
 
 LOGS = DATA / "logs"

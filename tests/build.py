@@ -201,7 +201,7 @@ def members(
     first = lifecycle.submit(multinode(*roles, **top), by=submitter or user("alice"))
     jobs = first.members
     if state != State.SUBMITTED:
-        lifecycle.schedule_group({job.pk: name for job, name in zip(jobs, devices, strict=True)})
+        lifecycle.schedule_together({job.pk: name for job, name in zip(jobs, devices, strict=True)})
     for job in jobs if state in (State.RUNNING, State.CANCELING, State.FINISHED) else ():
         lifecycle.start(job.pk, worker="worker01")
     if state == State.CANCELING:

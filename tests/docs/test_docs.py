@@ -6,6 +6,7 @@ import json
 import re
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -17,7 +18,7 @@ from devices.states import DeviceHealth, WorkerState
 from events import lava
 from events.models import Event
 from jobs import definition as definitions
-from jobs import lifecycle, reservations
+from jobs import lifecycle, multinode, reservations
 from jobs.models import Job
 from jobs.states import State
 from tests import build
@@ -124,6 +125,29 @@ def test_the_definition_that_is_shown_can_be_submitted_to_a_local_device() -> No
     definition = definitions.parse(shown[0])
 
     assert definitions.faults_for_executor(definition, definitions.SHELL) == []
+
+
+def test_the_group_that_is_shown_can_be_run_by_local_devices() -> None:
+    page = (tables.DOCS / "job-definitions.md").read_text().split("## Several devices")[1]
+    shown = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+
+    members = multinode.split(definitions.parse(shown[0]), uuid4())
+
+    assert [member.role for member in members] == ["server", "client", "client"]
+    for member in members:
+        assert definitions.faults_for_executor(member.definition, definitions.SHELL) == []
+
+
+def test_every_key_of_a_role_is_explained() -> None:
+    page = (
+        (tables.DOCS / "job-definitions.md").read_text().split("## Several devices")[1].split("## Results")[0]
+    )
+    example = (ROOT / "examples" / "two-roles.yaml").read_text()
+    with pytest.raises(definitions.InvalidDefinition) as refused:
+        definitions.parse(example.replace("essential", "zzzzzzzz"))
+    (fault,) = refused.value.faults
+
+    assert first_column(page) == set(fault.message.partition("expected one of ")[2].split(", "))
 
 
 def test_the_reservation_that_is_shown_is_one(db: None) -> None:

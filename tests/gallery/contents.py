@@ -310,7 +310,7 @@ class _Lab:
         group = lifecycle.submit(text, by=self._cast[by]).group
         Job.objects.filter(group=group).update(submit_time=self._now - ago - timedelta(seconds=41))
         server, client = Job.objects.filter(group=group).order_by("member").values_list("pk", flat=True)
-        lifecycle.schedule_group({server: "qemu-01", client: "qemu-03"})
+        lifecycle.schedule_together({server: "qemu-01", client: "qemu-03"})
         for pk, device in ((server, "qemu-01"), (client, "qemu-03")):
             lifecycle.start(pk, worker="rack-a")
             Job.objects.filter(pk=pk).update(start_time=self._now - ago)

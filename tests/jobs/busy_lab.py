@@ -14,6 +14,8 @@ from datetime import datetime
 from functools import partial
 from subprocess import Popen
 
+from django.db.models import Max, Min
+
 from tests import build, children
 from tests.jobs.scheduling import UNTIL_EMPTY
 from tests.parallel import together
@@ -31,20 +33,28 @@ class Report:
     fewest_on_a_device: int
     most_on_a_device: int
     overtaken: int  # by how many later jobs the most unlucky job was overtaken
+    split_groups: int  # of which one began before another had its device
     given: tuple[int, ...]  # devices that each scheduler gave away
 
 
-def fill(*, jobs: int, devices: int, workers: int, job_limit: int) -> None:
-    """All devices are alike, so that the jobs can be told to go in their order."""
+def fill(*, jobs: int, devices: int, workers: int, job_limit: int, groups: int = 0) -> None:
+    """All devices are alike, so that the jobs can be told to go in their order. Of the jobs, `groups` times two run together."""
     from jobs import lifecycle
 
     for number in range(workers):
         build.worker(f"worker{number}", job_limit=job_limit)
     for number in range(devices):
         build.device(f"board{number:04}", device_type="board", worker=f"worker{number % workers}")
-    alice, definition = build.user("alice"), build.definition(device_type="board")
-    for _ in range(jobs):
-        lifecycle.submit(definition, by=alice)
+    alice = build.user("alice")
+    alone, together = (
+        build.definition(device_type="board"),
+        build.multinode("server", "client", device_type="board"),
+    )
+    texts = [alone] * (jobs - 2 * groups)
+    for number in range(groups):  # evenly among the others
+        texts.insert(number * len(texts) // groups, together)
+    for text in texts:
+        lifecycle.submit(text, by=alice)
 
 
 def run(*, schedulers: int = 2, drivers: int = 1) -> Report:
@@ -74,6 +84,7 @@ def run(*, schedulers: int = 2, drivers: int = 1) -> Report:
         most_on_a_device=max(of_device.values()),
         overtaken=_most_overtaken([attempt.job_id for attempt in attempts]),
         given=tuple(int(output) for output in outputs),
+        split_groups=_split_groups(),
     )
 
 
@@ -92,6 +103,13 @@ def _drive(part: int, of: int, schedulers: Sequence[Popen[str]]) -> None:
         if not mine:
             assert not any(scheduler.poll() for scheduler in schedulers), "a scheduler failed"
             time.sleep(PAUSE)
+
+
+def _split_groups() -> int:
+    from jobs.models import JobGroup
+
+    times = JobGroup.objects.values_list(Min("jobs__attempts__started"), Max("jobs__attempts__scheduled"))
+    return sum(begun < given for begun, given in times)
 
 
 Span = tuple[datetime, datetime]

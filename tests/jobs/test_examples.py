@@ -4,14 +4,18 @@ import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from jobs import definition as definitions
+from jobs import multinode
 from jobs.definition import Definition
+from lava_lite.first_start import DEVICE_TYPE, DEVICES
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ["failing", "hello", "many-lines", "one-minute", "results"]
+GROUPS = ["two-roles"]  # of jobs, each for a local device
 ELSEWHERE = {
     "from-git": "shell",
     "in-a-container": "docker",
@@ -60,7 +64,7 @@ def run(name: str, directory: Path) -> str:
 
 
 def test_all_examples_are_known_here() -> None:
-    assert sorted(path.stem for path in EXAMPLES.glob("*.yaml")) == sorted([*NAMES, *ELSEWHERE])
+    assert sorted(path.stem for path in EXAMPLES.glob("*.yaml")) == sorted([*NAMES, *GROUPS, *ELSEWHERE])
 
 
 @pytest.mark.parametrize(("name", "executor"), ELSEWHERE.items())
@@ -80,7 +84,18 @@ def test_an_example_is_accepted_by_a_local_device(name: str) -> None:
     assert definition.job_timeout <= timedelta(minutes=5)
 
 
-@pytest.mark.parametrize("name", [*NAMES, *ELSEWHERE])
+@pytest.mark.parametrize("name", GROUPS)
+def test_an_example_with_roles_is_accepted_by_the_local_devices_of_a_new_lab(name: str) -> None:
+    members = multinode.split(definitions.parse(text_of(name)), uuid4())
+
+    assert 1 < len(members) <= len(DEVICES)
+    for member in members:
+        assert member.definition.device_type == DEVICE_TYPE
+        assert definitions.faults_for_executor(member.definition, "shell") == []
+        assert member.definition.job_timeout <= timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("name", [*NAMES, *GROUPS, *ELSEWHERE])
 def test_an_example_begins_with_what_it_is_for(name: str) -> None:
     assert text_of(name).startswith("# ")
 

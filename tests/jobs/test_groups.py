@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.rights import NotAllowed
 from devices import lifecycle as devices
@@ -16,11 +17,13 @@ from devices.models import Device, Right, Worker
 from devices.states import DeviceHealth, DeviceState
 from events import lava
 from events.models import Event
-from jobs import attempts, lifecycle, upkeep
+from jobs import attempts, lifecycle, scheduler, upkeep, waiting
 from jobs.definition import InvalidDefinition
+from jobs.matching import Cause
 from jobs.models import Job, JobGroup
 from jobs.rules import hide_job
 from jobs.states import Health, InvalidMove, State
+from jobs.waiting import Prospect
 from tests import build
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +39,7 @@ def devices_of(jobs: list[Job]) -> dict[int, str]:
 
 def scheduled(*roles: str) -> list[Job]:
     jobs = build.members(*roles)
-    return lifecycle.schedule_group(devices_of(jobs))
+    return lifecycle.schedule_together(devices_of(jobs))
 
 
 def running(*roles: str) -> list[Job]:
@@ -88,6 +91,15 @@ def test_a_group_whose_roles_this_lab_cannot_serve_is_refused_whole(alice: User)
     assert not JobGroup.objects.exists()
 
 
+def test_a_group_that_is_larger_than_the_lab_is_refused(alice: User) -> None:
+    build.device("qemu01")
+
+    with pytest.raises(
+        InvalidDefinition, match="the group needs 2 devices at once, and the lab has only 1 that fit"
+    ):
+        lifecycle.submit(build.multinode("server", "client"), by=alice)
+
+
 def test_one_job_of_a_group_cannot_be_submitted_alone(alice: User) -> None:
     jobs = build.members("server", "client")
 
@@ -119,7 +131,7 @@ def test_no_member_gets_a_device_if_one_of_them_is_taken() -> None:
     lifecycle.schedule(other.pk, "qemu02")
 
     with pytest.raises(DeviceBusy):
-        lifecycle.schedule_group(devices_of(jobs))
+        lifecycle.schedule_together(devices_of(jobs))
 
     assert states(jobs[0]) == [State.SUBMITTED, State.SUBMITTED]
     assert Device.objects.get(pk="qemu01").state == DeviceState.IDLE
@@ -130,7 +142,7 @@ def test_no_member_gets_a_device_if_the_worker_has_no_room_for_all() -> None:
     Worker.objects.filter(pk="worker01").update(job_limit=1)
 
     with pytest.raises(WorkerFull, match="no room for 2 more"):
-        lifecycle.schedule_group(devices_of(jobs))
+        lifecycle.schedule_together(devices_of(jobs))
 
     assert states(jobs[0]) == [State.SUBMITTED, State.SUBMITTED]
 
@@ -320,3 +332,154 @@ def test_a_member_is_hidden_from_who_may_not_see_its_device(mallory: User) -> No
 
     assert [job.pk for job in seen] == [first.pk]
     assert second.device_id == "qemu02"
+
+
+# Scheduling
+
+
+def test_a_pass_gives_a_group_all_of_its_devices() -> None:
+    first = build.members("server", "client")[0]
+
+    given = scheduler.run_once()
+
+    assert given == 2
+    assert states(first) == [State.SCHEDULED, State.SCHEDULED]
+
+
+def test_a_pass_gives_a_group_nothing_while_a_device_is_missing() -> None:
+    first = build.members("server", "client")[0]
+    devices.maintenance("qemu02", by="admin")
+
+    given = scheduler.run_once()
+
+    assert given == 0
+    assert states(first) == [State.SUBMITTED, State.SUBMITTED]
+
+
+def test_two_groups_that_want_the_same_devices_run_one_after_the_other() -> None:
+    first = build.members("server", "client")[0]
+    second = build.members("server", "client")[0]
+
+    scheduler.run_once()
+    before = (states(first), states(second))
+    for job in first.members:
+        lifecycle.finish(job.pk, build.FAILED, worker="worker01")
+    scheduler.run_once()
+
+    assert before == ([State.SCHEDULED] * 2, [State.SUBMITTED] * 2)
+    assert (states(first), states(second)) == ([State.FINISHED] * 2, [State.SCHEDULED] * 2)
+
+
+def test_jobs_that_came_later_run_beside_a_group_that_has_not_waited_for_long() -> None:
+    build.job(device="qemu02", state=State.RUNNING)
+    group = build.members("server", "client")[0]
+    later = build.job()
+
+    scheduler.run_once()
+
+    assert Job.objects.get(pk=later.pk).device_id == "qemu01"
+    assert states(group) == [State.SUBMITTED, State.SUBMITTED]
+
+
+def test_a_group_that_has_waited_for_long_keeps_the_devices_that_it_needs() -> None:
+    running_job = build.job(device="qemu02", state=State.RUNNING)
+    group = build.members("server", "client")[0]
+    later = build.job()
+    Job.objects.filter(group=group.group).update(submit_time=timezone.now() - timedelta(minutes=6))
+
+    scheduler.run_once()
+    kept = Device.objects.get(pk="qemu01").state
+    lifecycle.finish(running_job.pk, build.PASSED, worker="worker01")
+    scheduler.run_once()
+
+    assert kept == DeviceState.IDLE
+    assert states(group) == [State.SCHEDULED, State.SCHEDULED]
+    assert Job.objects.get(pk=later.pk).state == State.SUBMITTED
+
+
+def test_a_group_that_waits_for_a_device_in_maintenance_keeps_nothing() -> None:
+    group = build.members("server", "client")[0]
+    later = build.job()
+    devices.maintenance("qemu02", by="admin")
+    Job.objects.filter(group=group.group).update(submit_time=timezone.now() - timedelta(hours=6))
+
+    scheduler.run_once()
+
+    assert Job.objects.get(pk=later.pk).state == State.SCHEDULED
+
+
+def test_what_is_left_of_a_group_after_a_member_was_ended_by_hand_goes_on() -> None:
+    first, second = build.members("server", "client")
+    second.state, second.health = State.FINISHED, Health.CANCELED
+    second.save()
+
+    scheduler.run_once()
+
+    assert states(first) == [State.SCHEDULED, State.FINISHED]
+
+
+def test_the_queries_of_a_pass_do_not_grow_with_the_groups(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    busy = build.job(device="qemu03", state=State.RUNNING)
+    for _ in range(5):
+        build.members("server", "client", "third")
+    Job.objects.update(submit_time=timezone.now() - timedelta(hours=1))
+
+    with django_assert_max_num_queries(12):
+        assert scheduler._pairs(scheduler._room()) == []
+
+    assert busy.state == State.RUNNING
+
+
+# Why a member waits
+
+
+def test_a_member_whose_own_device_is_missing_says_so() -> None:
+    _, second = build.members("server", "client")
+    devices.maintenance("qemu01", by="admin")
+    devices.maintenance("qemu02", by="admin")
+
+    because = waiting.reason(second)
+
+    assert because.cause == Cause.UNAVAILABLE
+    assert because.sentence == "No device that fits is in service: 2 in maintenance."
+
+
+def test_a_member_that_waits_for_the_others_says_so() -> None:
+    build.job(device="qemu02", state=State.RUNNING)
+    first, _ = build.members("server", "client")
+
+    because = waiting.reason(first)
+
+    assert because.cause == Cause.GROUP
+    assert because.sentence == (
+        "A device that fits is free, but not yet one for each of its group: they start together."
+    )
+
+
+def test_a_group_that_is_larger_than_what_is_in_service_says_so_and_expects_nothing() -> None:
+    first, _ = build.members("server", "client")
+    devices.maintenance("qemu02", by="admin")
+
+    prospect = Prospect.of(first)
+
+    assert (prospect.reason.cause, prospect.wait) == (Cause.UNAVAILABLE, None)
+    assert prospect.reason.sentence == (
+        "The group needs 2 devices at once, and only 1 that fit together are in service."
+    )
+
+
+def test_a_group_that_starts_next_says_so() -> None:
+    first, _ = build.members("server", "client")
+
+    assert waiting.reason(first).cause == Cause.NEXT
+
+
+def test_a_group_waits_as_long_as_the_member_that_waits_longest() -> None:
+    build.job(state=State.FINISHED)
+    build.device("qemu02", tags=("hdmi",))
+    first, second = build.members("server", "client", tags={"client": ["hdmi"]})
+    lifecycle.schedule(build.job(device="qemu02", tags=["hdmi"]).pk, "qemu02")
+
+    assert Prospect.of(first).wait == Prospect.of(second).wait

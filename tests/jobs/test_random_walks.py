@@ -25,7 +25,7 @@ from jobs import attempts, lifecycle, reservations, scheduler, waiting
 from jobs.attempts import NotDeferrable
 from jobs.definition import InvalidDefinition
 from jobs.lifecycle import Ending
-from jobs.models import Attempt, Job
+from jobs.models import Attempt, Job, JobGroup
 from jobs.reservations import ReservationRefused
 from jobs.states import MOVES, ON_A_DEVICE, Health, InvalidMove, State
 from tests import build
@@ -61,6 +61,8 @@ ending = st.builds(
 )
 STEPS = st.one_of(
     st.tuples(st.just("submit"), st.integers(1, 3)),
+    st.tuples(st.just("submit_group")),
+    st.tuples(st.just("lose_patience")),
     st.tuples(st.just("reserve")),
     st.tuples(st.just("release"), which),
     st.tuples(st.just("extend"), which),
@@ -96,6 +98,7 @@ class Walk:
     def __init__(self, alice: User) -> None:
         self.alice = alice
         self.jobs: list[Job] = []
+        self.changed_by_hand: set[int] = set()
         for name in DEVICES:
             build.device(name)
         self.submit()
@@ -108,6 +111,13 @@ class Walk:
     def submit(self, attempts: int = 1) -> None:
         text = build.definition(lava_lite={"retry": attempts})
         self.jobs.append(lifecycle.submit(text, by=self.alice))
+
+    def submit_group(self) -> None:
+        self.jobs += lifecycle.submit(build.multinode("server", "client"), by=self.alice).members
+
+    def lose_patience(self) -> None:
+        """All that waits has waited for long."""
+        Job.objects.queued().update(submit_time=timezone.now() - timedelta(hours=1))
 
     def reserve(self) -> None:
         self.jobs.append(lifecycle.submit(build.wish().definition(), by=self.alice))
@@ -141,6 +151,7 @@ class Walk:
 
     def by_hand(self, which: int, state: State, health: Health, device: str) -> None:
         job = Job.objects.get(pk=self._id(which))
+        self.changed_by_hand.add(job.pk)
         job.state, job.health = state, health
         job.device_id = job.device_id or device
         job.save()
@@ -209,6 +220,7 @@ def test_whatever_is_done_in_whatever_order(steps: list[tuple[object, ...]], ali
             check_devices()
             check_watchdogs()
             check_attempts()
+            check_groups(walk.changed_by_hand)
             check_health_checks()
             check_reasons()
         check_events(before)
@@ -246,6 +258,13 @@ def check_attempts() -> None:
         if job.state == State.FINISHED and job.attempt > 1:
             assert latest.exists(), job
         assert job.not_before is None or job.state == State.SUBMITTED, job
+
+
+def check_groups(changed_by_hand: set[int]) -> None:
+    """All of a group wait, or none does."""
+    for group in JobGroup.objects.all():
+        jobs = [job for job in group.jobs.all() if job.pk not in changed_by_hand]
+        assert len({job.state == State.SUBMITTED for job in jobs}) <= 1, jobs
 
 
 def check_reasons() -> None:

@@ -18,7 +18,7 @@ from devices import lifecycle as devices
 from devices.lifecycle import WorkerFull
 from devices.models import Device, Right, Worker
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
-from jobs import lifecycle, scheduler, waiting
+from jobs import devices_now, lifecycle, scheduler, waiting
 from jobs.matching import Cause
 from jobs.models import Job
 from jobs.open_devices import OpenDevices
@@ -133,8 +133,8 @@ def test_a_device_that_was_taken_between_look_and_lock_is_passed_over(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = build.job(submitter=alice)
-    idle = scheduler._idle_devices()
-    monkeypatch.setattr(scheduler, "_idle_devices", lambda **_: idle)
+    idle = devices_now.idle()
+    monkeypatch.setattr(devices_now, "idle", lambda: idle)
     devices.maintenance("qemu01", by="admin")
 
     assert scheduler.run_once() == 0
@@ -223,6 +223,19 @@ def test_a_busy_lab_with_two_schedulers_gives_nothing_twice_and_forgets_nobody()
     assert report.most_on_a_worker <= 3
     assert report.fewest_on_a_device > 0
     assert report.overtaken <= 16
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_busy_lab_with_two_schedulers_gives_groups_all_or_nothing_and_forgets_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MULTINODE_PATIENCE", "0")
+    busy_lab.fill(jobs=40, devices=6, workers=2, job_limit=3, groups=10)
+
+    report = busy_lab.run()
+
+    assert (report.finished, report.double_bookings, report.split_groups) == (40, 0, 0)
+    assert report.most_on_a_worker <= 3
 
 
 @pytest.mark.django_db
