@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -83,6 +84,37 @@ def test_a_job_is_canceled_and_says_why(lab: Lab, type_: Type) -> None:
 
     assert canceled.returncode == 0
     assert (ended.returncode, ended.stdout) == (4, f"{number}\tcanceled: seen enough\n")
+
+
+def test_a_group_is_run_and_followed(lab: Lab, type_: Type) -> None:
+    log_in(type_, "admin", lab.password)
+
+    ran = type_("job", "run", str(EXAMPLES / "two-roles.yaml"))
+    first = ran.stderr.split()[1].rstrip(":")
+    second = f"{first.removesuffix('.0')}.1"
+    shown = type_("job", "show", second)
+
+    assert (ran.returncode, first[-2:]) == (0, ".0")
+    assert {line.partition(" | ")[0] for line in ran.stdout.splitlines()} == {first, second}
+    assert re.search(rf"^{first} \| I am the server of this group", ran.stdout, re.MULTILINE)
+    assert re.search(rf"^{second} \| I am a client, as job \d+, and I say hello", ran.stdout, re.MULTILINE)
+    assert "role\tclient\n" in shown.stdout
+
+
+def test_a_group_is_canceled_by_the_number_of_one_of_its_jobs(lab: Lab, type_: Type) -> None:
+    log_in(type_, "admin", lab.password)
+    text = (EXAMPLES / "two-roles.yaml").read_text().replace("uname -a", "sleep 60")
+
+    submitted = type_("job", "submit", "-", stdin=text)
+    first, _, second, _ = submitted.stdout.split()
+    canceled = type_("job", "cancel", second, "--reason", "seen enough")
+    ended = type_("job", "wait", first, second)
+
+    assert canceled.returncode == 0
+    assert (ended.returncode, ended.stdout) == (
+        4,
+        f"{first}\tcanceled: seen enough\n{second}\tcanceled: seen enough\n",
+    )
 
 
 def test_a_device_is_held_for_longer_and_given_back(lab: Lab, type_: Type) -> None:
