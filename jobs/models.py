@@ -65,7 +65,8 @@ class JobQuerySet(AnnouncedQuerySet):
             return self.all()
         public = Q(visibility=Visibility.PUBLIC) & ~Q(device_id__in=devices_shut_to(user, Right.VIEW))
         public &= ~Q(device_id__isnull=True, device_type_id__in=types_shut_to(user, Right.VIEW))
-        public &= ~Q(wanted_device__in=devices_shut_to(user, Right.VIEW))
+        # Nearly all of them want none in particular, and need not be looked up.
+        public &= Q(wanted_device="") | ~Q(wanted_device__in=devices_shut_to(user, Right.VIEW))
         if not user.is_authenticated:
             return self.filter(public)
         groups = Job.viewing_groups.through.objects.filter(job=models.OuterRef("pk"))
