@@ -142,11 +142,15 @@ def _device_row(number: int) -> Row:
 
 
 def _health_change(plan: Plan, number: int) -> Row:
+    """Into maintenance and back, again and again."""
+    before = number // DEVICES  # lines of the same device
+    lasted = GAP * 10 * DEVICES // timedelta(microseconds=1)
     return {
         "device_id": _device(number % DEVICES),
         "time": _stored(plan.began + GAP * 10 * number),
-        "previous": number // DEVICES % 2 * 4,
-        "health": (number // DEVICES + 1) % 2 * 4,
+        "previous": before % 2 * 4,
+        "health": (before + 1) % 2 * 4,
+        "spent": json.dumps({"4": (before + 1) // 2 * lasted, "0": before // 2 * lasted}),
         "reason": "a new power supply",
         "by": MEMBER,
     }
