@@ -157,6 +157,8 @@ def _health_change(plan: Plan, number: int) -> Row:
 
 
 def _history(plan: Plan) -> None:
+    from django.db.models import OuterRef, Subquery
+
     from events.models import Counter, Event
     from jobs.models import Attempt, Job, TestCase, TestSuite
 
@@ -173,6 +175,7 @@ def _history(plan: Plan) -> None:
         ),
     )
     _insert(Attempt, (_attempt(plan, job) for job in begun))
+    Attempt.objects.update(device_name=Subquery(Job.objects.filter(pk=OuterRef("job")).values("device")))
     # A suite has the id of its attempt, which has the id of its job.
     _insert(TestSuite, ({"id": job, "attempt_id": job, "name": "0_smoke"} for job in with_cases))
     _insert(TestCase, _cases(plan, with_cases))
@@ -267,7 +270,7 @@ def _attempt(plan: Plan, job: int) -> Row:
         "id": job,
         "job_id": job,
         "number": 1,
-        "device_name": _device(SHUT_TYPES),
+        "device_name": "",  # its job's, once both are there
         "worker_name": "worker-0",
         "scheduled": _stored(submitted + GAP / 2),
         "started": _stored(submitted + GAP),
