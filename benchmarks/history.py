@@ -142,17 +142,23 @@ def _device_row(number: int) -> Row:
 
 
 def _health_change(plan: Plan, number: int) -> Row:
+    """Into maintenance and back, again and again."""
+    before = number // DEVICES  # lines of the same device
+    lasted = GAP * 10 * DEVICES // timedelta(microseconds=1)
     return {
         "device_id": _device(number % DEVICES),
         "time": _stored(plan.began + GAP * 10 * number),
-        "previous": number // DEVICES % 2 * 4,
-        "health": (number // DEVICES + 1) % 2 * 4,
+        "previous": before % 2 * 4,
+        "health": (before + 1) % 2 * 4,
+        "spent": json.dumps({"4": (before + 1) // 2 * lasted, "0": before // 2 * lasted}),
         "reason": "a new power supply",
         "by": MEMBER,
     }
 
 
 def _history(plan: Plan) -> None:
+    from django.db.models import OuterRef, Subquery
+
     from events.models import Counter, Event
     from jobs.models import Attempt, Job, TestCase, TestSuite
 
@@ -169,6 +175,7 @@ def _history(plan: Plan) -> None:
         ),
     )
     _insert(Attempt, (_attempt(plan, job) for job in begun))
+    Attempt.objects.update(device_name=Subquery(Job.objects.filter(pk=OuterRef("job")).values("device")))
     # A suite has the id of its attempt, which has the id of its job.
     _insert(TestSuite, ({"id": job, "attempt_id": job, "name": "0_smoke"} for job in with_cases))
     _insert(TestCase, _cases(plan, with_cases))
@@ -263,7 +270,7 @@ def _attempt(plan: Plan, job: int) -> Row:
         "id": job,
         "job_id": job,
         "number": 1,
-        "device_name": _device(SHUT_TYPES),
+        "device_name": "",  # its job's, once both are there
         "worker_name": "worker-0",
         "scheduled": _stored(submitted + GAP / 2),
         "started": _stored(submitted + GAP),

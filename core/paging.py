@@ -1,13 +1,14 @@
-"""Pages of a list that is read from its newest row: by key, so that the last page costs what the first one does."""
+"""Pages of a list: by key from its newest row, or by number from whichever end is nearer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.db.models import Model, QuerySet
 
 Row = TypeVar("Row", bound=Model)
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,16 @@ def page(
         rows = rows.filter(pk__lt=before)
     found = list(rows.order_by("-pk")[: size + 1])
     return _shape(found[:size], newer=before is not None, older=len(found) > size)
+
+
+def stretch(rows: QuerySet[Any, Value], offset: int, size: int, *, count: int) -> list[Value]:
+    """`rows[offset : offset + size]` of so many rows, walked to from the nearer end. No two may stand equal in order."""
+    end = min(offset + size, count)
+    if offset >= end:
+        return []
+    if offset <= count - end:
+        return list(rows[offset:end])
+    return list(rows.reverse()[count - end : count - offset])[::-1]
 
 
 def _after(rows: QuerySet[Row], after: int, size: int) -> Page[Row]:

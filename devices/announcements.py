@@ -83,9 +83,9 @@ def _device_saved(instance: Device, created: bool, raw: bool = False, **_: Any) 
 
 def _write_history(device: Device) -> None:
     before = device.before or {}
-    HealthChange.objects.create(
-        device=device,
-        time=device.health_since,
+    HealthChange.objects.add(
+        device,
+        device.health_since,
         previous=before.get("health"),
         health=device.health,
         reason=device.health_reason,

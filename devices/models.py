@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import Group
@@ -31,6 +31,7 @@ from devices.states import (
 )
 from events.announced import AnnouncedModel, AnnouncedQuerySet
 
+MICROSECOND = timedelta(microseconds=1)
 SILENT_AFTER = timedelta(seconds=60)  # without a ping, a worker counts as offline; LAVA's figure
 SHELL = "shell"  # the executor for commands on the worker's own machine
 DISPATCHER = "lava"  # the executor of everything else: LAVA's dispatcher
@@ -444,6 +445,17 @@ class Device(AnnouncedModel):
         )
 
 
+class HealthChangeQuerySet(models.QuerySet["HealthChange"]):
+    def add(self, device: Device, time: datetime, **line: Any) -> HealthChange:
+        """The next line of a device's history. The device's row must be locked, or new."""
+        last = self.filter(device=device).order_by("-id").first()
+        if last is None:
+            return self.create(device=device, time=time, **line)
+        # A clock that goes back does not mix up the order.
+        time = max(time, last.time)
+        return self.create(device=device, time=time, spent=last.spent_by(time), **line)
+
+
 class HealthChange(models.Model):
     """One line of a device's history: its health, or what was said of it, became another."""
 
@@ -455,13 +467,27 @@ class HealthChange(models.Model):
     health = models.PositiveSmallIntegerField(choices=DeviceHealth.choices())
     reason = models.TextField(blank=True)
     by = models.CharField(max_length=150, blank=True)  # the user or worker
+    # Microseconds in each health before this line, by its number: what lies between two moments is a difference,
+    # and nobody has to add up the lines between them.
+    spent = models.JSONField(default=dict, editable=False)
+
+    objects = HealthChangeQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["device", "-id"], name="health_change_device")]
+        indexes = [
+            models.Index(fields=["device", "-id"], name="health_change_device"),
+            models.Index(fields=["device", "-time", "-id"], name="health_change_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.device_id}: {DeviceHealth(self.health).label}"
+
+    def spent_by(self, moment: datetime) -> dict[str, int]:
+        """What a line at this later moment would have as `spent`."""
+        spent: dict[str, int] = self.spent
+        health = str(int(self.health))
+        return spent | {health: spent.get(health, 0) + (moment - self.time) // MICROSECOND}
 
 
 class DeviceTypeRight(models.Model):

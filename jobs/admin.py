@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import smart_split, unescape_string_literal
 
 from accounts.admin import actor
 from accounts.admin_base import (
@@ -148,7 +150,7 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
     ]
     list_display_links = ["numbered", "description"]
     list_filter = ["kind", "state", "health", ("device_type", VisibleFilter), "health_check", "pinned"]
-    search_fields = ["=id", "description", "submitter__username"]
+    search_fields = ["=id", "description", "submitter__username"]  # see `get_search_results`
     actions = [
         asking(CANCEL, _cancel),
         asking(HURRY, _hurry),
@@ -199,10 +201,10 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
     ) -> tuple[QuerySet[Job], bool]:
-        """A number in a group is that of a job, too; a plain one is among the fields that are searched."""
-        if "." in search_term and NUMBER.fullmatch(search_term.strip()):
-            return queryset.filter(by_number(search_term.strip())), False
-        return super().get_search_results(request, queryset, search_term)
+        """As Django's; but users are looked for once and not for each job, and only a number is looked for as one."""
+        for word in smart_split(search_term):
+            queryset = queryset.filter(_found_by(_unquoted(word)))
+        return queryset, False
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("jobs.change_job"))
@@ -279,11 +281,25 @@ class AttemptAdmin(HistoryAdmin):
     fields = [*AttemptInline.fields, "errors", "pipeline"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        user = actor(request)
+        attempts: Any = super().get_queryset(request)
+        if user.is_superuser:
+            return attempts  # type: ignore[no-any-return]
         # Looked up for each row: the database would begin with all the jobs, and sort what it finds.
-        visible = Job.objects.visible_to(actor(request)).filter(pk=OuterRef("job"))
-        attempts: Any = super().get_queryset(request).filter(Exists(visible))
-        seen: QuerySet[Attempt] = attempts.seen_by(actor(request))
+        visible = Job.objects.visible_to(user).filter(pk=OuterRef("job"))
+        seen: QuerySet[Attempt] = attempts.filter(Exists(visible)).seen_by(user)
         return seen
+
+
+def _found_by(word: str) -> Q:
+    found = Q(description__icontains=word) | Q(submitter__in=User.objects.filter(username__icontains=word))
+    return found | by_number(word) if NUMBER.fullmatch(word) else found
+
+
+def _unquoted(word: str) -> str:
+    """Several words in quotes are looked for as they stand."""
+    is_quoted = len(word) > 1 and word[0] == word[-1] and word[0] in "\"'"
+    return unescape_string_literal(word) if is_quoted else word
 
 
 def _fate(job: Job) -> str:

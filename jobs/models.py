@@ -42,6 +42,7 @@ _FINISHED = State.FINISHED.value
 _UNFINISHED = [state.value for state in UNFINISHED]
 _ON_A_DEVICE = [state.value for state in ON_A_DEVICE]
 _UNKNOWN = Health.UNKNOWN.value
+_WHO_SEES_IT = ["visibility", "device", "device_type", "wanted_device", "submitter"]
 
 
 class Visibility(models.TextChoices):
@@ -90,7 +91,8 @@ class JobQuerySet(AnnouncedQuerySet):
             return self.all()
         public = Q(visibility=Visibility.PUBLIC) & ~Q(device_id__in=devices_shut_to(user, Right.VIEW))
         public &= ~Q(device_id__isnull=True, device_type_id__in=types_shut_to(user, Right.VIEW))
-        public &= ~Q(wanted_device__in=devices_shut_to(user, Right.VIEW))
+        # Nearly all of them want none in particular, and need not be looked up.
+        public &= Q(wanted_device="") | ~Q(wanted_device__in=devices_shut_to(user, Right.VIEW))
         if not user.is_authenticated:
             return self.filter(public)
         groups = Job.viewing_groups.through.objects.filter(job=models.OuterRef("pk"))
@@ -287,7 +289,7 @@ class Job(AnnouncedModel):
                 name="job_queue",
             ),
             models.Index(fields=["state", "-id"], name="job_state"),
-            models.Index(fields=["health", "-id"], name="job_health"),
+            models.Index(fields=["health", "-id", *_WHO_SEES_IT], name="job_health"),
             models.Index(fields=["outcome", "-id"], name="job_outcome"),
             models.Index(fields=["device_type", "-id"], name="job_type"),
             models.Index(fields=["device", "-id"], name="job_device"),
@@ -297,16 +299,13 @@ class Job(AnnouncedModel):
             models.Index(fields=["not_before"], condition=Q(not_before__isnull=False), name="job_not_before"),
             models.Index(fields=["deadline"], condition=Q(deadline__isnull=False), name="job_deadline"),
             models.Index(fields=["-id"], condition=Q(kind="reservation"), name="job_reservation"),
-            # All that says who sees a job, and what else lists are counted and searched by: the rows themselves are
-            # as long as their definitions.
+            # All that says who sees a job, to count them by: the rows themselves are as long as their definitions.
+            models.Index(fields=["-id", *_WHO_SEES_IT], name="job_seen"),
+            # With what else lists are searched by.
             models.Index(
                 fields=[
                     "-id",
-                    "visibility",
-                    "device",
-                    "device_type",
-                    "wanted_device",
-                    "submitter",
+                    *_WHO_SEES_IT,
                     "state",
                     "health",
                     "submit_time",

@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from api.rest.filters import whole_number
+from core import paging
 
 AT_ONCE = 500  # rows that are read and sent together
 
@@ -33,15 +34,14 @@ class Pages(LimitOffsetPagination):
         self.request = request
         self.limit = self.get_limit(request)
         self.offset = self.get_offset(request)
-        keys = list(queryset.values_list("pk", flat=True)[self.offset : self.offset + self.limit])
-        self.count = self._count(queryset, len(keys))
-        return keys
-
-    def _count(self, queryset: QuerySet[Any], found: int) -> int:
-        """A page that is not full ends the list, and so tells how long it is."""
-        limit, offset = self.limit or 0, self.offset or 0
-        is_last = found < limit and (found > 0 or offset == 0)
-        return offset + found if is_last else queryset.count()
+        keys = queryset.values_list("pk", flat=True)
+        if self.offset:
+            self.count = queryset.count()
+            return paging.stretch(keys, self.offset, self.limit, count=self.count)
+        found = list(keys[: self.limit])
+        # A first page that is not full is the whole list.
+        self.count = len(found) if len(found) < self.limit else queryset.count()
+        return found
 
     def get_limit(self, request: Request) -> int:
         return number(request, "limit") or self.default_limit

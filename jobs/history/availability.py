@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,8 +10,6 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 from devices.models import DeviceQuerySet, HealthChange
 from devices.states import USABLE, DeviceHealth
 from jobs.models import Attempt
-
-Change = tuple[datetime, DeviceHealth | None]  # None: from then on there was no such device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,19 +35,20 @@ class Availability:
 
 
 def of(devices: DeviceQuerySet, since: datetime, until: datetime) -> list[Availability]:
-    """In two queries, by name."""
-    history = HealthChange.objects.filter(device=OuterRef("pk"))
-    before = Subquery(history.filter(time__lt=since).order_by("-id").values("health")[:1])
-    rows = devices.annotate(before=before, has_history=Exists(history)).order_by("pk")
-    changes = _changes(devices, since, until)
+    """In three queries, by name."""
+    begun, ended = _spent(devices, since), _spent(devices, until)
+    has_history = Exists(HealthChange.objects.filter(device=OuterRef("pk")))
+    rows = devices.annotate(has_history=has_history).order_by("pk").values_list("pk", "health", "has_history")
     return [
         Availability(
             device=name,
             health=DeviceHealth(health),
-            # One without a history is older than the keeping of it.
-            seconds=spans([(since, _health(before if has_history else health)), *changes[name]], until),
+            seconds=_between(begun.get(name, {}), ended.get(name, {}))
+            if has_history
+            # It is older than the keeping of one.
+            else {DeviceHealth(health): (until - since).total_seconds()},
         )
-        for name, health, before, has_history in rows.values_list("pk", "health", "before", "has_history")
+        for name, health, has_history in rows
     ]
 
 
@@ -62,23 +59,19 @@ def seconds_at_work(device: str, since: datetime, until: datetime) -> float:
     return sum((min(end or until, until) - max(begin, since)).total_seconds() for begin, end in spans)
 
 
-def spans(changes: Sequence[Change], until: datetime) -> dict[DeviceHealth, float]:
-    """Seconds in each health: each lasts until the next change."""
-    found: dict[DeviceHealth, float] = defaultdict(float)
-    ends = [*(begin for begin, _ in changes[1:]), until]
-    for (begin, health), end in zip(changes, ends, strict=True):
-        if health is not None:
-            found[health] += max(0.0, (end - begin).total_seconds())
-    return dict(found)
+def _spent(devices: DeviceQuerySet, moment: datetime) -> dict[str, dict[str, int]]:
+    """What each of those that there were had spent in each health before a moment."""
+    before = HealthChange.objects.filter(device=OuterRef("pk"), time__lt=moment)
+    last = Subquery(before.order_by("-time", "-id").values("pk")[:1])
+    changes = HealthChange.objects.filter(pk__in=devices.annotate(last=last).values("last"))
+    return {change.device_id: change.spent_by(moment) for change in changes}
 
 
-def _changes(devices: DeviceQuerySet, since: datetime, until: datetime) -> dict[str, list[Change]]:
-    found: dict[str, list[Change]] = defaultdict(list)
-    changes = HealthChange.objects.filter(device__in=devices, time__gte=since, time__lt=until).order_by("id")
-    for name, time, health in changes.values_list("device", "time", "health"):
-        found[name].append((time, DeviceHealth(health)))
-    return found
-
-
-def _health(number: int | None) -> DeviceHealth | None:
-    return None if number is None else DeviceHealth(number)
+def _between(begun: dict[str, int], ended: dict[str, int]) -> dict[DeviceHealth, float]:
+    """The seconds in each health that there were any in."""
+    spent = {health: ended[health] - begun.get(health, 0) for health in ended}
+    return {
+        DeviceHealth(int(health)): microseconds / 1_000_000
+        for health, microseconds in spent.items()
+        if microseconds
+    }

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from core.paging import page
+from core.paging import page, stretch
 
 pytestmark = pytest.mark.django_db
 
@@ -105,3 +107,19 @@ def test_a_full_page_of_a_span_leads_on_from_its_last_row(keys: list[int]) -> No
 def test_a_span_beyond_the_list_is_empty_or_its_end(cursor: dict[str, int], keys: list[int]) -> None:
     page(Group.objects.all(), size=2, span=3, **cursor)
     page(Group.objects.none(), size=2, span=3, **cursor)
+
+
+@pytest.mark.parametrize("offset", range(9))
+@pytest.mark.parametrize("size", range(1, 9))
+def test_a_stretch_is_the_same_from_either_end(size: int, offset: int, keys: list[int]) -> None:
+    rows = Group.objects.order_by("-pk").values_list("pk", flat=True)
+
+    assert stretch(rows, offset, size, count=7) == keys[offset : offset + size]
+
+
+def test_the_last_rows_are_not_walked_to_over_all_the_others(keys: list[int]) -> None:
+    rows = Group.objects.order_by("-pk").values_list("pk", flat=True)
+    with CaptureQueriesContext(connection) as queries:
+        assert stretch(rows, 5, 5, count=7) == keys[5:]
+
+    assert "OFFSET" not in queries[0]["sql"]

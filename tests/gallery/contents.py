@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+    from devices.models import Device
     from jobs.models import Job
 
 STAFF = ("admin", "alice", "bob", "mallory")
@@ -224,13 +225,22 @@ class _Lab:
 
     def _take_out(self) -> None:
         from devices import lifecycle
-        from devices.models import Device, HealthChange
+        from devices.models import Device
         from devices.states import DeviceHealth
 
         for name, health, by, reason, ago in OUT:
             lifecycle.set_health(name, DeviceHealth[health], by=by, reason=reason)
-            Device.objects.filter(pk=name).update(health_since=self._now - ago)
-            HealthChange.objects.filter(device_id=name, reason=reason).update(time=self._now - ago)
+            self._date_health(Device.objects.get(pk=name), self._now - ago)
+
+    def _date_health(self, device: Device, moment: datetime) -> None:
+        """The last change of a device's health happened at another time."""
+        from devices.models import HealthChange
+
+        type(device).objects.filter(pk=device.pk).update(health_since=moment)
+        last = HealthChange.objects.filter(device=device).latest("id")
+        last.delete()
+        said = {name: getattr(last, name) for name in ("previous", "health", "reason", "by")}
+        HealthChange.objects.add(device, moment, **said)
 
     def _finished(self, told: Told) -> int:
         from jobs import lifecycle
@@ -375,14 +385,14 @@ class _Lab:
         queue.run_once()
 
     def _date(self, job: Job, *, ended: datetime) -> None:
-        from devices.models import Device, HealthChange
+        from devices.models import Device
         from jobs.models import Job
 
         Device.objects.filter(pk=job.device_id).update(last_used=ended)
         # What the job's end made of it happened then, too.
-        changed = HealthChange.objects.filter(device=job.device_id, time__gt=self._now)
-        if changed.update(time=ended):
-            Device.objects.filter(pk=job.device_id).update(health_since=ended)
+        device = Device.objects.get(pk=job.device_id)
+        if device.health_changes.filter(time__gt=self._now).exists():
+            self._date_health(device, ended)
         Job.objects.filter(pk=job.pk).update(end_time=ended)
         job.attempts.update(started=job.start_time, ended=ended)
 

@@ -216,6 +216,30 @@ def test_the_list_takes_as_many_queries_for_twenty_jobs_as_it_may_for_one(
         assert site.get(LIST + address).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("nightly", ["nightly kernel", "nightly firmware"]),
+        ("alice firm", ["nightly firmware"]),
+        ('"nightly kernel"', ["nightly kernel"]),
+        ('"kernel nightly"', []),
+        ("BOB", ["nightly kernel"]),
+        ("7", ["nightly kernel"]),
+        ("9" * 5000, []),
+    ],
+)
+def test_jobs_are_found_by_number_words_and_submitter(
+    site: Client, alice: User, bob: User, words: str, found: list[str]
+) -> None:
+    job = build.job(submitter=bob, name="nightly kernel")
+    build.job(submitter=alice, name="nightly firmware")
+    Job.objects.filter(pk=job.pk).update(id=7)
+
+    shown = site.get(LIST, {"q": words}).context["cl"].result_list
+
+    assert {row.description for row in shown} == set(found)
+
+
 def test_a_hidden_job_is_hidden_from_staff_with_its_attempts(client: Client, mallory: User) -> None:
     job = build.job(state=State.FINISHED, visibility="personal", name="covert")
     mallory.is_staff = True

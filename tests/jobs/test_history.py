@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
@@ -304,7 +305,7 @@ def health_at(device: Device, *changes: tuple[datetime, DeviceHealth]) -> None:
     HealthChange.objects.all().delete()
     previous = None
     for moment, health in changes:
-        HealthChange.objects.create(device=device, time=moment, previous=previous, health=health)
+        HealthChange.objects.add(device, moment, previous=previous, health=health)
         previous = health
 
 
@@ -349,13 +350,42 @@ def test_a_device_without_a_history_was_always_what_it_is() -> None:
     assert found.seconds == {DeviceHealth.MAINTENANCE: 3600}
 
 
+@given(
+    changes=st.lists(
+        st.tuples(st.timedeltas(-hours(30), hours(30)), st.sampled_from(DeviceHealth)), min_size=1, max_size=8
+    )
+)
+def test_the_sums_are_what_the_lines_of_the_history_add_up_to(
+    changes: list[tuple[timedelta, DeviceHealth]],
+) -> None:
+    since, until = NOON, NOON + hours(10)
+    lines = [(NOON + after, health) for after, health in sorted(changes)]
+    health_at(build.device(), *lines)
+
+    (found,) = availability.of(Device.objects.all(), since, until)
+
+    expected: dict[DeviceHealth, timedelta] = defaultdict(timedelta)
+    ends = [*(begin for begin, _ in lines[1:]), until]
+    for (begin, health), end in zip(lines, ends, strict=True):
+        expected[health] += max(timedelta(0), min(end, until) - max(begin, since))
+    assert found.seconds == {health: time.total_seconds() for health, time in expected.items() if time}
+
+
+def test_a_clock_that_goes_back_takes_no_time_from_a_device() -> None:
+    health_at(build.device(), (NOON + hours(5), DeviceHealth.GOOD), (NOON + hours(3), DeviceHealth.BAD))
+
+    (found,) = availability.of(Device.objects.all(), NOON, NOON + hours(10))
+
+    assert found.seconds == {DeviceHealth.BAD: 5 * 3600}
+
+
 def test_availability_takes_as_many_queries_for_many_devices_as_for_one(
     django_assert_num_queries: object,
 ) -> None:
     for number in range(10):
         build.device(f"qemu{number:02}")
 
-    with django_assert_num_queries(2):  # type: ignore[operator]
+    with django_assert_num_queries(3):  # type: ignore[operator]
         availability.of(Device.objects.all(), NOON, NOON + hours(1))
 
 

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from devices.models import HealthChange
+from devices.states import DeviceHealth
 from jobs.models import Job
 from jobs.states import State
 from tests import build
 
+BEFORE_SUMS = [("devices", "0005_health_checks")]
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 BEFORE_OUTCOME = [("jobs", "0004_results_in_order")]
 
 
@@ -38,6 +43,26 @@ def test_jobs_that_ended_before_outcomes_were_kept_have_theirs(latest: None) -> 
     _migrate(MigrationExecutor(connection).loader.graph.leaf_nodes())
 
     assert dict(Job.objects.values_list("pk", "outcome")) == expected
+
+
+def test_histories_that_were_kept_before_sums_were_have_theirs(latest: None) -> None:
+    for name in ("qemu01", "qemu02"):
+        device = build.device(name)
+        HealthChange.objects.all().filter(device=device).delete()
+        for hour, health in (
+            (0, DeviceHealth.GOOD),
+            (3, DeviceHealth.BAD),
+            (2, DeviceHealth.GOOD),
+            (9, DeviceHealth.BAD),
+        ):
+            HealthChange.objects.add(device, NOON + timedelta(hours=hour), health=health)
+    expected = list(HealthChange.objects.values_list("device", "time", "spent"))
+
+    _migrate(BEFORE_SUMS)
+    _migrate(MigrationExecutor(connection).loader.graph.leaf_nodes())
+
+    assert list(HealthChange.objects.values_list("device", "time", "spent")) == expected
+    assert expected[0][2] == {"0": 9 * 3_600_000_000, "3": 0}
 
 
 def _migrate(targets: list[tuple[str, str]]) -> None:

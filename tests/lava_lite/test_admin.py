@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Token
-from devices.models import Alias, DeviceRight, DeviceTypeRight, Right
+from devices.models import Alias, DeviceRight, DeviceTypeRight, Right, Tag
 from jobs.states import State
 from lava_lite.admin_site import SECTIONS
 from tests import build
@@ -153,3 +153,21 @@ def test_who_is_no_staff_is_asked_to_log_in(client: Client, mallory: User) -> No
 
     for model in MODELS:
         assert client.get(address(model, "changelist")).status_code == 302
+
+
+def test_the_last_page_of_a_list_has_its_last_rows(client: Client, admin: User) -> None:
+    Tag.objects.bulk_create(Tag(name=f"tag-{number:03}") for number in range(103))
+    client.force_login(admin)
+
+    pages = [client.get(f"/admin/devices/tag/?p={page}").context["cl"].result_list for page in (1, 2, 3)]
+
+    assert [tag.name for page in pages for tag in page] == [f"tag-{number:03}" for number in range(103)]
+
+
+def test_each_row_has_a_box_to_choose_it_by(client: Client, admin: User) -> None:
+    build.device("qemu01")
+    client.force_login(admin)
+
+    text = client.get("/admin/devices/device/").content.decode()
+
+    assert 'name="_selected_action" value="qemu01" class="action-select" aria-label="Choose qemu01"' in text
