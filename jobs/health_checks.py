@@ -108,6 +108,9 @@ def _submitter() -> User:
 
 
 def _faults(definition: Definition, device_type: DeviceType) -> list[Fault]:
+    if definition.roles or definition.is_member:
+        alone = "a health check is for one device, which it is given: leave this out"
+        return [_fault(definition, f"protocols.{definitions.MULTINODE}", alone)]
     found = []
     names = {
         device_type.name,

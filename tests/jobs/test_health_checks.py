@@ -334,6 +334,21 @@ def test_what_cannot_be_a_health_check_is_told_with_its_place(
     assert health.faults(qemu, text)[0].startswith(fault)
 
 
+def test_a_group_cannot_be_a_health_check(qemu: DeviceType) -> None:
+    (fault,) = health_checks.faults(qemu, build.multinode("server", "client"))
+
+    assert fault.path == "protocols.lava-multinode"
+    assert fault.message.startswith("a health check is for one device")
+
+
+def test_a_job_of_a_group_cannot_be_a_health_check(qemu: DeviceType) -> None:
+    member = build.members("server", "client")[1]
+
+    (fault,) = health_checks.faults(qemu, member.definition)
+
+    assert fault.path == "protocols.lava-multinode"
+
+
 def test_a_definition_may_name_an_alias_of_the_type(qemu: DeviceType) -> None:
     Alias.objects.create(name="kvm", device_type=qemu)
 
