@@ -21,6 +21,7 @@ from yaml.resolver import Resolver
 
 MAX_BYTES = 10_000_000
 MAX_NODES = 200_000  # counted as if every alias were written out
+MAX_LENGTH = 10_000_000  # characters of all texts, counted the same way
 MAX_DEPTH = 50
 MAX_NUMBER_LENGTH = 64  # no number of 64 bits needs more characters, in any base
 INTEGERS = range(-(2**63), 2**64)
@@ -189,6 +190,7 @@ class _Container:
     value: Any
     anchor: str | None
     nodes_before: int
+    length_before: int
     lines: dict[Key, int]
     is_mapping: bool
     height: int = 1  # levels, its own included
@@ -207,6 +209,7 @@ class _Container:
 class _Anchored:
     value: Any
     nodes: int
+    length: int  # characters
     height: int
 
 
@@ -219,6 +222,7 @@ class _Reader:
         self.first_line = 1
         self._max_nodes = max_nodes
         self._nodes = 0
+        self._length = 0
         self._documents = 0
         self._open: list[_Container] = []
         self._anchors: dict[str, _Anchored] = {}
@@ -243,10 +247,10 @@ class _Reader:
             raise _at(event, 'a second document begins here ("---"); expected one')
 
     def _scalar(self, event: Any) -> None:
-        self._count(event, 1)
+        self._count(event, 1, len(event.value))
         value = _plain_value(event)
         if event.anchor is not None:
-            self._anchors[event.anchor] = _Anchored(value, 1, 0)
+            self._anchors[event.anchor] = _Anchored(value, 1, len(event.value), 0)
         is_merge = event.value == "<<" and event.implicit[0] and self._open and self._open[-1].wants_key
         self._add(event, _MERGE if is_merge else value)
 
@@ -254,7 +258,7 @@ class _Reader:
         anchored = self._anchors.get(event.anchor)
         if anchored is None:
             raise _at(event, f"*{event.anchor} stands for nothing: no &{event.anchor} ends before it")
-        self._count(event, anchored.nodes)
+        self._count(event, anchored.nodes, anchored.length)
         self._check_depth(event, len(self._open) + anchored.height)
         if anchored.height and self._open:
             self._open[-1].height = max(self._open[-1].height, 1 + anchored.height)
@@ -277,6 +281,7 @@ class _Reader:
                 value=value,
                 anchor=event.anchor,
                 nodes_before=self._nodes - 1,
+                length_before=self._length,
                 lines=lines,
                 is_mapping=is_mapping,
             )
@@ -287,8 +292,8 @@ class _Reader:
         for start, source in closed.merged:
             self._merge(closed, start, source)
         if closed.anchor is not None:
-            nodes = self._nodes - closed.nodes_before
-            self._anchors[closed.anchor] = _Anchored(closed.value, nodes, closed.height)
+            nodes, length = self._nodes - closed.nodes_before, self._length - closed.length_before
+            self._anchors[closed.anchor] = _Anchored(closed.value, nodes, length, closed.height)
         if self._open:
             self._open[-1].height = max(self._open[-1].height, 1 + closed.height)
 
@@ -328,10 +333,13 @@ class _Reader:
             raise _at(event, f"the key {_shown(key)} is there twice, first in line {mapping.lines[key]}")
         mapping.key, mapping.key_line = key, line
 
-    def _count(self, event: Any, nodes: int) -> None:
+    def _count(self, event: Any, nodes: int, length: int = 0) -> None:
         self._nodes += nodes
+        self._length += length
         if self._nodes > self._max_nodes:
             raise _at(event, f"more than {self._max_nodes:,} values, aliases written out; expected fewer")
+        if self._length > MAX_LENGTH:
+            raise _at(event, f"more than {MAX_LENGTH:,} characters, aliases written out; expected fewer")
 
     def _check_depth(self, event: Any, depth: int) -> None:
         if depth > MAX_DEPTH:

@@ -103,6 +103,17 @@ def test_an_alias_gives_its_value_again() -> None:
     assert yaml.load("- &a [1]\n- *a\n- &s text\n- *s") == [[1], [1], "text", "text"]
 
 
+def test_a_small_text_cannot_stand_for_a_huge_one() -> None:
+    long = f"- &long [{'x' * 100_000}]\n"
+
+    kept = yaml.load(long + "- *long\n" * 99)
+    with pytest.raises(yaml.YAMLError, match="more than 10,000,000 characters, aliases written out") as error:
+        yaml.load(long + "- *long\n" * 100)
+
+    assert len(kept) == 100
+    assert error.value.line == 101
+
+
 @pytest.mark.parametrize(
     ("text", "line", "column", "says"),
     [
