@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
@@ -41,7 +41,7 @@ class Prospect:
             reason=found[job.pk],
             place=_place(job),
             queued=queued,
-            wait=_longest([_wait(mate, found[mate.pk]) for mate in mates]),
+            wait=_longest([_wait(mate, found[mate.pk]) for mate in _slowest(mates, found)]),
         )
 
 
@@ -52,6 +52,12 @@ def _queue(job: Job) -> JobQuerySet:
 
 def _place(job: Job) -> int:
     return _queue(job).filter(_before(job)).count() + 1
+
+
+def _slowest(mates: Iterable[Job], found: Mapping[int, Reason]) -> list[Job]:
+    """Of each type the job that fewest devices fit, the last of these: the others of its group have theirs by then."""
+    by_choice = sorted(mates, key=lambda job: (-found[job.pk].at_work, job.pk))
+    return list({job.device_type_id: job for job in by_choice}.values())
 
 
 def _wait(job: Job, because: Reason) -> timedelta | None:

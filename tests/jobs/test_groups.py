@@ -483,3 +483,13 @@ def test_a_group_waits_as_long_as_the_member_that_waits_longest() -> None:
     lifecycle.schedule(build.job(device="qemu02", tags=["hdmi"]).pk, "qemu02")
 
     assert Prospect.of(first).wait == Prospect.of(second).wait
+
+
+def test_the_queries_for_what_a_group_has_to_expect_do_not_grow_with_its_members(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    build.job(state=State.FINISHED)
+    first = build.members("server", "client", "third", "fourth", "fifth")[0]
+
+    with django_assert_max_num_queries(13):
+        assert Prospect.of(first).wait is not None
