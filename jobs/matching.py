@@ -4,10 +4,12 @@ The most urgent job chooses first. It takes the fitting device with the fewest t
 stay free for the jobs that need them, and of those the one that has rested longest.
 
 A group is one job with several places: when its turn comes, it takes a device for each of its members or none. One
-that has waited for long claims what it could use of the idle devices, so that those after it do not take them one by
-one for ever; if the lab could serve the whole group at all. Which of the idle devices it claims makes no difference:
-the sets of devices that can be used together by its members are the independent sets of a matroid, so as many as
-possible are as many with any further device. Those before it are not hindered, so no two wait for each other.
+that has waited for long claims as many of the idle devices as it could use together, so that those after it do not take
+them one by one for ever; if the lab could serve the whole group at all. Which ones it claims makes no difference. They
+stay idle and are weighed again in each pass, with all that is idle then, so their number can only grow: what would help
+the group on is claimed as it comes free. If only the last place on its worker is missing, claimed for another device
+there, then no job can take it either, and it is there when that place is free for it. Those before a group are not
+hindered by its claims, so no two wait for each other.
 
 The idle devices of one type stand in that order, whoever asks, and each is one bit of an integer, the first
 device the lowest. What has a tag, what is free, what hangs on a full worker: each is such an integer, so a job
@@ -119,13 +121,15 @@ def _serve_group(mates: Sequence[Waiting], group: Group, lab: _Lab, whole: _Lab)
     if len(mates) != group.size:
         return []  # somebody changed one of them by hand: until all wait, none gets a device
     found = lab.devices_for(mates)
-    given = [
-        Pair(job=job.id, device=name, group=group.id) for job, name in zip(mates, found, strict=True) if name
-    ]
+    given = [device for device in found if device is not None]
     is_whole = len(given) == group.size
-    if is_whole or (group.is_impatient and None not in whole.devices_for(mates)):
-        lab.take(pair.device for pair in given)
-    return given if is_whole else []
+    if is_whole or (given and group.is_impatient and whole.could_serve(mates)):
+        lab.take(given)
+    if not is_whole:
+        return []
+    return [
+        Pair(job=job.id, device=device.name, group=group.id) for job, device in zip(mates, given, strict=True)
+    ]
 
 
 def most_at_once(mates: Sequence[Waiting], lab: AtWork) -> int:
@@ -148,30 +152,55 @@ class _Lab:
 
     def __init__(self, devices: Iterable[Idle], room: Mapping[str | None, int | None]) -> None:
         by_type: defaultdict[str, list[Idle]] = defaultdict(list)
-        for device in devices:
+        self._devices = {device.name: device for device in devices}
+        for device in self._devices.values():
             by_type[device.device_type].append(device)
         self.shelves = {device_type: _Shelf(found) for device_type, found in by_type.items()}
-        self.left: Room = dict(room.items())
-        self._devices = {device.name: device for found in by_type.values() for device in found}
+        self._left: Room = {device.worker: room.get(device.worker, 0) for device in self._devices.values()}
+        self._could_serve: dict[Hashable, bool] = {}
+        for worker, left in self._left.items():
+            if left == 0:
+                self._close(worker)
 
     def serve(self, job: Waiting) -> list[Pair]:
-        device = self.shelves[job.device_type].take(job, self.left)
-        return [] if device is None else [Pair(job=job.id, device=device)]
+        device = self.shelves[job.device_type].best(job)
+        if device is None:
+            return []
+        self._take(device, needs_worker=job.needs_worker)
+        return [Pair(job=job.id, device=device.name)]
 
-    def devices_for(self, mates: Sequence[Waiting]) -> list[str | None]:
+    def devices_for(self, mates: Sequence[Waiting]) -> list[Idle | None]:
         """For each another one; None for whom there is none. They stay free."""
         wanted = [self._fitting(job) for job in mates]
-        worker_of = {name: self._devices[name].worker for names in wanted for name in names}
-        return assign(wanted, worker_of, self.left)
+        worker_of = {device.name: device.worker for devices in wanted for device in devices}
+        names = [[device.name for device in devices] for devices in wanted]
+        given = assign(names, worker_of, self._left)
+        return [None if name is None else self._devices[name] for name in given]
 
-    def take(self, names: Iterable[str]) -> None:
-        for name in names:
-            device = self._devices[name]
-            self.shelves[device.device_type].take_named(name)
-            room = self.left[device.worker]
-            self.left[device.worker] = None if room is None else room - 1
+    def could_serve(self, mates: Sequence[Waiting]) -> bool:
+        """Whether there is a device for each, asked of a lab from which nothing is taken."""
+        wishes = tuple((job.device_type, job.tags, job.device, job.allowed) for job in mates)
+        if wishes not in self._could_serve:  # groups that wait for long are often alike
+            self._could_serve[wishes] = None not in self.devices_for(mates)
+        return self._could_serve[wishes]
 
-    def _fitting(self, job: Waiting) -> list[str]:
+    def take(self, devices: Iterable[Idle]) -> None:
+        for device in devices:
+            self._take(device)
+
+    def _take(self, device: Idle, *, needs_worker: bool = True) -> None:
+        self.shelves[device.device_type].take(device)
+        left = self._left[device.worker]
+        if needs_worker and left is not None:
+            self._left[device.worker] = left - 1
+            if left == 1:
+                self._close(device.worker)
+
+    def _close(self, worker: str | None) -> None:
+        for shelf in self.shelves.values():
+            shelf.close(worker)
+
+    def _fitting(self, job: Waiting) -> list[Idle]:
         shelf = self.shelves.get(job.device_type)
         return [] if shelf is None else shelf.fitting(job)
 
@@ -192,38 +221,27 @@ class _Shelf:
             for tag in device.tags:
                 self._tagged[tag] |= 1 << place
 
-    def take(self, job: Waiting, left: Room) -> str | None:
-        """The best device that fits and is free, by name. It is free no more, and its worker has less left."""
-        while fitting := self._free and self._fitting(job):
-            lowest = fitting & -fitting
-            device = self._devices[lowest.bit_length() - 1]
-            if job.needs_worker and not self._take_room(device.worker, left):
-                continue
-            self._free ^= lowest
-            return device.name
-        return None
+    def best(self, job: Waiting) -> Idle | None:
+        """Of those that fit and are free."""
+        fitting = self._free and self._fitting(job)
+        return self._devices[(fitting & -fitting).bit_length() - 1] if fitting else None
 
-    def take_named(self, name: str) -> None:
-        self._free &= ~self._named[name]
-
-    def fitting(self, job: Waiting) -> list[str]:
+    def fitting(self, job: Waiting) -> list[Idle]:
         """Those that fit and are free, the best first."""
         bits = self._fitting(job)
         found = []
         while bits:
             lowest = bits & -bits
-            found.append(self._devices[lowest.bit_length() - 1].name)
+            found.append(self._devices[lowest.bit_length() - 1])
             bits ^= lowest
         return found
 
-    def _take_room(self, worker: str | None, left: Room) -> bool:
-        room = left.get(worker, 0)
-        if room == 0:
-            self._full |= self._of_worker[worker]
-            return False
-        if room is not None:
-            left[worker] = room - 1
-        return True
+    def take(self, device: Idle) -> None:
+        self._free &= ~self._named[device.name]
+
+    def close(self, worker: str | None) -> None:
+        """It takes no more jobs."""
+        self._full |= self._of_worker.get(worker, 0)
 
     def _fitting(self, job: Waiting) -> int:
         fitting = self._free & ~self._full if job.needs_worker else self._free

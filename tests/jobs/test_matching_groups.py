@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from hypothesis import given, settings
@@ -215,38 +216,90 @@ def test_a_job_that_is_a_group_of_its_own_is_served_as_any_job(
     assert found == {pair.job: pair.device for pair in plainly_matched(alone, idle, room)}  # type: ignore[arg-type]
 
 
-@given(queue=queues(), idle=devices_of_a_lab, length=st.integers(1, 3))
+@settings(max_examples=300)
+@given(queue=queues(), idle=devices_of_a_lab, room=rooms)
+def test_each_is_served_if_those_before_it_left_a_way_to_do_it(
+    queue: list[Waiting], idle: list[Idle], room: dict[str | None, int | None]
+) -> None:
+    patient = [replace(job, group=job.group and replace(job.group, is_impatient=False)) for job in queue]
+    given_ = {pair.job: pair.device for pair in match(patient, idle, room)}
+
+    free, left = {device.name: device for device in idle}, dict(room)
+    for mates in in_turn(patient):
+        taken = [given_[job.id] for job in mates if job.id in given_]
+        assert (len(taken) == len(mates)) == can_be_served(mates, list(free.values()), left)
+        for job, name in zip(mates, taken, strict=False):
+            take(job, free.pop(name), left)
+
+
+def in_turn(queue: Sequence[Waiting]) -> list[list[Waiting]]:
+    """What is served together, in the order of the queue."""
+    together = defaultdict(list)
+    for job in sorted(queue, key=lambda job: (-job.priority, job.submitted, job.id)):
+        together[("group", job.group.id) if job.group else ("job", job.id)].append(job)
+    return list(together.values())
+
+
+def can_be_served(
+    mates: Sequence[Waiting], free: Sequence[Idle], left: Mapping[str | None, int | None]
+) -> bool:
+    """By trying everything."""
+    return any(is_a_way(mates, devices, left) for devices in permutations(free, len(mates)))
+
+
+def is_a_way(
+    mates: Sequence[Waiting], devices: Sequence[Idle], left: Mapping[str | None, int | None]
+) -> bool:
+    room = dict(left)
+    for job, device in zip(mates, devices, strict=True):
+        if not fits(job, device) or (job.needs_worker and room.get(device.worker, 0) == 0):
+            return False
+        take(job, device, room)
+    return True
+
+
+def take(job: Waiting, device: Idle, left: dict[str | None, int | None]) -> None:
+    if job.needs_worker and (room := left.get(device.worker)) is not None:
+        left[device.worker] = room - 1
+
+
+limits_of_workers = st.fixed_dictionaries(
+    {"w1": st.none() | st.integers(1, 3), "w2": st.integers(1, 2), "w3": st.none()}
+)
+
+
+@settings(max_examples=300)
+@given(
+    queue=queues(),
+    devices=devices_of_a_lab,
+    limits=limits_of_workers,
+    length=st.integers(1, 3),
+)
 def test_everything_that_the_lab_can_serve_is_served_at_last(
-    queue: list[Waiting], idle: list[Idle], length: int
+    queue: list[Waiting], devices: list[Idle], limits: dict[str | None, int | None], length: int
 ) -> None:
     """Jobs take some passes, devices come free one by one, and for each that does a later job has come that fits it."""
-    everyone_is_impatient = [
-        replace(job, group=replace(job.group, is_impatient=True)) if job.group else job for job in queue
-    ]
-    lab = AtWork(devices=idle, limits=ROOM)
-    wanted = {job.id for job in everyone_is_impatient if _is_possible(job, everyone_is_impatient, lab)}
-    waiting, free, until = (
-        list(everyone_is_impatient),
-        {device.name: device for device in idle},
-        dict[str, int](),
-    )
-    for now in range((length + 2) * (len(queue) + 1) * (len(idle) + 1)):
-        for name in [name for name, end in until.items() if end <= now][:1]:
-            del until[name]
-            free[name] = next(device for device in idle if device.name == name)
-            late = a_job(10_000 + now, priority=0, after=1000 + now, of=free[name].device_type, device=name)
-            waiting.append(late)
-        for pair in match(waiting, list(free.values()), ROOM, lab):
-            del free[pair.device]
-            until[pair.device] = now + length
+    lab = AtWork(devices=devices, limits=limits)
+    waiting = [replace(job, group=job.group and replace(job.group, is_impatient=True)) for job in queue]
+    wanted = {job.id for mates in in_turn(waiting) for job in mates if can_be_served(mates, devices, limits)}
+    free = {device.name: device for device in devices}
+    running: list[tuple[int, Waiting, Idle]] = []  # with when it ends
+    for now in range(3 * (length + len(devices)) * (len(queue) + 1)):
+        if running and running[0][0] <= now:
+            _, _, device = running.pop(0)
+            free[device.name] = device
+            waiting.append(a_late_job(now, device))
+        room = dict(limits)
+        for _, job, device in running:
+            take(job, device, room)
+        jobs = {job.id: job for job in waiting}
+        for pair in match(waiting, list(free.values()), room, lab):
+            running.append((now + length, jobs.pop(pair.job), free.pop(pair.device)))
             wanted.discard(pair.job)
-            waiting = [job for job in waiting if job.id != pair.job]
+        waiting = list(jobs.values())
 
     assert not wanted
 
 
-def _is_possible(job: Waiting, queue: Sequence[Waiting], lab: AtWork) -> bool:
-    mates = [other for other in queue if job.group and other.group and other.group.id == job.group.id] or [
-        job
-    ]
-    return most_at_once(mates, lab) == len(mates)
+def a_late_job(now: int, device: Idle) -> Waiting:
+    return a_job(10_000 + now, priority=0, after=1000 + now, of=device.device_type, device=device.name)
