@@ -22,6 +22,7 @@ class EventType:
     core4: str | None = None
     pulp: str | None = None  # the state in Pulp's task report, or the part of it that changed
     lambdacd: str | None = None  # the topic on LambdaCD's bus
+    since: str = payloads.FIRST  # the version of lava_lite that recorded it first
 
     @property
     def payload(self) -> tuple[Field, ...]:

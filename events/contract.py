@@ -15,6 +15,7 @@ Schema = dict[str, Any]
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 PATH: Final = "/api/v1/schemas/"  # where a lab serves them
 ENVELOPE: Final = "event"  # the name of the envelope's; the others have those of their types
+SINCE: Final = "x-since"  # the version of lava_lite that had it first
 
 # What begins the type in a CloudEvent, and says who gives the names their meaning. There is no domain of the project's
 # that could stand there in reverse, and LAVA's is LAVA's.
@@ -94,11 +95,15 @@ def envelope() -> Schema:
 
 
 def payload(entry: EventType) -> Schema:
-    described = {field.name: value(field) | {"description": field.meaning} for field in entry.payload}
+    described = {
+        field.name: value(field) | {"description": field.meaning, SINCE: field.since}
+        for field in entry.payload
+    }
     described["event"] = {"const": entry.name}
     return {
         "title": entry.name,
         "description": entry.fires,
+        SINCE: entry.since,
         "type": "object",
         "properties": described,
         "required": [field.name for field in entry.payload if field.always],

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+FIRST = "0.1.0"  # the version of lava_lite that had a catalogue first
+
 
 class Kind(StrEnum):
     """What a value is, in the words of the documentation."""
@@ -31,7 +33,7 @@ class Field:
     always: bool = True  # or else left out where there is nothing to say, or nothing to know for who listens
     or_null: bool = False
     words: tuple[str, ...] = ()  # all that it may be, if these are few
-    since: str = "0.1.0"  # the version of lava_lite that told it first
+    since: str = FIRST  # the version of lava_lite that told it first
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from devices import lifecycle as devices
 from devices.models import Device, Worker
 from devices.states import WorkerState
 from jobs import attempts, lifecycle, reservations, waits
-from jobs.models import Job
+from jobs.models import Job, JobGroup
 from jobs.states import State
 from jobs.waits import Answer
 from tests import build
@@ -21,6 +21,7 @@ MINUTE = timedelta(minutes=1)
 
 def happens(alice: User) -> None:
     _jobs_end(alice)
+    _a_job_of_a_group_ends(alice)
     _jobs_wait(alice)
     _a_job_runs(alice)
     _a_worker_falls_silent(alice)
@@ -38,6 +39,12 @@ def _jobs_end(alice: User) -> None:
     unwanted = build.job(submitter=alice, state=State.CANCELING, device="qemu03")
     lifecycle.finish(unwanted.pk, build.FAILED, worker="worker01")
     lifecycle.cancel(build.job(submitter=alice).pk, by="alice")
+
+
+def _a_job_of_a_group_ends(alice: User) -> None:
+    job = build.job(submitter=alice)
+    Job.objects.filter(pk=job.pk).update(group=JobGroup.objects.create(), member=1, role="server")
+    lifecycle.cancel(job.pk, by="alice")
 
 
 def _jobs_wait(alice: User) -> None:

@@ -49,6 +49,16 @@ def test_every_type_happens_and_is_a_valid_cloud_event(alice: User) -> None:
         assert JSONFormat().read(None, json.dumps(each)).get_id() == each["id"]
 
 
+def test_every_field_that_is_listed_is_told_by_something(alice: User) -> None:
+    everything.happens(alice)
+
+    told = {(CATALOGUE[each.type].family.name, key) for each in all_numbered() for key in each.payload}
+
+    assert told == {
+        (entry.family.name, field.name) for entry in CATALOGUE.values() for field in entry.payload
+    }
+
+
 def test_what_is_left_of_an_event_for_a_stranger_is_valid_too(alice: User, mallory: User) -> None:
     build.job(submitter=alice, state=State.FINISHED, visibility="personal")
 
