@@ -57,7 +57,7 @@ def undescribed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr(outbox, "record_all", checked)
     yield found
     assert found == [], (
-        "events.catalogue lists what events say; list what is new there, as docs/events.md says"
+        "list what is new in events/payloads.py, then: .venv/bin/python -m tests.events.schemas"
     )
 
 
