@@ -15,12 +15,17 @@ from django.conf import settings as django_settings
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.db import connection
+from hypothesis import settings as of_hypothesis
 from pytest_django import Settings
 
 from events import outbox
 from events.models import Event
 from tests import build
 from tests.events import checking
+
+# How long an example takes says how busy the machine is, and nothing of what is tested.
+of_hypothesis.register_profile("lab", deadline=None)
+of_hypothesis.load_profile("lab")
 
 
 @pytest.fixture(scope="session")
