@@ -94,8 +94,13 @@ def _write_history(device: Device) -> None:
 
 
 def _worker_saved(instance: Worker, created: bool, raw: bool = False, **_: Any) -> None:
-    if not raw:
-        _announce("worker", instance, created=created, payload=worker_payload(instance))
+    if raw:
+        return
+    payload = worker_payload(instance)
+    if instance.before is not None:
+        payload["previous_state"] = WorkerState(instance.before["state"]).label
+        payload["previous_health"] = WorkerHealth(instance.before["health"]).label
+    _announce("worker", instance, created=created, payload=payload)
 
 
 def _announce(kind: str, instance: Device | Worker, *, created: bool, payload: dict[str, Any]) -> None:

@@ -213,7 +213,12 @@ _TYPES = (
     ),
     _device("deleted", "a device is gone", adds=(payloads.RESTRICTED,)),
     _worker("added", "a worker appeared", adds=(payloads.REASON,)),
-    _worker("changed", "a worker changed state or health", adds=(payloads.REASON,), lava="worker"),
+    _worker(
+        "changed",
+        "a worker changed state or health",
+        adds=(*payloads.WORKER_BEFORE, payloads.REASON),
+        lava="worker",
+    ),
     _worker("deleted", "a worker is gone"),
 )
 

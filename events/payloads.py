@@ -222,4 +222,9 @@ WORKER = Family(
     ),
 )
 
+WORKER_BEFORE = (
+    Field("previous_state", "the state before", words=WORKER_STATES),
+    Field("previous_health", "the health before", words=WORKER_HEALTHS),
+)
+
 FAMILIES = (JOB, PROGRESS, STEP, DEVICE, WORKER)

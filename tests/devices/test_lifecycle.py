@@ -257,7 +257,10 @@ def test_a_worker_is_silent_after_a_minute_and_told_of_once() -> None:
     lifecycle.worker_silent("worker01")
 
     assert build.events_of(worker) == ["worker.added", "worker.changed"]
-    assert last_event().data["reason"] == "silent for a minute"
+    told = last_event().data
+    assert told["reason"] == "silent for a minute"
+    assert (told["previous_state"], told["state"]) == ("Online", "Offline")
+    assert (told["previous_health"], told["health"]) == ("Active", "Active")
 
 
 def test_an_unknown_worker_is_an_error() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ Listing = dict[str, Any]
 DIRECTORY = Path(contract.__file__).parent / "schemas"
 RELEASED = Path(__file__).with_name("released.json")
 
+WIDTH = 250
 EXPLAINING = ("description", contract.SINCE)
 DIALECTS = ("lava", "core4", "pulp", "lambdacd")
 
@@ -71,7 +73,22 @@ def _fields(schema: contract.Schema) -> Listing:
 
 
 def _text(document: Any) -> str:
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return "\n".join(_lines(document, "")) + "\n"
+
+
+def _lines(part: Any, before: str) -> Iterator[str]:
+    """JSON in which what fits on a line stays on one, so that a change of a field is a change of its line."""
+    short = json.dumps(part, ensure_ascii=False)
+    if not isinstance(part, dict) or not part or len(before + short) <= WIDTH:
+        yield before + short
+        return
+    indent = " " * (len(before) - len(before.lstrip()) + 1)
+    yield f"{before}{{"
+    for position, (key, value) in enumerate(part.items(), start=1):
+        *above, last = _lines(value, f"{indent}{json.dumps(key)}: ")
+        yield from above
+        yield f"{last}," if position < len(part) else last
+    yield f"{indent[1:]}}}"
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ def test_what_an_event_says_beyond_the_catalogue_fails_the_test_that_made_it_say
 def test_a_value_of_another_kind_than_the_catalogue_lists_is_found(
     said: dict[str, object], fault: str, undescribed: list[str]
 ) -> None:
-    outbox.record("worker.changed", subject="w", data=build.OF_A_WORKER | said, cause=build.CAUSE)
+    outbox.record("worker.added", subject="w", data=build.OF_A_WORKER | said, cause=build.CAUSE)
 
-    assert undescribed == [f"worker.changed: {fault}"]
+    assert undescribed == [f"worker.added: {fault}"]
     undescribed.clear()
