@@ -62,13 +62,16 @@ class Deed:
     permission: str = "change"
 
 
-# Does it to all that are chosen, for a reason; returns what to tell, or a page.
-Act = Callable[[Any, HttpRequest, QuerySet[Any], str], str | HttpResponse]
+# Does it to all that are chosen, for a reason and with what else its form asks for, by name; returns what to tell, or a page.
+Act = Callable[..., str | HttpResponse]
 
 
 class ReasonForm(forms.Form):
     reason = forms.CharField(
-        required=False, max_length=500, widget=AdminTextInputWidget(attrs={"autocomplete": "off"})
+        required=False,
+        max_length=500,
+        widget=AdminTextInputWidget(attrs={"autocomplete": "off"}),
+        help_text="Shown beside the new state, and told with its event.",
     )
 
 
@@ -271,15 +274,16 @@ class HistoryAdmin(ReadOnlyAdmin):
         return False
 
 
-def asking(deed: Deed, act: Act) -> Any:
+def asking(deed: Deed, act: Act, form_of: type[ReasonForm] = ReasonForm) -> Any:
     """The admin action that asks first, and then acts."""
 
     @admin.action(permissions=[deed.permission], description=deed.title)
     def run(page: LabAdmin, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        form = ReasonForm(request.POST if "confirmed" in request.POST else None)
+        form = form_of(request.POST if "confirmed" in request.POST else None)
         if not form.is_valid():
             return page.ask(request, queryset, deed, form)
-        answer = act(page, request, queryset, form.cleaned_data["reason"])
+        more = {name: value for name, value in form.cleaned_data.items() if name != "reason"}
+        answer = act(page, request, queryset, form.cleaned_data["reason"], **more)
         if isinstance(answer, HttpResponse):
             return answer
         page.message_user(request, answer, messages.SUCCESS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -10,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import smart_split, unescape_string_literal
@@ -20,6 +22,7 @@ from accounts.admin_base import (
     HistoryAdmin,
     LabAdmin,
     ReadOnlyAdmin,
+    ReasonForm,
     StackedInline,
     WordFilter,
     asking,
@@ -28,12 +31,16 @@ from accounts.admin_base import (
 )
 from core.looks import Look
 from core.templatetags.lab import ago, preformatted, status
+from core.times import in_utc
 from devices.admin import InventoryAdmin, VisibleFilter
 from devices.models import Device
 from events.outbox import Cause
 from jobs import attempts, lifecycle, looks, upkeep
+from jobs.attempts import NotDeferrable
+from jobs.definition import InvalidDefinition
+from jobs.forms import DeferForm
 from jobs.models import NUMBER, Attempt, Job, TestCase, by_number
-from jobs.states import State
+from jobs.states import InvalidMove, State
 
 CANCEL = Deed(
     action="cancel",
@@ -91,6 +98,28 @@ HURRY = Deed(
 )
 
 
+DEFER = Deed(
+    action="defer",
+    title="Run later",
+    consequence="Each gets no device before then, nor does anything else of its group. Only jobs that wait can be put off.",
+    button="Put the jobs off",
+    permission="cancel",
+)
+RESUBMIT = Deed(
+    action="resubmit",
+    title="Run again",
+    consequence="Each is run as a new job of yours, linked to the old one; of a group, all of its jobs.",
+    button="Run the jobs again",
+    asks_reason=False,
+    permission="cancel",
+)
+
+
+class DeferralForm(ReasonForm):
+    field_order = ("minutes", "reason")
+    minutes = DeferForm.base_fields["minutes"]
+
+
 def _pinning(pinned: bool) -> Callable[[LabAdmin, HttpRequest, QuerySet[Job], str], str]:
     def pin(page: LabAdmin, request: HttpRequest, jobs: QuerySet[Job], reason: str) -> str:
         rows = list(jobs.select_related("submitter", "group").order_by("id"))
@@ -106,6 +135,25 @@ def _hurry(page: LabAdmin, request: HttpRequest, jobs: QuerySet[Job], reason: st
     for job in put_off:
         attempts.hurry_for(job, user=actor(request))
     return f"Told to run now: {named(put_off)}" if put_off else "None of them was put off."
+
+
+def _defer(page: LabAdmin, request: HttpRequest, jobs: QuerySet[Job], reason: str, *, minutes: int) -> str:
+    until = timezone.now() + timedelta(minutes=minutes)
+    rows = _one_of_each_group(jobs)
+    for job in rows:
+        attempts.defer_for(job, until, user=actor(request), reason=reason)
+    return f"Put off until {in_utc(until)}: {named(rows)}"
+
+
+def _resubmit(page: LabAdmin, request: HttpRequest, jobs: QuerySet[Job], reason: str) -> str:
+    new = [lifecycle.resubmit(job, by=actor(request)) for job in _one_of_each_group(jobs)]
+    return f"Submitted: {named([each for job in new for each in job.members])}"
+
+
+def _one_of_each_group(jobs: QuerySet[Job]) -> list[Job]:
+    """What is done to one is done to its group."""
+    rows = jobs.select_related("submitter", "group").order_by("-id")
+    return list({job.group_id or job.pk: job for job in rows}.values())[::-1]
 
 
 class AttemptInline(StackedInline):
@@ -139,6 +187,7 @@ class AttemptInline(StackedInline):
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
+    REFUSALS = (*InventoryAdmin.REFUSALS, InvalidMove, InvalidDefinition, NotDeferrable)
     list_display = [
         "numbered",
         "word",
@@ -153,7 +202,9 @@ class JobAdmin(ReadOnlyAdmin, InventoryAdmin):
     search_fields = ["=id", "description", "submitter__username"]  # see `get_search_results`
     actions = [
         asking(CANCEL, _cancel),
+        asking(DEFER, _defer, DeferralForm),
         asking(HURRY, _hurry),
+        asking(RESUBMIT, _resubmit),
         asking(PIN, _pinning(True)),
         asking(UNPIN, _pinning(False)),
     ]

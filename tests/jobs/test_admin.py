@@ -264,6 +264,51 @@ def test_jobs_that_are_put_off_are_told_to_run_now(site: Client) -> None:
     assert build.audit_trail() == [f"admin: {job}: Told to run now"]
 
 
+def test_waiting_jobs_are_put_off_with_a_reason(site: Client) -> None:
+    job = build.job()
+
+    asked = act(site, "defer", job)
+    answer = act(site, "defer", job, confirmed="yes", minutes="90", reason="at night")
+
+    job.refresh_from_db()
+    assert 'name="minutes"' in asked.content.decode()
+    assert job.is_put_off
+    assert job.not_before_reason == "at night"
+    assert said(answer)[0].startswith("Put off until ")
+
+
+def test_jobs_of_which_one_does_not_wait_are_put_off_together_or_not_at_all(site: Client) -> None:
+    waiting, started = build.job(), build.job(device="qemu02", state=State.RUNNING)
+
+    answer = act(site, "defer", waiting, started, confirmed="yes", minutes="90")
+
+    waiting.refresh_from_db()
+    assert not waiting.is_put_off
+    assert said(answer) == [
+        f"Nothing was changed: job {started.pk} is Running; only a job that waits can be deferred"
+    ]
+
+
+def test_jobs_are_run_again_and_a_group_once(site: Client) -> None:
+    job, group = build.job(), build.members("server", "client")
+
+    answer = act(site, "resubmit", job, *group, confirmed="yes")
+
+    new = Job.objects.exclude(resubmitted_from=None).order_by("pk")
+    assert [each.resubmitted_from_id for each in new] == [job.pk, *(member.pk for member in group)]
+    assert said(answer)[0].startswith("Submitted: ")
+
+
+def test_a_job_that_cannot_be_run_again_says_why(site: Client) -> None:
+    job = build.job()
+    Job.objects.filter(pk=job.pk).update(definition="job_name: old")
+
+    answer = act(site, "resubmit", job, confirmed="yes")
+
+    assert said(answer)[0].startswith("Nothing was changed: device_type: is required")
+    assert Job.objects.count() == 1
+
+
 def test_canceling_is_noted_in_the_audit_trail_with_its_reason(site: Client) -> None:
     job = build.job()
 
