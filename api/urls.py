@@ -119,6 +119,7 @@ urlpatterns = [
     path("v0.2/", include(rest_urls)),
     path("v1", v1_system.Root.as_view()),
     path("v1/", include(schema_urls("v1"))),
+    path("v1/", include("api.asyncapi")),
     path("v1/", include("api.v1.urls")),
     re_path("", Nothing.as_view()),
 ]

@@ -111,6 +111,12 @@ def _load_as_the_lab_does() -> None:
     from lava_lite import roles
 
     roles.load()
+    _set_aside()
+
+
+def _set_aside() -> None:
+    """Each request of the client of Django's tests leaves something in memory for ever, as no request of a browser
+    does; to look through that again and again is none of a page's work."""
     gc.collect()
     gc.freeze()
 
@@ -134,21 +140,11 @@ class Visitor:
 
         self.name = name
         self._plan = plan
-        self._headers: dict[str, str] = {}
-        self._browser = Client()
+        self._browser = self._program = Client()
         if username := USERNAMES[name]:
             user = User.objects.get(username=username)
             self._browser.force_login(user)
-            self._headers = {"authorization": f"Token {Token.objects.issue(user)}"}
-        self._program = Client(headers=self._headers)
-
-    def forget(self) -> None:
-        """The client of Django's tests leaves something of each request in memory, where a browser leaves nothing."""
-        from django.test import Client
-
-        cookies = self._browser.cookies
-        self._browser, self._program = Client(), Client(headers=self._headers)
-        self._browser.cookies = cookies
+            self._program = Client(headers={"authorization": f"Token {Token.objects.issue(user)}"})
 
     def address(self, page: Page) -> str:
         places = {"plan": self._plan, "admin_last": self._plan.jobs // ADMIN_ROWS}
@@ -173,7 +169,6 @@ def measure(page: Page, visitor: Visitor, clock: Clock) -> Outcome:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    visitor.forget()
     address = visitor.address(page)
     with CaptureQueriesContext(connection) as queries:
         answer = visitor.ask(address)
@@ -181,6 +176,7 @@ def measure(page: Page, visitor: Visitor, clock: Clock) -> Outcome:
     if answer.status != page.status:
         return Wrong(page=page.name, visitor=visitor.name, address=address, status=answer.status)
     visitor.ask(address)
+    _set_aside()
     times = _times(visitor, address, clock)
     return Measured(
         page=page.name,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 PATIENCE_MS = 50
 
@@ -27,3 +29,11 @@ def impatient() -> Iterator[None]:
             yield
         finally:
             cursor.execute(f"PRAGMA busy_timeout = {usual}")
+
+
+def without_compiling(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    """For a new connection. PostgreSQL takes the rule of who sees a job for dear and compiles it each time it is
+    asked, for ten times as long as the answer takes."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET jit = off")

@@ -20,8 +20,5 @@ def frames(event: Event) -> tuple[str, str, str, str, str] | None:
     if kind is None:
         return None
     user = event.data["submitter"] if kind == "testjob" else SERVER
-    data = {**event.data, "event": event.type, "sequence": event.sequence}
-    if event.job_sequence is not None:
-        data["job_sequence"] = event.job_sequence
     time = event.time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
-    return f"{settings.EVENT_TOPIC}.{kind}", str(event.uid), time, user, json.dumps(data)
+    return f"{settings.EVENT_TOPIC}.{kind}", str(event.uid), time, user, json.dumps(event.payload)

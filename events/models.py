@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.db import models
 
@@ -40,6 +41,12 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sequence or 'unnumbered'} {self.type} {self.subject}"
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What every transport tells: the data, and by which numbers a gap is seen."""
+        told = {**self.data, "event": self.type, "sequence": self.sequence}
+        return told if self.job_sequence is None else told | {"job_sequence": self.job_sequence}
 
 
 class Counter(models.Model):

@@ -94,6 +94,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "time_bar": TimeBar.of(job),
         "is_canceling": job.state == State.CANCELING,
         "may_change": job.may_be_changed_by(request.user),
+        "shows_whole": _shows_whole(request, job),
         "attempts": _attempts(request, job),
         "members": _members(request, job),
         "prospect": Prospect.of(job, to=request.user) if job.state == State.SUBMITTED else None,
@@ -285,19 +286,23 @@ def _results_shown(request: HttpRequest, tally: Tally) -> dict[str, object]:
 
 def _definition_shown(request: HttpRequest, job: Job) -> dict[str, object]:
     """Its own, or that of its whole group, which is what runs again."""
-    shows_whole = job.group is None or Job.objects.whole_to(request.user).filter(pk=job.pk).exists()
+    shows_whole = _shows_whole(request, job)
     is_whole = "whole" in request.GET and job.group is not None and shows_whole
     raw = reverse("job-whole-definition" if job.group else "job-definition", args=[job.pk])
     user = request.user.get_username() or "NAME"
     text = job.whole_definition if is_whole else job.definition
     return {
-        "shows_whole": shows_whole,
         "is_whole": is_whole,
         "lines": text.removesuffix("\n").split("\n"),
         "commands": commands.running_again(
             request.build_absolute_uri("/"), user, request.build_absolute_uri(raw)
         ),
     }
+
+
+def _shows_whole(request: HttpRequest, job: Job) -> bool:
+    """Whether who asks may read all that was submitted, and so run it again."""
+    return job.group is None or Job.objects.whole_to(request.user).filter(pk=job.pk).exists()
 
 
 def _find(request: HttpRequest, pk: int) -> Job:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
@@ -53,6 +54,15 @@ def count(text: str) -> int:
     return int(text)
 
 
+def web_address(text: str) -> str:
+    found = urlsplit(text)
+    if text and (
+        found.scheme not in ("http", "https") or not found.hostname or found.query or found.fragment
+    ):
+        raise ValueError("expected an address such as https://lab.example.org")
+    return text.rstrip("/")
+
+
 OPTIONS = (
     Option(name="LISTEN", default="127.0.0.1", read=str, help="Address on which the pages and APIs listen."),
     Option(name="PORT", default=8000, read=port, help="Port on which the pages and APIs listen."),
@@ -61,6 +71,12 @@ OPTIONS = (
         default=["localhost", "127.0.0.1", "[::1]"],
         read=words,
         help="Host names by which the lab may be called, separated by commas.",
+    ),
+    Option(
+        name="LAB_URL",
+        default="",
+        read=web_address,
+        help="The lab's address for others (https://lab.example.org), as its events name it; empty: by LISTEN and PORT.",
     ),
     Option(
         name="CSRF_TRUSTED_ORIGINS",

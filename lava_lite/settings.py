@@ -33,6 +33,7 @@ DAY = 24 * 60 * 60
 
 LISTEN: str = _option["LISTEN"]
 PORT: int = _option["PORT"]
+LAB_URL: str = _option["LAB_URL"] or options.address(LISTEN, PORT).rstrip("/")
 EVENT_NOTIFICATION: bool = _option["EVENT_NOTIFICATION"]
 EVENT_TOPIC: str = _option["EVENT_TOPIC"]
 EVENT_SOCKET: str = _option["EVENT_SOCKET"]

@@ -30,6 +30,7 @@ from jobs.states import State
 
 PASSWORD = "correct horse battery"
 CAUSE = Cause(kind="user", actor="alice", reason="a test")
+OF_A_WORKER = {"hostname": "worker01", "state": "Online", "health": "Active"}  # what an event says of one
 PASSED = Ending(passed=True)
 FAILED = Ending(passed=False, error_type="Job", errors="the kernel did not boot")
 BROKEN = Ending(passed=False, error_type="Infrastructure", errors="the power switch is gone")

@@ -6,16 +6,26 @@ real file as in a real lab; PostgreSQL where DATABASE_URL names one. Each test h
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.db import connection
+from hypothesis import settings as of_hypothesis
 from pytest_django import Settings
 
+from events import outbox
+from events.models import Event
 from tests import build
+from tests.events import checking
+
+# How long an example takes says how busy the machine is, and nothing of what is tested.
+of_hypothesis.register_profile("lab", deadline=None)
+of_hypothesis.load_profile("lab")
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +46,24 @@ def data(tmp_path: Path, settings: Settings) -> Path:
     settings.RUN = tmp_path / "run"
     cache.clear()
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def undescribed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What is recorded, whatever the test is about, and is not as the catalogue says: there must be nothing."""
+    record_all, found = outbox.record_all, list[str]()
+
+    def checked(*args: Any, **kwargs: Any) -> list[Event]:
+        events = record_all(*args, **kwargs)
+        for event in events:
+            found.extend(checking.faults(event))
+        return events
+
+    monkeypatch.setattr(outbox, "record_all", checked)
+    yield found
+    assert found == [], (
+        "list what is new in events/payloads.py, then: .venv/bin/python -m tests.events.schemas"
+    )
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ OF_NAME: dict[str, Any] = {
     "aliases[]": "kvm",
     "priority": 50,
     "attempt": 1,
+    "event_type": "job.started",
     "duration": 61.5,
     "expected_wait": 0.0,
     "measurement": "12.5",

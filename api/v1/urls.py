@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path, registe
 from django.urls.converters import StringConverter
 
 from api.routes import both
-from api.v1 import device_types, devices, history, jobs, reservations, system, tokens, users, workers
+from api.v1 import device_types, devices, history, jobs, reservations, schemas, system, tokens, users, workers
 from api.v1.base import Nothing
 from api.v1.jobs import JobKey
 
@@ -76,6 +76,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *both("device-types/<lab_name:name>/health-check", device_types.HealthCheck, "v1-health-check"),
     *both("workers", workers.Workers, "v1-workers"),
     *both("workers/<lab_name:name>", workers.OneWorker, "v1-worker"),
+    *both("schemas/<str:event_type>", schemas.OneSchema, "v1-event-schema"),
     *both("tokens", tokens.Tokens, "v1-tokens"),
     *both("tokens/login", tokens.Login, "v1-login"),
     *both("tokens/<number:token_id>", tokens.OneToken, "v1-token"),

@@ -1,4 +1,4 @@
-"""`scheduler.*` and `scheduler.jobs.*`: submitting and canceling."""
+"""`scheduler.*` and `scheduler.jobs.*`: submitting, canceling and running again."""
 
 from __future__ import annotations
 
@@ -19,8 +19,14 @@ def submit(caller: Caller, definition: str) -> int | list[str]:
     user = caller.acting(Scope.SUBMIT)
     if not isinstance(definition, str):
         raise Fault(BAD_REQUEST, f"definition: expected a text, got {type(definition).__name__}")
-    job = lifecycle.submit(definition, by=user)
-    return [str(each.number) for each in job.members] if job.group else int(job.pk)
+    return _numbers(lifecycle.submit(definition, by=user))
+
+
+@method("scheduler.jobs.resubmit", "scheduler.resubmit_job")
+def resubmit(caller: Caller, job_id: int | str) -> int | list[str]:
+    """Run a job again as a new one, a job of a group with all of its group; returns what `submit` does."""
+    user = caller.acting(Scope.SUBMIT)
+    return _numbers(lifecycle.resubmit(_find(user, job_id), by=user))
 
 
 @method("scheduler.jobs.cancel", "scheduler.cancel_job")
@@ -29,6 +35,10 @@ def cancel(caller: Caller, job_id: int | str) -> bool:
     user = caller.acting(Scope.SUBMIT)
     lifecycle.cancel_for(_find(user, job_id), user)
     return True
+
+
+def _numbers(job: Job) -> int | list[str]:
+    return [str(each.number) for each in job.members] if job.group else int(job.pk)
 
 
 def _find(user: User, job_id: Any) -> Job:

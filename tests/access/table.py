@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tests import build
 from tests.access.world import EVERYBODY, KEEPERS, LOGGED_IN, NOBODY, STAFF, SUPERUSERS, Thing
 
 Who = Callable[[Thing], frozenset[str]]
@@ -193,6 +194,8 @@ REST_V1 = {
     "api/v0.2/openapi.yaml": Row(get=anybody),
     "api/v1/openapi.json": Row(get=anybody),
     "api/v1/openapi.yaml": Row(get=anybody),
+    "api/v1/asyncapi.json": Row(get=anybody),
+    "api/v1/asyncapi.yaml": Row(get=anybody),
     "api/v1": Row(get=anybody),
     "api/v1/system": Row(get=anybody),
     "api/v1/whoami": Row(get=anybody),
@@ -234,6 +237,7 @@ REST_V1 = {
     ),
     "api/v1/workers": Row(get=anybody),
     "api/v1/workers/<lab_name:name>": Row(of="worker", get=who_sees_it),
+    "api/v1/schemas/<str:event_type>": Row(of="schema", get=anybody),
     "api/v1/tokens": Row(get=logged_in, post=logged_in),
     "api/v1/tokens/login": Row(post=anybody),
     "api/v1/tokens/<number:token_id>": Row(of="token", delete=who_changes_it),
@@ -276,17 +280,47 @@ ADMIN_PAGES = {
     "jobs/job",
 }
 
+
+def _nothing(thing: Thing) -> list[object]:
+    return []
+
+
+def _its_key(thing: Thing) -> list[object]:
+    return [thing.parameters.get("pk", thing.parameters.get("name"))]
+
+
+def _a_job(thing: Thing) -> list[object]:
+    return [build.definition()]
+
+
+def _a_method(thing: Thing) -> list[object]:
+    return ["system.version"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Who gets through with these arguments."""
+
+    who: Who
+    arguments: Callable[[Thing], list[object]] = _nothing
+    of: str = "job"  # the kind of thing
+
+
 XMLRPC = {
-    "scheduler.cancel_job": who_changes_it,
-    "scheduler.jobs.cancel": who_changes_it,
-    "scheduler.jobs.submit": logged_in,
-    "scheduler.submit_job": logged_in,
-    "system.api_version": anybody,
-    "system.listMethods": anybody,
-    "system.methodHelp": anybody,
-    "system.methodSignature": anybody,
-    "system.version": anybody,
-    "system.whoami": anybody,
+    "scheduler.cancel_job": Call(who=who_changes_it, arguments=_its_key),
+    "scheduler.devices.update": Call(of="device", who=who_changes_it, arguments=_its_key),
+    "scheduler.jobs.cancel": Call(who=who_changes_it, arguments=_its_key),
+    "scheduler.jobs.resubmit": Call(who=who_sees_it_and_logged_in, arguments=_its_key),
+    "scheduler.jobs.submit": Call(who=logged_in, arguments=_a_job),
+    "scheduler.resubmit_job": Call(who=who_sees_it_and_logged_in, arguments=_its_key),
+    "scheduler.submit_job": Call(who=logged_in, arguments=_a_job),
+    "scheduler.workers.update": Call(of="worker", who=who_changes_it, arguments=_its_key),
+    "system.api_version": Call(who=anybody),
+    "system.listMethods": Call(who=anybody),
+    "system.methodHelp": Call(who=anybody, arguments=_a_method),
+    "system.methodSignature": Call(who=anybody, arguments=_a_method),
+    "system.version": Call(who=anybody),
+    "system.whoami": Call(who=anybody),
 }
 
 # ASGI applications beside Django, by the pattern of their path.

@@ -112,6 +112,7 @@ def _inventory() -> dict[str, list[Thing]]:
         "type right": [Thing(parameters={"right_id": DeviceTypeRight.objects.first().pk})],
         "person": [Thing(parameters={"group_id": kernel.pk, "user_id": build.user("bob").pk})],
         "worker": [Thing(parameters={"name": "worker01"})],
+        "schema": [Thing(parameters={"event_type": "job.started"})],
     }
 
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import django
 
 from core.words import Word
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
-from events.catalogue import CATALOGUE
+from events import contract, payloads
+from events.catalogue import CATALOGUE, EventType
+from events.payloads import Family, Field
 from jobs.states import MOVES, Health, Move, State
 from lava_lite import cli
 from lava_lite.client import exits
@@ -59,13 +62,34 @@ def events() -> str:
     rows = [
         (
             _code(entry.name),
-            entry.fires,
+            _since(entry.fires, entry.since),
+            f"[{entry.family.name}](#{entry.family.name})",
             _code(entry.lava),
             *map(_code, (entry.core4, entry.pulp, entry.lambdacd)),
         )
         for entry in CATALOGUE.values()
     ]
-    return _table(("type", "fires when", "LAVA", "core4", "Pulp", "LambdaCD"), rows)
+    return _table(("type", "fires when", "payload", "LAVA", "core4", "Pulp", "LambdaCD"), rows)
+
+
+def payload(family: Family) -> str:
+    """Every key that events of a family may have."""
+    types = [entry for entry in CATALOGUE.values() if entry.family is family]
+    fields = payloads.merged(*(entry.payload for entry in types))
+    rows = [
+        (_code(field.name), _kind(field), _presence(field.name, types), _since(field.meaning, field.since))
+        for field in fields
+    ]
+    return _table(("key", "what it is", "told", "meaning"), rows)
+
+
+def attributes() -> str:
+    schema = contract.envelope()
+    rows = [
+        (_code(name), "always" if name in schema["required"] else "sometimes", _attribute(value))
+        for name, value in schema["properties"].items()
+    ]
+    return _table(("attribute", "told", "meaning"), rows)
 
 
 def words(kind: type[Word]) -> str:
@@ -130,6 +154,8 @@ def leaves(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "events": events,
+    "attributes": attributes,
+    **{f"{family.name} payload": partial(payload, family) for family in payloads.FAMILIES},
     "moves": moves,
     "problems": problems,
     "drawing": drawing,
@@ -229,6 +255,35 @@ def _written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(value) if isinstance(value, list) else str(value)
+
+
+def _kind(field: Field) -> str:
+    kind = " \\| ".join(map(_code, field.words)) if field.words else field.kind.value
+    return f"{kind}, or null" if field.or_null else kind
+
+
+def _presence(name: str, types: Sequence[EventType]) -> str:
+    """What holds for most types of a family, and then for the others."""
+    kinds: dict[str, list[str]] = {"always": [], "sometimes": [], "never": []}
+    for entry in types:
+        field = {field.name: field for field in entry.payload}.get(name)
+        kinds["never" if field is None else "always" if field.always else "sometimes"].append(entry.name)
+    usual = max(kinds, key=lambda kind: len(kinds[kind]))
+    others = [
+        f"{kind} in {', '.join(map(_code, kinds[kind]))}" for kind in kinds if kind != usual and kinds[kind]
+    ]
+    return "; ".join([usual, *others] if usual != "never" else others)
+
+
+def _since(text: str, version: str) -> str:
+    return text if version == payloads.FIRST else f"{text} (since {version})"
+
+
+def _attribute(value: contract.Schema) -> str:
+    if "const" in value:
+        return f"always {_code(value['const'])}"
+    words = ", ".join(map(_code, value.get("enum", ())))
+    return f"{value['description']}: {words}" if words else str(value["description"])
 
 
 def _start(move: Move) -> str:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import Token
-from devices.models import Worker
 from devices.states import DeviceHealth, WorkerState
 from events import lava
 from events.models import Event
 from jobs import definition as definitions
-from jobs import lifecycle, multinode, reservations
+from jobs import multinode
 from jobs.models import Job
-from jobs.states import State
 from tests import build
 from tests.docs import tables
+from tests.events import checking
 
 ROOT = tables.DOCS.parent
 PAGES = sorted([*tables.DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
@@ -73,24 +70,10 @@ def test_the_readme_fits_on_a_screen() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 70
 
 
-def test_every_key_of_a_payload_is_explained(db: None) -> None:
-    keys = first_column((tables.DOCS / "events.md").read_text().split("## Payloads")[1])
-    build.job(state=State.FINISHED)
-    build.log(build.job(state=State.CANCELING), "start: 1 deploy")
-    build.tried_again(device="qemu03")
-    lost = build.job(state=State.RUNNING, device="qemu02", lava_lite={"wall_time": {"seconds": 1}})
-    Job.objects.filter(pk=lost.pk).update(start_time=timezone.now() - timedelta(minutes=1))
-    lifecycle.flag_overtime(lost.pk)
-    Worker.objects.filter(pk="worker01").update(state=WorkerState.OFFLINE)
-    lifecycle.flag_lost(lost.pk)
-    lifecycle.end_overdue(build.overdue(lost).pk)
-    held = build.reservation(device="qemu03", length=timedelta(hours=1))
-    Job.objects.filter(pk=held.pk).update(deadline=timezone.now() + timedelta(minutes=1))
-    reservations.flag_expiring(held.pk)
+def test_the_cloud_event_that_is_shown_is_valid() -> None:
+    (shown,) = re.findall(r"```json\n(.*?)```", (tables.DOCS / "events.md").read_text(), re.DOTALL)
 
-    told = {key for event in Event.objects.all() for key in event.data}
-
-    assert told | {"event", "sequence", "job_sequence", "reason"} == keys
+    assert checking.faults_in_cloud_event(json.loads(shown)) == []
 
 
 def test_a_message_has_the_five_frames_that_are_explained(db: None) -> None:

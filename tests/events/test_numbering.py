@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def tell(subject: str) -> Event:
     with transaction.atomic():
-        return outbox.record("worker.added", subject=subject, data={}, cause=build.CAUSE)
+        return outbox.record("worker.added", subject=subject, data=build.OF_A_WORKER, cause=build.CAUSE)
 
 
 def number_all() -> None:
@@ -51,7 +51,7 @@ def test_numbers_begin_with_one_and_have_no_gap() -> None:
 def test_a_rolled_back_event_leaves_no_gap() -> None:
     tell("a")
     with build.rolled_back():
-        outbox.record("worker.added", subject="never", data={}, cause=build.CAUSE)
+        outbox.record("worker.added", subject="never", data=build.OF_A_WORKER, cause=build.CAUSE)
     tell("b")
 
     number_all()
@@ -61,10 +61,10 @@ def test_a_rolled_back_event_leaves_no_gap() -> None:
 
 def test_a_half_rolled_back_transaction_leaves_no_gap() -> None:
     with transaction.atomic():
-        outbox.record("worker.added", subject="a", data={}, cause=build.CAUSE)
+        outbox.record("worker.added", subject="a", data=build.OF_A_WORKER, cause=build.CAUSE)
         with build.rolled_back():
-            outbox.record("worker.added", subject="never", data={}, cause=build.CAUSE)
-        outbox.record("worker.added", subject="b", data={}, cause=build.CAUSE)
+            outbox.record("worker.added", subject="never", data=build.OF_A_WORKER, cause=build.CAUSE)
+        outbox.record("worker.added", subject="b", data=build.OF_A_WORKER, cause=build.CAUSE)
 
     number_all()
 
@@ -104,7 +104,7 @@ def test_a_transaction_that_began_first_and_commits_last_is_not_skipped(on_postg
 
     def slow() -> None:
         with transaction.atomic():
-            outbox.record("worker.added", subject="slow", data={}, cause=build.CAUSE)
+            outbox.record("worker.added", subject="slow", data=build.OF_A_WORKER, cause=build.CAUSE)
             written.set()
             assert may_commit.wait(60)
 
@@ -197,7 +197,7 @@ def test_many_writers_two_numberers_and_a_reader_at_once() -> None:
 def _write(subject: str, dice: random.Random) -> None:
     fate = dice.random()
     with transaction.atomic():
-        outbox.record("worker.added", subject=subject, data={}, cause=build.CAUSE)
+        outbox.record("worker.added", subject=subject, data=build.OF_A_WORKER, cause=build.CAUSE)
         time.sleep(0.01 if fate > 0.9 else 0)
         transaction.set_rollback(fate < 0.2)
 

@@ -20,7 +20,7 @@ from tests import build
 
 
 def record(type: str = "worker.added") -> Event:
-    return outbox.record(type, subject="worker01", data={}, cause=build.CAUSE)
+    return outbox.record(type, subject="worker01", data=build.OF_A_WORKER, cause=build.CAUSE)
 
 
 @pytest.mark.django_db
@@ -104,3 +104,38 @@ def test_the_doorbells_are_silent_after_a_rollback(data: Path) -> None:
             record()
 
         assert not engine.wait(0)
+
+
+@pytest.mark.django_db
+def test_what_an_event_says_beyond_the_catalogue_fails_the_test_that_made_it_say_so(
+    undescribed: list[str],
+) -> None:
+    outbox.record(
+        "worker.added",
+        subject="worker01",
+        data=build.OF_A_WORKER | {"shoe_size": 44},
+        cause=build.CAUSE,
+    )
+
+    assert undescribed == [
+        "worker.added: Additional properties are not allowed ('shoe_size' was unexpected)",
+    ]
+    undescribed.clear()  # else this test fails, as any other would
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ({"state": "Asleep"}, "state: 'Asleep' is not one of ['Online', 'Offline']"),
+        ({"hostname": None}, "hostname: None is not of type 'string'"),
+    ],
+    ids=["a word", "a type"],
+)
+def test_a_value_of_another_kind_than_the_catalogue_lists_is_found(
+    said: dict[str, object], fault: str, undescribed: list[str]
+) -> None:
+    outbox.record("worker.changed", subject="w", data=build.OF_A_WORKER | said, cause=build.CAUSE)
+
+    assert undescribed == [f"worker.changed: {fault}"]
+    undescribed.clear()

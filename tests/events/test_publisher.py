@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def tell(subject: str) -> None:
     with transaction.atomic():
-        outbox.record("worker.added", subject=subject, data={}, cause=build.CAUSE)
+        outbox.record("worker.added", subject=subject, data=build.OF_A_WORKER, cause=build.CAUSE)
 
 
 def subjects(transport: Memory) -> list[str]:

@@ -183,7 +183,7 @@ def test_an_event_of_a_type_that_was_given_up_is_passed_over(address: str, alice
     trusted = TrustedSocket(address)
     publisher.run_once([trusted])
     with transaction.atomic():
-        old = outbox.record("worker.changed", subject="worker01", data={}, cause=build.CAUSE)
+        old = outbox.record("worker.changed", subject="worker01", data=build.OF_A_WORKER, cause=build.CAUSE)
     Event.objects.filter(pk=old.pk).update(type="worker.teleported")
     job = build.job(submitter=alice)
 

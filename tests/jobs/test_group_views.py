@@ -235,6 +235,7 @@ def test_the_whole_definition_is_for_those_who_see_every_job_of_the_group(
     client.force_login(mallory)
 
     html = page(client, f"/job/{first.pk}/?tab=definition&whole")
+    assert "resubmit-button" not in html
 
     assert "hush" not in html
     assert "definition/whole" not in html

@@ -13,7 +13,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from accounts.models import Scope, Token
-from devices.states import DeviceState
+from devices.states import DeviceHealth, DeviceState, WorkerHealth
 from jobs.models import Job
 from jobs.states import Health, State
 from tests import build
@@ -70,6 +70,103 @@ def test_a_job_is_canceled_by_its_number_in_the_group(alice: User, number: str) 
 
     second.refresh_from_db()
     assert second.health == Health.CANCELED
+
+
+@pytest.mark.parametrize("name", ["scheduler.jobs.resubmit", "scheduler.resubmit_job"])
+def test_a_job_is_run_again(alice: User, name: str) -> None:
+    job = build.job(submitter=alice, state=State.FINISHED)
+
+    number = Program(alice)(name, job.pk)
+
+    assert Job.objects.get(pk=number).resubmitted_from == job
+
+
+def test_a_job_of_a_group_is_run_again_with_its_group(alice: User) -> None:
+    build.members("server", "client", submitter=alice)
+
+    numbers = Program(alice)("scheduler.jobs.resubmit", Job.objects.latest("pk").pk)
+
+    first = int(numbers[0].partition(".")[0])
+    assert numbers == [f"{first}.0", f"{first}.1"]
+
+
+# As lavacli calls it for `devices maintenance` and `devices update`, with the servers that it knows: 7, 8 or 9 arguments.
+@pytest.mark.parametrize("more", [(), (None,), (None, "the cable is loose")])
+def test_a_device_is_taken_out(admin: User, more: tuple[str | None, ...]) -> None:
+    device = build.device("qemu01")
+
+    answer = Program(admin)(
+        "scheduler.devices.update", "qemu01", None, None, None, None, "MAINTENANCE", None, *more
+    )
+
+    device.refresh_from_db()
+    assert answer is None
+    assert device.health == DeviceHealth.MAINTENANCE
+    assert (device.health_by, device.health_reason) == ("admin", (more or (None,))[-1] or "")
+
+
+def test_a_device_is_given_another_worker_and_description(admin: User) -> None:
+    device = build.device("qemu01")
+    build.worker("worker02")
+
+    Program(admin)("scheduler.devices.update", "qemu01", "worker02", None, None, None, None, "the left one")
+
+    device.refresh_from_db()
+    assert (device.worker_id, device.description) == ("worker02", "the left one")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("nobody",), 404, "There is no device 'nobody'."),
+        (("qemu01", "gone"), 400, 'worker_host: Invalid pk "gone"'),
+        (("qemu01", None, "alice"), 400, "devices have no owners here"),
+        (("qemu01", None, None, None, None, "FINE"), 400, "health: expected one of Good"),
+        (("qemu01", None, None, None, None, None, None, "gone"), 400, 'device_type: Invalid pk "gone"'),
+    ],
+)
+def test_a_wrong_change_of_a_device_changes_nothing(
+    admin: User, arguments: tuple[str | None, ...], code: int, says: str
+) -> None:
+    device = build.device("qemu01")
+
+    fault = fault_of(Program(admin), "scheduler.devices.update", *arguments)
+
+    device.refresh_from_db()
+    assert fault.faultCode == code
+    assert says in fault.faultString
+    assert (device.worker_id, device.health) == ("worker01", DeviceHealth.GOOD)
+
+
+def test_who_does_not_look_after_a_device_cannot_take_it_out(mallory: User) -> None:
+    device = build.device("qemu01")
+
+    fault = fault_of(
+        Program(mallory), "scheduler.devices.update", "qemu01", None, None, None, None, "MAINTENANCE", None
+    )
+
+    device.refresh_from_db()
+    assert fault.faultCode == 403
+    assert device.health == DeviceHealth.GOOD
+
+
+def test_a_worker_is_taken_out_and_given_a_limit(admin: User) -> None:
+    worker = build.worker()
+
+    Program(admin)("scheduler.workers.update", "worker01", "in the rack", "MAINTENANCE", 2)
+
+    worker.refresh_from_db()
+    assert worker.health == WorkerHealth.MAINTENANCE
+    assert (worker.description, worker.job_limit) == ("in the rack", 2)
+
+
+def test_who_does_not_look_after_workers_cannot_take_one_out(mallory: User) -> None:
+    build.worker()
+
+    assert (
+        fault_of(Program(mallory), "scheduler.workers.update", "worker01", None, "MAINTENANCE").faultCode
+        == 403
+    )
 
 
 def test_a_waiting_job_is_taken_out_of_the_queue(alice: User) -> None:

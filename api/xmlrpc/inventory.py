@@ -1,0 +1,95 @@
+"""`scheduler.devices.update` and `scheduler.workers.update`: what LAVA's clients change of the lab's machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+from xmlrpc.client import Fault
+
+from django.db import models, transaction
+from rest_framework.exceptions import ValidationError
+from rest_framework.serializers import BaseSerializer
+
+from accounts.models import Scope
+from api.rest.base import taken
+from api.rest.devices import DeviceSerializer, HealthSerializer
+from api.rest.workers import WorkerSerializer
+from api.xmlrpc.methods import BAD_REQUEST, NOT_FOUND, Caller, method
+from devices import inventory, lifecycle
+from devices.models import Device, Worker
+
+OWNERS = ("user", "group", "public")
+NO_OWNERS = "devices have no owners here: give rights to groups, by REST or in the admin site"
+
+
+@method("scheduler.devices.update")
+@transaction.atomic
+def update_device(
+    caller: Caller,
+    hostname: str,
+    worker: str | None = None,
+    user: str | None = None,
+    group: str | None = None,
+    public: bool | None = None,
+    health: str | None = None,
+    description: str | None = None,
+    device_type: str | None = None,
+    reason: str | None = None,
+) -> None:
+    """Change a device, and say of its health what it is and why; nil leaves things as they are."""
+    by = caller.acting(Scope.FULL)
+    if (user, group, public) != (None, None, None):
+        raise Fault(BAD_REQUEST, f"{', '.join(OWNERS)}: {NO_OWNERS}")
+    device = _find(Device.objects.visible_to(by), hostname)
+    said = {"worker_host": worker, "health": health, "description": description, "device_type": device_type}
+    values = _values(DeviceSerializer, device, said, caller)
+    wanted = values.pop("health", None)
+    inventory.change(device, values, by=by)
+    if wanted is not None:
+        why = _taken(HealthSerializer(data={"health": health, "reason": reason or ""}))["reason"]
+        lifecycle.set_health_for([device.pk], wanted, user=by, reason=why)
+
+
+@method("scheduler.workers.update")
+@transaction.atomic
+def update_worker(
+    caller: Caller,
+    name: str,
+    description: str | None = None,
+    health: str | None = None,
+    job_limit: int | None = None,
+) -> None:
+    """Change a worker, and take it out or bring it back by its health; nil leaves things as they are."""
+    by = caller.acting(Scope.FULL)
+    worker = _find(Worker.objects.all(), name)
+    said = {"health": health, "description": description, "job_limit": job_limit}
+    values = _values(WorkerSerializer, worker, said, caller)
+    wanted = values.pop("health", None)
+    inventory.change(worker, values, by=by)
+    if wanted is not None:
+        lifecycle.set_worker_health_for(worker.pk, wanted, user=by)
+
+
+def _find(rows: models.QuerySet[Any], name: Any) -> Any:
+    """Fault 404 for what is hidden from the caller, as for what is not there."""
+    row = rows.filter(pk=str(name)).first()
+    if row is None:
+        raise Fault(NOT_FOUND, f"There is no {rows.model._meta.verbose_name} {str(name)[:40]!r}.")
+    return row
+
+
+def _values(
+    serializer: type[BaseSerializer[Any]], row: models.Model, said: Mapping[str, Any], caller: Caller
+) -> dict[str, Any]:
+    """What is to change, read as the REST API reads it."""
+    data = {name: value for name, value in said.items() if value is not None}
+    return _taken(serializer(row, data=data, partial=True, context={"request": caller}))
+
+
+def _taken(given: BaseSerializer[Any]) -> dict[str, Any]:
+    try:
+        return taken(given)
+    except ValidationError as wrong:
+        texts = cast(dict[str, list[str]], wrong.detail)
+        faults = [f"{name}: {' '.join(map(str, told))}" for name, told in texts.items()]
+        raise Fault(BAD_REQUEST, "; ".join(faults)) from wrong
