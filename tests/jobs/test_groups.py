@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.rights import NotAllowed
 from devices import lifecycle as devices
@@ -396,6 +396,30 @@ def test_a_group_that_has_waited_for_long_keeps_the_devices_that_it_needs() -> N
 
     assert kept == DeviceState.IDLE
     assert states(group) == [State.SCHEDULED, State.SCHEDULED]
+    assert Job.objects.get(pk=later.pk).state == State.SUBMITTED
+
+
+def test_a_group_that_was_put_off_has_waited_only_since_then(alice: User) -> None:
+    build.job(device="qemu02", state=State.RUNNING)
+    group = build.members("server", "client")[0]
+    later = build.job()
+    Job.objects.filter(group=group.group).update(submit_time=timezone.now() - timedelta(hours=6))
+    attempts.defer(group.pk, timezone.now() + timedelta(hours=1), by="alice")
+    attempts.hurry(group.pk, by="alice")
+
+    scheduler.run_once()
+
+    assert Job.objects.get(pk=later.pk).state == State.SCHEDULED
+
+
+def test_a_lab_may_keep_devices_for_groups_at_once(settings: Settings) -> None:
+    settings.MULTINODE_PATIENCE = 0
+    build.job(device="qemu02", state=State.RUNNING)
+    build.members("server", "client")
+    later = build.job()
+
+    scheduler.run_once()
+
     assert Job.objects.get(pk=later.pk).state == State.SUBMITTED
 
 
