@@ -9,17 +9,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from benchmarks.throwaway import lab
 
 CASES = (
-    # jobs, devices, a tag that all jobs want, the most seconds it may take
-    (5_000, 200, None, 0.3),
-    (10_000, 200, None, None),
-    (20_000, 200, None, None),
-    (1_000, 200, "nobody-has-this", 0.3),
-    (100_000, 1_000, None, 3.0),
+    # jobs, how many of them begin together, devices, a tag that all jobs want, the most seconds it may take
+    (5_000, 1, 200, None, 0.3),
+    (10_000, 1, 200, None, None),
+    (20_000, 1, 200, None, None),
+    (1_000, 1, 200, "nobody-has-this", 0.3),
+    (100_000, 1, 1_000, None, 3.0),
+    (5_000, 2, 200, None, 0.3),
+    (5_000, 32, 200, None, 0.3),
 )
 ASSIGNED = (5_000, 200)
 MOST_MILLISECONDS = 5.0  # that one assignment may cost
@@ -29,14 +32,15 @@ DEFINITION = "# " + "x" * 2_000
 AT_ONCE = 5_000
 
 
-def fill(jobs: int, devices: int, tag: str | None) -> None:
-    """An empty lab becomes one with so many idle devices and so many jobs that wait."""
+def fill(jobs: int, together: int, devices: int, tag: str | None) -> None:
+    """An empty lab becomes one with so many idle devices and so many jobs that wait, groups of them for long."""
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
+    from django.utils import timezone
 
     from devices.models import Device, DeviceType, Tag, Worker
     from devices.states import DeviceHealth, WorkerState
-    from jobs.models import Job
+    from jobs.models import Job, JobGroup
 
     submitters = [User.objects.get_or_create(username=f"user{number}")[0] for number in range(20)]
     board, _ = DeviceType.objects.get_or_create(name="board")
@@ -58,13 +62,19 @@ def fill(jobs: int, devices: int, tag: str | None) -> None:
         for number, device in enumerate(shelf)
         for place in range(number % 3)
     )
+    groups = [JobGroup() for _ in range(0, jobs, together)] if together > 1 else []
+    JobGroup.objects.bulk_create(groups, batch_size=AT_ONCE)
+    submitted = timezone.now() - timedelta(hours=1)
     queue = [
         Job(
             description="waits",
             definition=DEFINITION,
             device_type=board,
-            submitter=submitters[number % 20],
-            priority=number * 7 % 101,
+            submitter=submitters[number // together % 20],
+            priority=number // together * 7 % 101,
+            submit_time=submitted,
+            group=groups[number // together] if groups else None,
+            member=number % together,
         )
         for number in range(jobs)
     ]
@@ -84,10 +94,10 @@ def empty() -> None:
     from django.db import connection
 
     from devices.models import Device, Worker
-    from jobs.models import Attempt, Job
+    from jobs.models import Attempt, Job, JobGroup
 
     with connection.cursor() as cursor:
-        for table in (Attempt, Job.tags.through, Job, Device.tags.through, Device, Worker):
+        for table in (Attempt, Job.tags.through, Job, JobGroup, Device.tags.through, Device, Worker):
             cursor.execute(f"DELETE FROM {table._meta.db_table}")
 
 
@@ -113,11 +123,12 @@ def number_of_queries() -> int:
 
 
 def measure() -> None:
-    for jobs, devices, tag, limit in CASES:
-        fill(jobs, devices, tag)
+    for jobs, together, devices, tag, limit in CASES:
+        fill(jobs, together, devices, tag)
         runs = [timed(plan) for _ in range(REPEATS)]
         seconds, pairs = min(runs, key=lambda run: run[0])
-        wanted = f" that want the tag {tag}" if tag else ""
+        wanted = f" in groups of {together}" if together > 1 else ""
+        wanted += f" that want the tag {tag}" if tag else ""
         most = f" (limit {limit} s)" if limit else ""
         size = f"{jobs:>7,} jobs{wanted} x {devices:>5,} devices"
         print(f"{size}: {seconds:.3f} s{most}, {len(pairs)} pairs, {number_of_queries()} queries")
@@ -128,7 +139,7 @@ def assign() -> None:
     from jobs import scheduler
 
     jobs, devices = ASSIGNED
-    fill(jobs, devices, None)
+    fill(jobs, 1, devices, None)
     planned, _ = timed(plan)
     seconds, given = timed(scheduler.run_once)
     each = 1000 * (seconds - planned) / given

@@ -78,7 +78,7 @@ def expected_wait(
 
     `held`: of the devices at work those that people hold, by the seconds until they are given back.
     """
-    if free and not queued:
+    if free > queued:
         return 0.0
     if not at_work or not durations:
         return None

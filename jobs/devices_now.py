@@ -1,11 +1,15 @@
-"""The devices of the lab as they are now, as values that `jobs.matching` decides by."""
+"""The devices and workers of the lab as they are now, as values that `jobs.matching` decides by."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
+from django.db.models import Count, Q
+
 from devices.models import Device, DeviceQuerySet, Worker, WorkerQuerySet
-from jobs.matching import AtWork, Idle
+from devices.states import DeviceState
+from jobs.matching import AtWork, Idle, Workers
+from jobs.models import Job
 
 
 def idle() -> list[Idle]:
@@ -22,6 +26,17 @@ def in_service(types: Collection[str]) -> AtWork:
     """Those of these types that somebody could put to work, whatever they do now."""
     devices = Device.objects.in_service().filter(device_type__in=types)
     return AtWork(devices=_values(devices), limits=_limits(Worker.objects.all()) | {None: None})
+
+
+def workers() -> Workers:
+    """Those that are there. A device that a person holds costs its worker nothing."""
+    in_use = ~Q(devices__state=DeviceState.IDLE) & ~Q(devices__in=Job.objects.held().values("device"))
+    busy = Count("devices", filter=in_use)
+    found = Worker.objects.usable().annotate(busy=busy).values_list("name", "job_limit", "busy")
+    return Workers(
+        limits={name: limit or None for name, limit, _ in found},
+        room={name: max(limit - used, 0) if limit else None for name, limit, used in found},
+    )
 
 
 def _values(devices: DeviceQuerySet) -> list[Idle]:

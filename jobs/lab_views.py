@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from accounts.rights import Anyone
 from core.pages import render_live
 from devices.models import Device, DeviceQuerySet, Worker
 from devices.states import WorkerHealth, WorkerState
@@ -28,7 +29,7 @@ def home(request: HttpRequest) -> HttpResponse:
     devices = Device.objects.visible_to(request.user).in_service()
     context = {
         "section": "lab",
-        **_work(jobs),
+        **_work(jobs, request.user),
         **_waits(jobs),
         **_inventory(devices),
         **_latest(jobs, request),
@@ -36,13 +37,13 @@ def home(request: HttpRequest) -> HttpResponse:
     return render_live(request, "home.html", ["home_live.html"], context)
 
 
-def _work(jobs: JobQuerySet) -> dict[str, object]:
+def _work(jobs: JobQuerySet, user: Anyone) -> dict[str, object]:
     """What runs and what waits, the first few of each."""
     running = jobs.filter(state__in=ON_A_DEVICE)
     queued = jobs.queued()
     oldest = jobs.due().order_by("id").first()
     first = list(queued.for_lists().prefetch_related("tags")[:QUEUED_SHOWN])
-    reasons = waiting.reasons(first)
+    reasons = waiting.reasons(first, to=user)
     shown = running.order_by("-id").for_lists()[:RUNNING_SHOWN]
     return {
         "running": running.count(),

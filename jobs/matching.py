@@ -300,6 +300,7 @@ class Candidate:
     name: str
     device_type: str
     tags: frozenset[str] = frozenset()
+    worker: str | None = None
     standing: Standing
     without_worker: Standing | None = None  # for what needs no worker; None: the same
     held_until: datetime | None = None  # by a person
@@ -312,6 +313,7 @@ class Candidate:
 class Reason:
     cause: Cause
     sentence: str
+    free: int = 0  # devices that fit and could begin it now
     at_work: int = 0  # devices that fit and run jobs, or could
     held_until: tuple[datetime, ...] = ()  # of those at work that people hold
 
@@ -335,34 +337,79 @@ def why(job: Waiting, candidates: Iterable[Candidate]) -> Reason:
     return replace(because, held_until=tuple(until for until in held if until is not None))
 
 
-def why_group(job: Waiting, mates: Sequence[Waiting], candidates: Sequence[Candidate]) -> Reason:
-    """Why a member of a group has no device yet; `mates` are all of its members. It tells nothing of the others."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """Those that are there, and how many jobs they take; None: any number."""
+
+    limits: Mapping[str | None, int | None]  # in all
+    room: Mapping[str | None, int | None]  # more than they have now
+
+
+def why_group(
+    job: Waiting,
+    mates: Sequence[Waiting],
+    candidates: Sequence[Candidate],
+    workers: Workers,
+    named: Mapping[int, str],
+) -> Reason:
+    """Why a member of a group has no device yet. `mates` are all of its members.
+
+    `named`: by their ids, those of which who asks may be told, as they are called to people.
+    """
     own = why(job, candidates)
     if own.cause not in (Cause.NEXT, Cause.BUSY):
         return own
-    in_service = _most_in(AT_WORK, mates, candidates)
-    if in_service < len(mates):
-        wanted = f"The group needs {len(mates)} devices at once, and only {in_service} that fit together are in service."
-        return _reason(Cause.UNAVAILABLE, wanted)
+    if never := _never(mates, candidates, workers):
+        of_others = _of_others(job, mates, candidates, named)
+        return _reason(Cause.UNAVAILABLE, never + of_others)
     if own.cause is Cause.BUSY:
         return own
-    if _most_in((Standing.IDLE,), mates, candidates) < len(mates):
+    if _most_in((Standing.IDLE,), mates, candidates, workers.room) < len(mates):
         sentence = "A device that fits is free, but not yet one for each of its group: they start together."
+        sentence += _of_others(job, mates, candidates, named)
         return replace(own, cause=Cause.GROUP, sentence=sentence)
     sentence = "There is a free device for each of its group: they start next, after the jobs before them."
     return replace(own, sentence=sentence)
 
 
+def _never(mates: Sequence[Waiting], candidates: Sequence[Candidate], workers: Workers) -> str:
+    """Why the lab could not serve them at once even if it had nothing else to do; empty if it could."""
+    needed = f"The group needs {len(mates)} devices at once, and"
+    most = _most_in(AT_WORK, mates, candidates, {device.worker: None for device in candidates})
+    if most < len(mates):
+        return f"{needed} only {most} that fit together are in service."
+    most = _most_in(AT_WORK, mates, candidates, workers.limits)
+    if most < len(mates):
+        return f"{needed} the workers of those that fit take only {most} at once."
+    return ""
+
+
+def _of_others(
+    job: Waiting, mates: Iterable[Waiting], candidates: Sequence[Candidate], named: Mapping[int, str]
+) -> str:
+    """Of the first of the others that has no device either, if who asks may be told."""
+    for mate in mates:
+        if mate.id == job.id or mate.id not in named:
+            continue
+        because = why(mate, candidates)
+        if because.cause is not Cause.NEXT:
+            return f" {named[mate.id]}: {because.sentence}"
+    return ""
+
+
 def _most_in(
-    standings: Collection[Standing], mates: Sequence[Waiting], candidates: Iterable[Candidate]
+    standings: Collection[Standing],
+    mates: Sequence[Waiting],
+    candidates: Iterable[Candidate],
+    room: Mapping[str | None, int | None],
 ) -> int:
     """How many of the group could have a device at once, if those that stand so were free."""
     devices = [
-        Idle(name=one.name, device_type=one.device_type, tags=one.tags, worker=None)
+        Idle(name=one.name, device_type=one.device_type, tags=one.tags, worker=one.worker)
         for one in candidates
         if one.standing in standings
     ]
-    return most_at_once(mates, AtWork(devices=devices, limits={None: None}))
+    return most_at_once(mates, AtWork(devices=devices, limits=room))
 
 
 def _missing_tags(job: Waiting, devices: Sequence[Candidate]) -> str:
@@ -379,7 +426,7 @@ def _standing_of(job: Waiting, devices: Sequence[Candidate]) -> Reason:
     at_work = sum(count[standing] for standing in AT_WORK)
     if count[Standing.IDLE]:
         sentence = "A device that fits is free: it starts next, after the jobs before it."
-        return Reason(cause=Cause.NEXT, sentence=sentence, at_work=at_work)
+        return Reason(cause=Cause.NEXT, sentence=sentence, free=count[Standing.IDLE], at_work=at_work)
     told = ", ".join(f"{count[standing]} {standing}" for standing in Standing if count[standing])
     if at_work:
         return Reason(cause=Cause.BUSY, sentence=f"It waits for a device that fits: {told}.", at_work=at_work)
@@ -391,7 +438,7 @@ def _standing_of_one(job: Waiting, device: Candidate) -> Reason:
     standing = device.standing_for(job)
     if standing is Standing.IDLE:
         sentence = f"{device.name} is free: the job starts next there, after the jobs before it."
-        return Reason(cause=Cause.NEXT, sentence=sentence, at_work=1)
+        return Reason(cause=Cause.NEXT, sentence=sentence, free=1, at_work=1)
     cause = Cause.BUSY if standing in AT_WORK else Cause.UNAVAILABLE
     sentence = f"It waits for {device.name} alone, which is {standing}."
     return Reason(cause=cause, sentence=sentence, at_work=int(cause is Cause.BUSY))

@@ -20,7 +20,6 @@ from core.doorbell import Doorbell
 from devices import lifecycle as devices
 from devices.lifecycle import DeviceBusy
 from devices.models import Device, Worker
-from devices.states import DeviceState
 from jobs import devices_now, health_checks, lifecycle, progress, reservations
 from jobs.matching import NOTHING, Group, Idle, Pair, Room, Waiting, match
 from jobs.models import Job, JobQuerySet, Kind, expired
@@ -240,8 +239,5 @@ def _tags_of(jobs: JobQuerySet) -> dict[int, frozenset[str]]:
 
 
 def _room() -> Room:
-    """How many more jobs each worker takes; None: no limit. A device that a person holds costs it nothing."""
-    at_work = ~Q(devices__state=DeviceState.IDLE) & ~Q(devices__in=Job.objects.held().values("device"))
-    busy = Count("devices", filter=at_work)
-    workers = Worker.objects.usable().annotate(busy=busy).values_list("name", "job_limit", "busy")
-    return {name: max(limit - used, 0) if limit else None for name, limit, used in workers}
+    """How many more jobs each worker takes; None: no limit."""
+    return dict(devices_now.workers().room)

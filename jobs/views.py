@@ -97,7 +97,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "shows_whole": _shows_whole(request, job),
         "attempts": _attempts(request, job),
         "members": _members(request, job),
-        "prospect": Prospect.of(job) if job.state == State.SUBMITTED else None,
+        "prospect": Prospect.of(job, to=request.user) if job.state == State.SUBMITTED else None,
         **_shown(request, job, attempt, tab, tally),
     }
     parts = ["jobs/head_live.html", "jobs/actions_live.html", "jobs/waits_live.html", *LIVE_PARTS[tab]]

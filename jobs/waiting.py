@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q
 
+from accounts.rights import Anyone
 from core.times import in_utc
 from devices.models import Device
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
-from jobs import capacity
-from jobs.matching import Candidate, Cause, Reason, Standing, Waiting, why, why_group
+from jobs import capacity, devices_now
+from jobs.matching import Candidate, Cause, Reason, Standing, Waiting, Workers, why, why_group
 from jobs.models import Job, JobQuerySet
 from jobs.open_devices import OpenDevices
-from jobs.states import Requeue
+from jobs.states import ON_A_DEVICE, Requeue
+
+NOBODY = AnonymousUser()  # who sees what everybody sees
+BROKEN = "Another job of its group has a device already, and they get theirs together: it waits until that one is over."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +36,21 @@ class Prospect:
     wait: timedelta | None  # from now on, if jobs take as long as the last ones did; None: nobody knows
 
     @classmethod
-    def of(cls, job: Job) -> Self:
-        mates = Job.objects.queued().filter(group=job.group_id) if job.group_id else [job]
-        found = reasons([*mates])
+    def of(cls, job: Job, *, to: Anyone = NOBODY) -> Self:
+        """`to`: who asks, as for `reasons`."""
+        others = _queued_mates([job]).exclude(pk=job.pk) if job.group_id else []
+        mates = sorted([job, *others], key=lambda mate: mate.pk)
+        because = reasons(mates, to=to)
         queued = _queue(job).count()
         if job.is_put_off:
-            return cls(reason=found[job.pk], place=None, queued=queued, wait=None)
+            return cls(reason=because[job.pk], place=None, queued=queued, wait=None)
+        before = {of_type[0].device_type_id: _before(of_type[0]) for of_type in _by_type(mates)}
+        same_type = [mate.pk for mate in mates if mate.device_type_id == job.device_type_id]
         return cls(
-            reason=found[job.pk],
-            place=_place(job),
+            reason=because[job.pk],
+            place=before[job.device_type_id] + same_type.index(job.pk) + 1,
             queued=queued,
-            wait=_longest([_wait(mate, found[mate.pk]) for mate in _slowest(mates, found)]),
+            wait=_longest_wait(mates, because, before),
         )
 
 
@@ -50,75 +59,112 @@ def _queue(job: Job) -> JobQuerySet:
     return found
 
 
-def _place(job: Job) -> int:
-    return _queue(job).filter(_before(job)).count() + 1
+def _before(job: Job) -> int:
+    """How many of its type `queued` puts before it."""
+    earlier = Q(submit_time__lt=job.submit_time) | Q(submit_time=job.submit_time, pk__lt=job.pk)
+    return _queue(job).filter(Q(priority__gt=job.priority) | Q(priority=job.priority) & earlier).count()
 
 
-def _slowest(mates: Iterable[Job], found: Mapping[int, Reason]) -> list[Job]:
-    """Of each type the job that fewest devices fit, the last of these: the others of its group have theirs by then."""
-    by_choice = sorted(mates, key=lambda job: (-found[job.pk].at_work, job.pk))
-    return list({job.device_type_id: job for job in by_choice}.values())
+def _by_type(jobs: Iterable[Job]) -> list[list[Job]]:
+    of_type: defaultdict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        of_type[job.device_type_id].append(job)
+    return list(of_type.values())
 
 
-def _wait(job: Job, because: Reason) -> timedelta | None:
+def _longest_wait(
+    mates: Iterable[Job], because: Mapping[int, Reason], before: Mapping[str, int]
+) -> timedelta | None:
+    """Until there is a device for each. None: for one of them at least, nobody knows."""
+    waits: list[float | None] = []
+    for of_type in _by_type(mates):
+        durations = capacity.last_durations(of_type[0].device_type)
+        alike: Counter[str] = Counter()  # of one role, which want the same devices
+        for job in of_type:
+            waits.append(_wait(because[job.pk], before[job.device_type_id] + alike[job.role], durations))
+            alike[job.role] += 1
+    known = [wait for wait in waits if wait is not None]
+    return timedelta(seconds=round(max(known))) if len(known) == len(waits) else None
+
+
+def _wait(because: Reason, before: int, durations: Sequence[float]) -> float | None:
+    """Seconds."""
     if not because.at_work:
         return None
-    seconds = capacity.expected_wait(
-        free=because.cause == Cause.NEXT,
+    return capacity.expected_wait(
+        free=because.free,
         at_work=because.at_work,
-        queued=_place(job) - 1,
-        durations=capacity.last_durations(job.device_type),
+        queued=before,
+        durations=durations,
         held=capacity.seconds_until(because.held_until),
     )
-    return None if seconds is None else timedelta(seconds=round(seconds))
 
 
-def _longest(waits: Sequence[timedelta | None]) -> timedelta | None:
-    known = [wait for wait in waits if wait is not None]
-    return max(known) if len(known) == len(waits) else None
+def reason(job: Job, *, to: Anyone = NOBODY) -> Reason:
+    return reasons([job], to=to)[job.pk]
 
 
-def _before(job: Job) -> Q:
-    """Those that `queued` puts before it."""
-    earlier = Q(submit_time__lt=job.submit_time) | Q(submit_time=job.submit_time, pk__lt=job.pk)
-    return Q(priority__gt=job.priority) | Q(priority=job.priority) & earlier
+def reasons(jobs: Sequence[Job], *, to: Anyone = NOBODY) -> dict[int, Reason]:
+    """Of several jobs, by their ids: the devices are asked for once.
 
-
-def reason(job: Job) -> Reason:
-    return reasons([job])[job.pk]
-
-
-def reasons(jobs: Sequence[Job]) -> dict[int, Reason]:
-    """Of several jobs, by their ids: the devices are asked for once."""
-    groups = _groups(jobs)
-    everyone = {job.pk: job for job in [*jobs, *(mate for mates in groups.values() for mate in mates)]}
+    `to`: who asks. What keeps another job of a group is told only to those who see that job.
+    """
+    groups = _groups(jobs, to)
+    everyone = {job.pk: job for job in [*jobs, *(mate for group in groups.values() for mate in group.mates)]}
     types = {job.device_type_id for job in everyone.values()}
     devices = Device.objects.in_service().filter(device_type__in=types)
     held = dict(Job.objects.held().filter(device_type__in=types).values_list("device", "deadline"))
     found = devices.select_related("worker").prefetch_related("tags")
-    candidates = [_candidate(device, held) for device in found]
+    workers = devices_now.workers()
+    candidates = [_candidate(device, held, workers) for device in found]
     open_devices = OpenDevices({job.submitter_id for job in everyone.values()})
     values = {pk: _waiting(job, open_devices) for pk, job in everyone.items()}
 
     def of(job: Job) -> Reason:
         if job.not_before and job.is_put_off:
             return _put_off(job, job.not_before)
-        if job.group_id is None:
+        group = groups.get(job.group_id)
+        if group is None:  # it is alone, or its group has left the queue meanwhile
             return why(values[job.pk], candidates)
-        return why_group(values[job.pk], [values[mate.pk] for mate in groups[job.group_id]], candidates)
+        if group.is_broken:
+            return Reason(cause=Cause.GROUP, sentence=BROKEN)
+        mates = [values[mate.pk] for mate in group.mates]
+        return why_group(values[job.pk], mates, candidates, workers, group.named)
 
     return {job.pk: of(job) for job in jobs}
 
 
-def _groups(jobs: Sequence[Job]) -> dict[UUID | None, list[Job]]:
-    """All that wait of the groups of these jobs."""
-    ids = {job.group_id for job in jobs if job.group_id}
-    if not ids:
+@dataclass(slots=True)
+class _Group:
+    mates: list[Job] = field(default_factory=list)  # that wait
+    named: dict[int, str] = field(default_factory=dict)  # those that may be seen, as people call them
+    is_broken: bool = False  # another one is on a device, which no verb brings about
+
+
+def _groups(jobs: Sequence[Job], to: Anyone) -> dict[UUID | None, _Group]:
+    """By their ids, those of these jobs that wait."""
+    grouped = [job for job in jobs if job.group_id]
+    if not grouped:
         return {}
-    found: defaultdict[UUID | None, list[Job]] = defaultdict(list)
-    for mate in Job.objects.queued().filter(group__in=ids).prefetch_related("tags"):
-        found[mate.group_id].append(mate)
+    found: defaultdict[UUID | None, _Group] = defaultdict(_Group)
+    visible = Job.objects.visible_to(to).filter(group__in={job.group_id for job in grouped})
+    seen = set(visible.values_list("pk", flat=True))
+    for mate in _queued_mates(grouped):
+        group = found[mate.group_id]
+        group.mates.append(mate)
+        if mate.pk in seen:
+            group.named[mate.pk] = f"{mate.number} ({mate.role})"
+    on_a_device = Job.objects.filter(group__in=list(found), state__in=ON_A_DEVICE)
+    for group_id in on_a_device.values_list("group", flat=True):
+        found[group_id].is_broken = True
     return found
+
+
+def _queued_mates(jobs: Iterable[Job]) -> JobQuerySet:
+    """All that wait of the groups of these jobs."""
+    groups = {job.group_id for job in jobs}
+    found: JobQuerySet = Job.objects.queued().filter(group__in=groups)
+    return found.for_lists().select_related("device_type").prefetch_related("tags")
 
 
 def _put_off(job: Job, until: datetime) -> Reason:
@@ -145,13 +191,14 @@ def _waiting(job: Job, open_devices: OpenDevices) -> Waiting:
     )
 
 
-def _candidate(device: Device, held: Mapping[str, datetime | None]) -> Candidate:
+def _candidate(device: Device, held: Mapping[str, datetime | None], workers: Workers) -> Candidate:
     standing = _standing(device, is_held=device.name in held)
     return Candidate(
         name=device.name,
         device_type=device.device_type_id,
         tags=frozenset(tag.name for tag in device.tags.all()),
-        standing=_with_worker(device, standing),
+        worker=device.worker_id,
+        standing=_with_worker(device, standing, workers),
         without_worker=standing,
         held_until=held.get(device.name),
     )
@@ -176,9 +223,12 @@ def _standing(device: Device, *, is_held: bool) -> Standing:
     return Standing.FULL if is_out else Standing.IDLE
 
 
-def _with_worker(device: Device, standing: Standing) -> Standing:
-    """The same for a job, which needs a worker that is there."""
+def _with_worker(device: Device, standing: Standing, workers: Workers) -> Standing:
+    """The same for a job, which needs a worker that is there and takes one more."""
     if standing in (Standing.MAINTENANCE, Standing.BAD, Standing.LOOPING):
         return standing
     is_away = device.worker is None or device.worker.state == WorkerState.OFFLINE
-    return Standing.OFFLINE if is_away else standing
+    if is_away:
+        return Standing.OFFLINE
+    is_full = workers.room.get(device.worker_id) == 0
+    return Standing.FULL if is_full and standing is Standing.IDLE else standing

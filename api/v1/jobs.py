@@ -386,7 +386,9 @@ class OneJobSerializer(JobSerializer):
         fields = [*JobSerializer.Meta.fields, "access", "queue", "results", "culprit", "progress", "waits"]
 
     def to_representation(self, job: Job) -> dict[str, Any]:
-        self._prospect = Prospect.of(job) if job.state == State.SUBMITTED else None
+        self._prospect = (
+            Prospect.of(job, to=self.context["request"].user) if job.state == State.SUBMITTED else None
+        )
         return super().to_representation(job)
 
     def get_reason(self, job: Job) -> str:

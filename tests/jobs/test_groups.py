@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.rights import NotAllowed
 from devices import lifecycle as devices
@@ -397,6 +399,30 @@ def test_a_group_that_has_waited_for_long_keeps_the_devices_that_it_needs() -> N
     assert Job.objects.get(pk=later.pk).state == State.SUBMITTED
 
 
+def test_a_group_that_was_put_off_has_waited_only_since_then(alice: User) -> None:
+    build.job(device="qemu02", state=State.RUNNING)
+    group = build.members("server", "client")[0]
+    later = build.job()
+    Job.objects.filter(group=group.group).update(submit_time=timezone.now() - timedelta(hours=6))
+    attempts.defer(group.pk, timezone.now() + timedelta(hours=1), by="alice")
+    attempts.hurry(group.pk, by="alice")
+
+    scheduler.run_once()
+
+    assert Job.objects.get(pk=later.pk).state == State.SCHEDULED
+
+
+def test_a_lab_may_keep_devices_for_groups_at_once(settings: Settings) -> None:
+    settings.MULTINODE_PATIENCE = 0
+    build.job(device="qemu02", state=State.RUNNING)
+    build.members("server", "client")
+    later = build.job()
+
+    scheduler.run_once()
+
+    assert Job.objects.get(pk=later.pk).state == State.SUBMITTED
+
+
 def test_a_group_that_waits_for_a_device_in_maintenance_keeps_nothing() -> None:
     group = build.members("server", "client")[0]
     later = build.job()
@@ -458,6 +484,78 @@ def test_a_member_that_waits_for_the_others_says_so() -> None:
     )
 
 
+def a_group_whose_client_waits() -> list[Job]:
+    build.device("qemu02", tags=("hdmi",))
+    jobs = build.members("server", "client", tags={"client": ["hdmi"]})
+    lifecycle.schedule(build.job(device="qemu02", tags=["hdmi"]).pk, "qemu02")
+    return jobs
+
+
+def test_a_member_that_waits_for_another_says_for_which_and_why() -> None:
+    first, second = a_group_whose_client_waits()
+
+    assert waiting.reason(first).sentence == (
+        "A device that fits is free, but not yet one for each of its group: they start together. "
+        f"{second.number} (client): It waits for a device that fits: 1 busy."
+    )
+
+
+def test_a_member_that_is_hidden_is_not_told_of(mallory: User, alice: User) -> None:
+    first, second = a_group_whose_client_waits()
+    Job.objects.filter(pk=second.pk).update(visibility="personal")
+
+    assert "client" not in waiting.reason(first, to=mallory).sentence
+    assert "client" in waiting.reason(first, to=alice).sentence
+
+
+def test_a_group_of_which_another_waits_for_a_device_in_maintenance_says_which() -> None:
+    build.device("qemu02", tags=("hdmi",))
+    first, second = build.members("server", "client", tags={"client": ["hdmi"]})
+    devices.maintenance("qemu02", by="admin")
+
+    because = waiting.reason(first)
+
+    assert because.cause == Cause.UNAVAILABLE
+    assert because.sentence == (
+        "The group needs 2 devices at once, and only 1 that fit together are in service. "
+        f"{second.number} (client): No device that fits is in service: 1 in maintenance."
+    )
+
+
+def test_a_group_that_is_too_large_for_its_worker_says_so() -> None:
+    first, _ = build.members("server", "client")
+    Worker.objects.filter(pk="worker01").update(job_limit=1)
+
+    because = waiting.reason(first)
+
+    assert because.cause == Cause.UNAVAILABLE
+    assert because.sentence == (
+        "The group needs 2 devices at once, and the workers of those that fit take only 1 at once."
+    )
+
+
+def test_a_group_for_which_its_worker_has_no_room_does_not_start_next() -> None:
+    build.device("qemu03")
+    first, _ = build.members("server", "client")
+    Worker.objects.filter(pk="worker01").update(job_limit=2)
+    build.job(device="qemu03", state=State.RUNNING)
+
+    assert waiting.reason(first).cause == Cause.GROUP
+
+
+def test_a_group_of_which_one_was_given_a_device_by_hand_waits_for_its_end() -> None:
+    first, second = build.members("server", "client")
+    second.state, second.device_id = State.SCHEDULED, "qemu02"
+    second.save()
+
+    scheduler.run_once()
+    waits = (states(first)[0], waiting.reason(first).sentence)
+    lifecycle.cancel(second.pk, by="alice")
+
+    assert waits == (State.SUBMITTED, waiting.BROKEN)
+    assert states(first) == [State.FINISHED, State.CANCELING]
+
+
 def test_a_group_that_is_larger_than_what_is_in_service_says_so_and_expects_nothing() -> None:
     first, _ = build.members("server", "client")
     devices.maintenance("qemu02", by="admin")
@@ -478,18 +576,32 @@ def test_a_group_that_starts_next_says_so() -> None:
 
 def test_a_group_waits_as_long_as_the_member_that_waits_longest() -> None:
     build.job(state=State.FINISHED)
-    build.device("qemu02", tags=("hdmi",))
-    first, second = build.members("server", "client", tags={"client": ["hdmi"]})
-    lifecycle.schedule(build.job(device="qemu02", tags=["hdmi"]).pk, "qemu02")
+    first, second = a_group_whose_client_waits()
+    long = timedelta(minutes=10)
+    Job.objects.filter(state=State.FINISHED).update(start_time=F("end_time") - long)
 
-    assert Prospect.of(first).wait == Prospect.of(second).wait
+    assert Prospect.of(first).wait == Prospect.of(second).wait == long
 
 
-def test_the_queries_for_what_a_group_has_to_expect_do_not_grow_with_its_members(
-    django_assert_max_num_queries: DjangoAssertNumQueries,
-) -> None:
-    build.job(state=State.FINISHED)
-    first = build.members("server", "client", "third", "fourth", "fifth")[0]
+def test_a_group_that_leaves_the_queue_while_somebody_looks_has_a_prospect_still() -> None:
+    jobs = build.members("server", "client")
+    lifecycle.schedule_together(devices_of(jobs))
 
-    with django_assert_max_num_queries(13):
-        assert Prospect.of(first).wait is not None
+    assert Prospect.of(jobs[1]).reason.cause == Cause.BUSY
+
+
+def test_a_group_does_not_wait_if_a_device_is_free_for_each() -> None:
+    first, second = build.members("server", "client")
+
+    assert [Prospect.of(job).wait for job in (first, second)] == [timedelta(0), timedelta(0)]
+
+
+def test_the_queries_for_a_prospect_do_not_grow_with_the_group() -> None:
+    two, four = build.members("a", "b")[0], build.members("a", "b", "c", "d")[0]
+    with CaptureQueriesContext(connection) as few:
+        Prospect.of(two)
+
+    with CaptureQueriesContext(connection) as many:
+        Prospect.of(four)
+
+    assert len(many) == len(few)

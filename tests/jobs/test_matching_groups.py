@@ -18,6 +18,7 @@ from tests.jobs.test_matching import (
     devices_of_a_lab,
     fits,
     jobs_of_a_lab,
+    names,
     plainly_matched,
     rooms,
 )
@@ -163,10 +164,10 @@ def test_how_many_of_a_group_a_lab_could_serve_at_once() -> None:
 
 
 @st.composite
-def queues(draw: st.DrawFn) -> list[Waiting]:
+def queues(draw: st.DrawFn, jobs_in_it: st.SearchStrategy[list[Waiting]] = jobs_of_a_lab) -> list[Waiting]:
     """Jobs, of which some belong to groups."""
-    jobs = [replace(job, id=100 * place) for place, job in enumerate(draw(jobs_of_a_lab))]
-    sizes = draw(st.lists(st.integers(1, 3), max_size=4))
+    jobs = [replace(job, id=100 * place) for place, job in enumerate(draw(jobs_in_it))]
+    sizes = draw(st.lists(st.integers(1, 4), max_size=4))
     queue: list[Waiting] = []
     for size in sizes:
         members, jobs = jobs[:size], jobs[size:]
@@ -174,6 +175,30 @@ def queues(draw: st.DrawFn) -> list[Waiting]:
             needing = [replace(job, needs_worker=True) for job in members]
             queue += a_group(members[0].id + 1, *needing, is_impatient=draw(st.booleans()))
     return queue + jobs
+
+
+# Few devices, and jobs that have the choice between two of them: often there is one way to serve a group, or none.
+few = names[:5]
+choosy_jobs = st.lists(
+    st.builds(
+        a_job,
+        st.just(0),
+        priority=st.sampled_from([50, 50, 50, 90]),
+        after=st.integers(0, 3),
+        allowed=st.frozensets(st.sampled_from(few), min_size=1, max_size=2),
+    ),
+    max_size=8,
+)
+few_devices = st.lists(st.sampled_from(["w1", "w2", "w3"]), min_size=len(few), max_size=len(few)).map(
+    lambda workers: [a_device(name, worker=worker) for name, worker in zip(few, workers, strict=True)]
+)
+limits_of_workers = st.fixed_dictionaries(
+    {"w1": st.none() | st.integers(1, 3), "w2": st.integers(1, 2), "w3": st.none()}
+)
+labs = st.one_of(
+    st.tuples(queues(), devices_of_a_lab, rooms),
+    st.tuples(queues(choosy_jobs), few_devices, limits_of_workers),
+)
 
 
 def by_group(pairs: Iterable[Pair]) -> dict[object, list[Pair]]:
@@ -216,11 +241,12 @@ def test_a_job_that_is_a_group_of_its_own_is_served_as_any_job(
     assert found == {pair.job: pair.device for pair in plainly_matched(alone, idle, room)}  # type: ignore[arg-type]
 
 
-@settings(max_examples=300)
-@given(queue=queues(), idle=devices_of_a_lab, room=rooms)
+@settings(max_examples=300, deadline=None)
+@given(lab=labs)
 def test_each_is_served_if_those_before_it_left_a_way_to_do_it(
-    queue: list[Waiting], idle: list[Idle], room: dict[str | None, int | None]
+    lab: tuple[list[Waiting], list[Idle], dict[str | None, int | None]],
 ) -> None:
+    queue, idle, room = lab
     patient = [replace(job, group=job.group and replace(job.group, is_impatient=False)) for job in queue]
     given_ = {pair.job: pair.device for pair in match(patient, idle, room)}
 
@@ -263,28 +289,22 @@ def take(job: Waiting, device: Idle, left: dict[str | None, int | None]) -> None
         left[device.worker] = room - 1
 
 
-limits_of_workers = st.fixed_dictionaries(
-    {"w1": st.none() | st.integers(1, 3), "w2": st.integers(1, 2), "w3": st.none()}
-)
-
-
-@settings(max_examples=300)
-@given(
-    queue=queues(),
-    devices=devices_of_a_lab,
-    limits=limits_of_workers,
-    length=st.integers(1, 3),
-)
+@settings(max_examples=300, deadline=None)
+@given(lab=labs, length=st.integers(1, 3))
 def test_everything_that_the_lab_can_serve_is_served_at_last(
-    queue: list[Waiting], devices: list[Idle], limits: dict[str | None, int | None], length: int
+    lab: tuple[list[Waiting], list[Idle], dict[str | None, int | None]], length: int
 ) -> None:
-    """Jobs take some passes, devices come free one by one, and for each that does a later job has come that fits it."""
-    lab = AtWork(devices=devices, limits=limits)
-    waiting = [replace(job, group=job.group and replace(job.group, is_impatient=True)) for job in queue]
-    wanted = {job.id for mates in in_turn(waiting) for job in mates if can_be_served(mates, devices, limits)}
+    """Other jobs have all devices at first, these come free one by one, and for each a later job is there at once."""
+    queue, devices, limits = lab
+    impatient = [replace(job, group=job.group and replace(job.group, is_impatient=True)) for job in queue]
+    wanted = {
+        job.id for mates in in_turn(impatient) for job in mates if can_be_served(mates, devices, limits)
+    }
+    at_work = AtWork(devices=devices, limits=limits)
+    waiting = [a_late_job(0, device) for device in devices]
     free = {device.name: device for device in devices}
     running: list[tuple[int, Waiting, Idle]] = []  # with when it ends
-    for now in range(3 * (length + len(devices)) * (len(queue) + 1)):
+    for now in range(1, 3 * (length + len(devices)) * (len(queue) + 2)):
         if running and running[0][0] <= now:
             _, _, device = running.pop(0)
             free[device.name] = device
@@ -293,13 +313,14 @@ def test_everything_that_the_lab_can_serve_is_served_at_last(
         for _, job, device in running:
             take(job, device, room)
         jobs = {job.id: job for job in waiting}
-        for pair in match(waiting, list(free.values()), room, lab):
+        for pair in match(waiting, list(free.values()), room, at_work):
             running.append((now + length, jobs.pop(pair.job), free.pop(pair.device)))
             wanted.discard(pair.job)
-        waiting = list(jobs.values())
+        waiting = [*jobs.values(), *(impatient if now == 1 else [])]
 
     assert not wanted
 
 
 def a_late_job(now: int, device: Idle) -> Waiting:
-    return a_job(10_000 + now, priority=0, after=1000 + now, of=device.device_type, device=device.name)
+    number = 10_000 + 10 * now + int(device.name[1:])
+    return a_job(number, priority=0, after=number, of=device.device_type, device=device.name)

@@ -41,6 +41,28 @@ def test_a_job_waits_for_a_worker_that_is_offline() -> None:
     assert "offline" in waiting.reason(job).sentence
 
 
+def test_a_job_waits_for_a_worker_that_takes_no_more_jobs() -> None:
+    build.worker(job_limit=1)
+    build.device("qemu02")
+    build.job(state=State.RUNNING)
+    job = build.job()
+
+    reason = waiting.reason(job)
+
+    assert reason.cause is Cause.BUSY
+    assert reason.sentence == (
+        "It waits for a device that fits: 1 busy, 1 on a worker that takes no more jobs now."
+    )
+
+
+def test_a_person_does_not_wait_for_a_worker_that_takes_no_more_jobs() -> None:
+    build.worker(job_limit=1)
+    build.device("qemu02")
+    build.job(state=State.RUNNING)
+
+    assert waiting.reason(build.reservation(state=State.SUBMITTED)).cause is Cause.NEXT
+
+
 def test_a_job_with_a_free_device_is_next() -> None:
     assert waiting.reason(build.job()).cause is Cause.NEXT
 
@@ -81,6 +103,13 @@ def test_the_wait_is_told_by_what_the_last_jobs_took_and_the_devices_that_fit() 
 
 def test_a_job_with_a_free_device_and_nobody_before_it_does_not_wait() -> None:
     assert Prospect.of(build.job()).wait == timedelta(0)
+
+
+def test_a_job_does_not_wait_while_more_devices_are_free_than_jobs_are_before_it() -> None:
+    build.device("qemu02")
+    _, second = build.job(), build.job()
+
+    assert Prospect.of(second).wait == timedelta(0)
 
 
 def test_nobody_knows_how_long_a_job_waits_for_a_person() -> None:
