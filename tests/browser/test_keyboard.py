@@ -145,7 +145,7 @@ def test_a_running_job_is_canceled_with_a_reason_and_the_focus_stays_while_it_ru
     assert has_focus(page.locator("#cancel-why"))
 
     hands.press("Enter")
-    hands.reach(page.get_by_label("Reason", exact=True))
+    hands.reach(page.locator("#reason"))
     hands.type("the wrong board")
     hands.press("Enter")
     wait_for_end(page, "Canceled")
