@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,6 +24,8 @@ from jobs.states import Health, Requeue, State, find_move
 
 NAMED_DEVICE = f"lava_lite.{definitions.DEVICE}"
 
+Types = Mapping[str, DeviceType | None]  # by role; None: there is no such type
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
@@ -39,28 +41,24 @@ class Seat:
 @transaction.atomic
 def accept(definition: Definition, *, by: User, resubmitted_from: Job | None = None) -> Job:
     """A new job in the queue; of a group, the first. InvalidDefinition has all that keeps this lab from running it."""
+    if definition.roles:
+        return _accept_group(definition, by=by, resubmitted_from=resubmitted_from)
     if definition.is_reservation:
         reservations.one_at_a_time(by)
-    if found := faults(definition, by=by):
-        raise InvalidDefinition(found)
-    cause = Cause(kind="user", actor=by.username)
-    if definition.roles:
-        return _enqueue_group(definition, by=by, cause=cause, resubmitted_from=resubmitted_from)
     device_type = _find_type(definition)
+    if found := _faults_of_member(definition) or _faults_of_one(definition, device_type, by=by):
+        raise InvalidDefinition(found)
     assert device_type is not None
+    cause = Cause(kind="user", actor=by.username)
     return enqueue(definition, device_type, by=by, cause=cause, resubmitted_from=resubmitted_from)
 
 
 def faults(definition: Definition, *, by: Anyone) -> list[Fault]:
     """What is well-formed and cannot be run here, or not for this user."""
-    if definition.is_member:
-        alone = (
-            "is one job of a MultiNode group and cannot run alone; submit the definition of the whole group"
-        )
-        return [_fault(definition, f"protocols.{definitions.MULTINODE}", alone)]
     if definition.roles:
-        return _faults_of_group(definition, by)
-    return _faults_of_one(definition, _find_type(definition), by=by)
+        members = multinode.split(definition, JobGroup().pk)
+        return _faults_of_group(definition, members, _types_of(members), by)
+    return _faults_of_member(definition) or _faults_of_one(definition, _find_type(definition), by=by)
 
 
 def enqueue(
@@ -106,34 +104,36 @@ def enqueue(
     return job
 
 
-def _enqueue_group(whole: Definition, *, by: User, cause: Cause, resubmitted_from: Job | None) -> Job:
+def _accept_group(whole: Definition, *, by: User, resubmitted_from: Job | None) -> Job:
     """Its members, one after the other, all submitted at the same moment, so that nothing stands between them."""
     group = JobGroup(definition=whole.text)
+    members = multinode.split(whole, group.pk)
+    types = _types_of(members)
+    if found := _faults_of_group(whole, members, types, by):
+        raise InvalidDefinition(found)
     group.save()
     before = {old.member: old for old in resubmitted_from.members} if resubmitted_from else {}
-    now = timezone.now()
-    for number, member in enumerate(multinode.split(whole, group.pk)):
-        device_type = _find_type(member.definition)
+    cause, now = Cause(kind="user", actor=by.username), timezone.now()
+    jobs: list[Job] = []
+    for number, member in enumerate(members):
+        seat = Seat(
+            group=group, number=number, role=member.role, is_essential=member.is_essential, submitted=now
+        )
+        device_type = types[member.role]
         assert device_type is not None
-        job = enqueue(
-            member.definition,
-            device_type,
-            by=by,
-            cause=cause,
-            resubmitted_from=before.get(number),
-            seat=Seat(
-                group=group,
-                number=number,
-                role=member.role,
-                is_essential=member.is_essential,
-                submitted=now,
-            ),
+        again = before.get(number)
+        jobs.append(
+            enqueue(member.definition, device_type, by=by, cause=cause, resubmitted_from=again, seat=seat)
         )
         if group.first is None:
-            group.first = job.pk
+            group.first = jobs[0].pk
             group.save()
-    first: Job = group.jobs.select_related("submitter", "group").get(member=0)
-    return first
+    return jobs[0]
+
+
+def _types_of(members: Iterable[Member]) -> Types:
+    one_of_each = {member.role: member for member in members}
+    return {role: _find_type(member.definition) for role, member in one_of_each.items()}
 
 
 def _put_off(job: Job, wanted: Defer) -> Requeue | None:
@@ -162,20 +162,26 @@ def _faults_of_one(definition: Definition, device_type: DeviceType | None, *, by
     return faults
 
 
-def _faults_of_group(whole: Definition, by: Anyone) -> list[Fault]:
-    members = multinode.split(whole, JobGroup().pk)
+def _faults_of_member(definition: Definition) -> list[Fault]:
+    if not definition.is_member:
+        return []
+    alone = "is one job of a MultiNode group and cannot run alone; submit the definition of the whole group"
+    return [_fault(definition, f"protocols.{definitions.MULTINODE}", alone)]
+
+
+def _faults_of_group(whole: Definition, members: Sequence[Member], types: Types, by: Anyone) -> list[Fault]:
     found = multinode.faults_of(
-        whole,
-        members,
-        lambda member: _faults_of_one(member.definition, _find_type(member.definition), by=by),
+        whole, members, lambda member: _faults_of_one(member.definition, types[member.role], by=by)
     )
-    return found or _faults_of_size(whole, members, by)
+    return found or _faults_of_size(whole, members, types, by)
 
 
-def _faults_of_size(whole: Definition, members: Sequence[Member], by: Anyone) -> list[Fault]:
+def _faults_of_size(whole: Definition, members: Sequence[Member], types: Types, by: Anyone) -> list[Fault]:
     """Each role alone has a device here; whether all of them have theirs at the same time is another question."""
     allowed = OpenDevices([by.pk]).of(by.pk) if by.is_authenticated else None
-    mates = [_mate(number, member.definition, allowed) for number, member in enumerate(members)]
+    mates = [
+        _mate(number, member.definition, types[member.role], allowed) for number, member in enumerate(members)
+    ]
     most = most_at_once(mates, devices_now.in_service({mate.device_type for mate in mates}))
     if most == len(mates):
         return []
@@ -183,9 +189,10 @@ def _faults_of_size(whole: Definition, members: Sequence[Member], by: Anyone) ->
     return [_fault(whole, f"protocols.{definitions.MULTINODE}.roles", wanted)]
 
 
-def _mate(number: int, definition: Definition, allowed: frozenset[str] | None) -> Waiting:
-    device_type = _find_type(definition)
-    assert device_type is not None
+def _mate(
+    number: int, definition: Definition, device_type: DeviceType | None, allowed: frozenset[str] | None
+) -> Waiting:
+    assert device_type is not None  # else it has a fault
     return Waiting(
         id=number,
         device_type=device_type.name,
