@@ -72,9 +72,13 @@ def hides_members(user: Anyone) -> models.Exists:
 
 
 class JobQuerySet(AnnouncedQuerySet):
-    def lock(self, pk: int) -> Job:
+    def locked(self) -> JobQuerySet:
+        """As they are now, held until the transaction ends."""
         # Every event of a job names its submitter, and one of a group has that group's number.
-        job: Job = self.select_related("submitter", "group").select_for_update(of=("self",)).get(pk=pk)
+        return self.select_related("submitter", "group").select_for_update(of=("self",))
+
+    def lock(self, pk: int) -> Job:
+        job: Job = self.locked().get(pk=pk)
         return job
 
     def numbered(self, text: str) -> JobQuerySet:

@@ -33,12 +33,7 @@ def collect(attempt: Attempt, appended: Appended) -> None:
         return
     percent, *words = told[-1].words
     with transaction.atomic():
-        job = (
-            Job.objects.select_related("group")
-            .select_for_update(of=("self",))
-            .filter(pk=attempt.job_id)
-            .first()
-        )
+        job = Job.objects.locked().filter(pk=attempt.job_id).first()
         if job is not None and not job.is_finished and job.attempt == attempt.number:
             _change(job, attempt, percent=int(percent), text=" ".join(words)[:LONGEST_PROGRESS])
 
@@ -53,9 +48,7 @@ def tell_pending() -> None:
     due = Progress.objects.pending().filter(told__lt=timezone.now() - PAUSE)
     for job_id in list(due.values_list("attempt__job", flat=True)):
         with transaction.atomic():
-            job = (
-                Job.objects.select_related("group").select_for_update(of=("self",)).filter(pk=job_id).first()
-            )
+            job = Job.objects.locked().filter(pk=job_id).first()
             if job is not None:
                 close(job)
 

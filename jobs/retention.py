@@ -192,7 +192,7 @@ def _forget_log(job_id: int) -> None:
 
 def _lock_if_loose(job_id: int) -> Job | None:
     """None for one that was pinned or deleted since it was found."""
-    job: Job | None = _loose().select_for_update(of=("self",)).filter(pk=job_id).first()
+    job: Job | None = _loose().locked().filter(pk=job_id).first()
     return job
 
 

@@ -32,12 +32,7 @@ def collect(attempt: Attempt, appended: Appended) -> int:
     if not marks:
         return 0
     with transaction.atomic():
-        job = (
-            Job.objects.select_related("group")
-            .select_for_update(of=("self",))
-            .filter(pk=attempt.job_id)
-            .first()
-        )
+        job = Job.objects.locked().filter(pk=attempt.job_id).first()
         if job is None:  # deleted meanwhile
             return 0
         known = _outline_of(attempt)

@@ -42,8 +42,7 @@ def collect(attempt: Attempt, appended: Appended) -> None:
     if not found:
         return
     with transaction.atomic():
-        job = Job.objects.select_related("submitter", "group").select_for_update(of=("self",))
-        running = job.filter(pk=attempt.job_id, attempt=attempt.number).first()
+        running = Job.objects.locked().filter(pk=attempt.job_id, attempt=attempt.number).first()
         if running is None or running.is_finished:
             return
         for signal in found:
