@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from events import payloads
 from events.payloads import Family, Field, always, merged, sometimes
 
+CAUSES = ("user", "worker", "timer", "policy")  # what kind of thing makes an event happen
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventType:

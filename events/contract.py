@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from events.catalogue import CATALOGUE, EventType
+from events.catalogue import CATALOGUE, CAUSES, EventType
 from events.payloads import Field, Kind
 
 Schema = dict[str, Any]
@@ -61,7 +61,7 @@ _ATTRIBUTES: Final[Schema] = {
     "jobsequence": {"type": "integer", "description": "number within the job's events, from 1"},
     "attempt": {"type": "integer", "description": "which run of the job, from 1"},
     "cause": {
-        "enum": ["user", "worker", "timer", "policy"],
+        "enum": list(CAUSES),
         "description": "what kind of thing made it happen",
     },
     "actor": {"type": "string", "minLength": 1, "description": "the user or worker that made it happen"},

@@ -15,9 +15,9 @@ from django.utils import timezone
 from core import doorbell
 from events import numbering
 from events.catalogue import CATALOGUE
+from events.catalogue import CAUSES as CAUSES
 from events.models import Event
 
-CAUSES = ("user", "worker", "timer", "policy")
 BELLS = ("engine", "web")  # who wants to know at once that something happened
 
 
