@@ -122,7 +122,8 @@ def _schedule(devices_of: Mapping[int, str]) -> list[Job]:
 
 
 def _require_whole_group(jobs: Sequence[Job]) -> None:
-    for job in jobs:
+    one_of_each = {job.group_id: job for job in reversed(jobs)}
+    for job in one_of_each.values():
         if job.group is not None and job.group.jobs.unfinished().count() != len(jobs):
             raise InvalidMove(
                 f"job {job.number} gets its device together with all of its group, or not at all"
@@ -327,7 +328,7 @@ def resubmit(job: Job, *, by: User) -> Job:
 
     NotAllowed if jobs of its group are hidden from who asks.
     """
-    if job.group and not Job.objects.whole_to(by).filter(pk=job.pk).exists():
+    if not job.shows_whole_to(by):
         raise NotAllowed(f"job {job.number} runs with others, and you do not see all of them")
     new = submit(job.whole_definition, by=by, resubmitted_from=job)
     for again in new.members:

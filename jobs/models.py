@@ -349,6 +349,10 @@ class Job(AnnouncedModel):
         """As it was submitted: in a group for all of them, where `definition` is that of this one alone."""
         return self.definition if self.group is None else self.group.definition
 
+    def shows_whole_to(self, user: Anyone) -> bool:
+        """Whether somebody who sees the job may read `whole_definition`, and so run it again."""
+        return self.group_id is None or Job.objects.whole_to(user).filter(pk=self.pk).exists()
+
     @property
     def is_finished(self) -> bool:
         return self.state == State.FINISHED

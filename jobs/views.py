@@ -81,6 +81,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     attempt = attempt_in(request, job)
     tally = Tally.of(job, attempt)
     verdict = Verdict.of(job, attempt, tally)
+    shows_whole = job.shows_whole_to(request.user)
     context: dict[str, object] = {
         "section": "jobs",
         "job": job,
@@ -94,11 +95,11 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "time_bar": TimeBar.of(job),
         "is_canceling": job.state == State.CANCELING,
         "may_change": job.may_be_changed_by(request.user),
-        "shows_whole": _shows_whole(request, job),
+        "shows_whole": shows_whole,
         "attempts": _attempts(request, job),
         "members": _members(request, job),
         "prospect": Prospect.of(job, to=request.user) if job.state == State.SUBMITTED else None,
-        **_shown(request, job, attempt, tab, tally),
+        **_shown(request, job, attempt, tab, tally, shows_whole=shows_whole),
     }
     parts = ["jobs/head_live.html", "jobs/actions_live.html", "jobs/waits_live.html", *LIVE_PARTS[tab]]
     return render_live(request, "jobs/detail.html", parts, context)
@@ -247,11 +248,13 @@ def _set_pinned(request: HttpRequest, pk: int, pinned: bool) -> HttpResponse:
     return redirect(job)
 
 
-def _shown(request: HttpRequest, job: Job, attempt: int, tab: str, tally: Tally) -> dict[str, object]:
+def _shown(
+    request: HttpRequest, job: Job, attempt: int, tab: str, tally: Tally, *, shows_whole: bool
+) -> dict[str, object]:
     """What the tab shows beside the job itself."""
     match tab:
         case "definition":
-            return _definition_shown(request, job)
+            return _definition_shown(request, job, shows_whole=shows_whole)
         case "results":
             return _results_shown(request, tally)
     results = Results.of(tally, size=RESULTS_BESIDE_LOG)
@@ -284,9 +287,8 @@ def _results_shown(request: HttpRequest, tally: Tally) -> dict[str, object]:
     return {"results": results, "result": result, "suite": suite, "kinds": TestCase.Result.values}
 
 
-def _definition_shown(request: HttpRequest, job: Job) -> dict[str, object]:
+def _definition_shown(request: HttpRequest, job: Job, *, shows_whole: bool) -> dict[str, object]:
     """Its own, or that of its whole group, which is what runs again."""
-    shows_whole = _shows_whole(request, job)
     is_whole = "whole" in request.GET and job.group is not None and shows_whole
     raw = reverse("job-whole-definition" if job.group else "job-definition", args=[job.pk])
     user = request.user.get_username() or "NAME"
@@ -298,11 +300,6 @@ def _definition_shown(request: HttpRequest, job: Job) -> dict[str, object]:
             request.build_absolute_uri("/"), user, request.build_absolute_uri(raw)
         ),
     }
-
-
-def _shows_whole(request: HttpRequest, job: Job) -> bool:
-    """Whether who asks may read all that was submitted, and so run it again."""
-    return job.group is None or Job.objects.whole_to(request.user).filter(pk=job.pk).exists()
 
 
 def _find(request: HttpRequest, pk: int) -> Job:

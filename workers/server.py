@@ -183,7 +183,10 @@ def _files(job: Job) -> JobFiles:
     device = job.device
     # Whatever was accepted goes out, also when the limit for new ones is another meanwhile.
     definition = definitions.parse(job.definition, max_bytes=len(job.definition.encode()))
-    roles = {str(each.pk): each.role for each in job.members} if job.group else None
+    roles = None
+    if job.group is not None:
+        mates = job.group.jobs.order_by("member").values_list("pk", "role")
+        roles = {str(pk): role for pk, role in mates}
     return JobFiles(
         definition=definition.for_worker(sub_id=job.member, roles=roles),
         device=dictionary.for_worker(device.configuration) if device else "{}",
