@@ -23,6 +23,7 @@ from api.rest import (
 from api.rest.base import Nothing
 from api.routes import both
 from api.v1 import system as v1_system
+from jobs.numbers import EITHER
 
 
 class NumberConverter:
@@ -40,7 +41,7 @@ class NumberConverter:
 class JobNumberConverter(StringConverter):
     """The number of a job: 12, or in a group 12.1."""
 
-    regex = r"[0-9]{1,18}(?:\.[0-9]{1,5})?"
+    regex = EITHER
 
 
 register_converter(NumberConverter, "number")

@@ -21,6 +21,7 @@ from devices.models import Device, DeviceType, Right, Tag, devices_shut_to, type
 from devices.states import WorkerState
 from events.announced import AnnouncedModel, AnnouncedQuerySet
 from jobs import logs, watchdogs
+from jobs.numbers import EITHER
 from jobs.outline import ACTIONS, LONGEST_LEVEL, LONGEST_NAME, StepState
 from jobs.states import (
     ON_A_DEVICE,
@@ -35,7 +36,7 @@ from jobs.states import (
 
 LONGEST_QUESTION = 500  # characters
 LONGEST_PROGRESS = 200
-NUMBER = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,5}))?")  # of a job, as people and programs write it
+NUMBER = re.compile(EITHER)  # of a job, as people and programs write it
 
 # As plain numbers, so that migrations do not depend on these modules.
 _FINISHED = State.FINISHED.value
@@ -58,11 +59,10 @@ class Kind(models.TextChoices):
 
 def by_number(text: str) -> Q:
     """The job whose number this is: `12`, or as LAVA numbers those of a group `12.1`."""
-    found = NUMBER.fullmatch(text)
-    if found is None:
+    if not NUMBER.fullmatch(text):
         return Q(pk__in=())
-    first, member = found.groups()
-    return Q(pk=first) if member is None else Q(group__first=first, member=member)
+    first, dot, member = text.partition(".")
+    return Q(group__first=first, member=member) if dot else Q(pk=first)
 
 
 def hides_members(user: Anyone) -> models.Exists:

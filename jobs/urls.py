@@ -3,13 +3,13 @@
 from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 
-from jobs import history_views, lab_views, log_views, reservation_views, submit_views, views
+from jobs import history_views, lab_views, log_views, numbers, reservation_views, submit_views, views
 
 
 class MemberConverter(StringConverter):
     """The number of a job in a group, as LAVA gives it: 12.1."""
 
-    regex = r"[0-9]{1,18}\.[0-9]{1,5}"
+    regex = numbers.MEMBER
 
 
 register_converter(MemberConverter, "member")

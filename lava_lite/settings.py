@@ -10,6 +10,7 @@ from typing import Any
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from jobs import numbers
 from lava_lite import options
 
 try:
@@ -181,10 +182,6 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
-_JOB_NUMBER = [
-    {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
-    {"type": "string", "pattern": r"^[0-9]{1,18}\.[0-9]{1,5}$"},
-]
 _NAME_IN_PATH = {"type": "string", "pattern": "^[-_a-zA-Z0-9.@]+$"}
 SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
@@ -199,8 +196,8 @@ SPECTACULAR_SETTINGS = {
         "number": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
         "lab_name": _NAME_IN_PATH,
         "user_name": {"type": "string", "pattern": r"^[\w.@+-]+$"},
-        "job_number": {"anyOf": _JOB_NUMBER},
-        "job": {"anyOf": [*_JOB_NUMBER, {"type": "string", "format": "uuid"}]},
+        "job_number": {"anyOf": numbers.SCHEMAS},
+        "job": {"anyOf": [*numbers.SCHEMAS, {"type": "string", "format": "uuid"}]},
     },
 }
 

@@ -24,6 +24,7 @@ from api.rest.fields import ChosenWordField, FixedField, JobNumberField, WordFie
 from api.v1 import problems
 from api.v1.fields import Text
 from api.v1.parameters import Parameter, Parameters
+from jobs.numbers import SCHEMAS
 
 Described = dict[str, Any]  # a part of a document
 
@@ -240,8 +241,7 @@ class JobNumberScheme(OpenApiSerializerFieldExtension):
     target_class = JobNumberField
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Described:
-        of_one = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
-        return {"anyOf": [of_one, {"type": "string", "pattern": r"^[0-9]{1,18}\.[0-9]{1,5}$"}]}
+        return {"anyOf": [*SCHEMAS]}
 
 
 class TextScheme(OpenApiSerializerFieldExtension):

@@ -11,12 +11,13 @@ from api.routes import both
 from api.v1 import device_types, devices, history, jobs, reservations, schemas, system, tokens, users, workers
 from api.v1.base import Nothing
 from api.v1.jobs import JobKey
+from jobs.numbers import KEY
 
 
 class JobConverter:
     """A job's number, in a group 12.1, or its uuid."""
 
-    regex = r"[0-9]{1,18}(?:\.[0-9]{1,5})?|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+    regex = KEY
 
     def to_python(self, value: str) -> JobKey:
         return UUID(value) if "-" in value else value

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from jobs import numbers
 from lava_lite.client.commands import devices, doctor, jobs, reservations, tokens, users
 from lava_lite.client.context import Context
 from lava_lite.client.exits import Exit
@@ -20,7 +21,7 @@ GROUPS = {
     "user": "add users and change their passwords (administrators only)",
     "token": "log in, and make or revoke tokens",
 }
-JOB_KEY = re.compile(r"[0-9]{1,18}(\.[0-9]{1,5})?|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+JOB_KEY = re.compile(numbers.KEY)
 SCOPES = ("read", "submit", "full")
 
 
