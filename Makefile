@@ -4,6 +4,7 @@
 #
 # make screenshots       take a picture of every page, in build/screenshots
 # make fuzz MINUTES=10   call both APIs with whatever their descriptions allow, and more
+# make chaos MINUTES=10  kill, stop and cut whatever a lab needs, and audit what everybody heard
 #
 # Each installs what it needs into .venv, once.
 
@@ -13,19 +14,21 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-compile
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-# Many tests wait for other processes, so two at a time take little more than half as long.
+# Many tests wait for other processes: `auto` is one more than there are cores (tests/conftest.py).
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
+# Compiled modules are kept: tests start hundreds of processes, and each would compile Django for itself.
+KEEPING := env -u PYTHONDONTWRITEBYTECODE
 
 MINUTES ?= 10
 
-.PHONY: run test check screenshots fuzz
+.PHONY: run test check screenshots fuzz chaos
 
 run: $(VENV)/.runtime
 	@exec $(BIN)/lava-lite up
 
 test: $(VENV)/.test
-	@env -u DATABASE_URL $(BIN)/python -m pytest $(PARALLEL)
-	@$(BIN)/python -m tests.on_postgresql $(PARALLEL)
+	@$(KEEPING) -u DATABASE_URL $(BIN)/python -m pytest $(PARALLEL)
+	@$(KEEPING) $(BIN)/python -m tests.on_postgresql $(PARALLEL)
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
@@ -40,6 +43,9 @@ screenshots: $(VENV)/.test
 
 fuzz: $(VENV)/.test
 	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+chaos: $(VENV)/.test
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 # A stamp is written last, so an installation that was interrupted is taken up again.
 $(VENV)/.runtime: pyproject.toml | $(BIN)/pip

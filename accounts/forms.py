@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from accounts import throttle
 from accounts.models import Scope
 
 SCOPES = [
@@ -16,6 +20,23 @@ SCOPES = [
 ]
 DAYS = 90
 MOST_DAYS = 3650
+
+
+class LoginForm(AuthenticationForm):
+    """Says it when the reason is not the password but that there were too many wrong ones."""
+
+    error_messages = {
+        "invalid_login": "This name and password do not belong together, or the account was switched off. "
+        "Both are case-sensitive; an administrator can set a new password.",
+        "inactive": "This account was switched off.",
+    }
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            throttle.check(self.request, self.cleaned_data.get("username") or "")
+        except throttle.TooManyFailures as error:
+            raise ValidationError(str(error)) from None
+        return super().clean()
 
 
 class TokenForm(forms.Form):

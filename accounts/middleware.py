@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from accounts.models import Token
 
 SCHEMES = ("token", "bearer")
+APIS = ("/api/", "/core4/")  # which know tokens by themselves
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -25,7 +26,7 @@ class TokenMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path.startswith("/api/") or request.method not in SAFE_METHODS:
+        if request.path.startswith(APIS) or request.method not in SAFE_METHODS:
             return self.get_response(request)
         secret = secret_in(request)
         if secret is None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
+from accounts import throttle
 from accounts.middleware import secret_in
 from accounts.models import Scope, Token
 
@@ -26,6 +28,18 @@ class TokenAuthentication(BaseAuthentication):
         if token is None:
             raise AuthenticationFailed("Invalid token.")
         return token.user, token
+
+
+def by_password(request: Request, username: str, password: str) -> User:
+    """AuthenticationFailed if they do not belong together; Throttled for who has guessed too often."""
+    try:
+        throttle.check(request._request, username)
+    except throttle.TooManyFailures as error:
+        raise Throttled(throttle.SECONDS, str(error)) from None
+    user = authenticate(request._request, username=username, password=password)
+    if not isinstance(user, User):
+        raise AuthenticationFailed("There is no user of this name with this password.")
+    return user
 
 
 class InScope(BasePermission):

@@ -14,12 +14,20 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from accounts.rights import NotAllowed
+from accounts.visitors import Unwelcome
 from devices.lifecycle import DeviceBusy, NoHealthCheck, StillInUse
+from events.feed import Lost
+from events.selection import BadFilter
+from events.sse import BadQuery
+from events.subscriptions.delivery import BadAck, StaleAck, SubscriptionExpired
+from events.subscriptions.lifecycle import SubscriptionRefused
+from events.webhooks.lifecycle import WebhookRefused
 from jobs.attempts import NotDeferrable
 from jobs.definition import InvalidDefinition
 from jobs.logs import UnknownFormat
 from jobs.models import Job
 from jobs.reservations import ReservationRefused
+from jobs.sayings import TooManySayings
 from jobs.states import InvalidMove
 from jobs.waits import NotWaiting
 
@@ -96,6 +104,24 @@ CONFLICT = Kind(
     title="This cannot be done now",
     remedy="Read the state again: it has moved on, or never allowed this.",
 )
+TOO_MANY = Kind(
+    slug="too-many",
+    status=429,
+    title="This was done too often",
+    remedy="Do it less often; if there is a header Retry-After, again after so many seconds.",
+)
+LOST = Kind(
+    slug="events-are-gone",
+    status=410,
+    title="Events cannot be told from there on",
+    remedy="What you know of the lab is out of date: begin anew with the address in `snapshot`, which tells how all is and then goes on.",
+)
+EXPIRED = Kind(
+    slug="subscription-expired",
+    status=410,
+    title="This subscription is expired",
+    remedy="Begin anew with a POST to `renew` below its address: from now, from the oldest event, or after the one in `sequence`.",
+)
 TOO_LARGE = Kind(
     slug="too-large",
     status=413,
@@ -131,7 +157,17 @@ KINDS: dict[type[Exception], Kind] = {
     NoHealthCheck: CONFLICT,
     StillInUse: CONFLICT,
     ReservationRefused: CONFLICT,
+    TooManySayings: TOO_MANY,
+    WebhookRefused: CONFLICT,
+    SubscriptionRefused: CONFLICT,
+    SubscriptionExpired: EXPIRED,
+    StaleAck: CONFLICT,
+    BadAck: INVALID_VALUE,
     UnknownFormat: BROKEN_LOG,
+    Lost: LOST,
+    BadFilter: INVALID_VALUE,
+    BadQuery: INVALID_VALUE,
+    Unwelcome: WHO_ARE_YOU,
     OperationalError: DATABASE_BUSY,
     InterfaceError: DATABASE_BUSY,
     exceptions.ValidationError: INVALID_VALUE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path, re_path, register_converter
 from django.urls.converters import StringConverter
 
+from api.core4 import views as core4
 from api.openapi.views import schema_urls
 from api.rest import (
     device_types,
@@ -122,5 +123,6 @@ urlpatterns = [
     path("v1/", include(schema_urls("v1"))),
     path("v1/", include("api.asyncapi")),
     path("v1/", include("api.v1.urls")),
+    *both("login", core4.Login, "login"),
     re_path("", Nothing.as_view()),
 ]

@@ -99,6 +99,7 @@ PAGES = [
             "account": "/account/",
             "password": "/account/password/",
             "tokens": "/tokens/",
+            "subscriptions": "/account/subscriptions/",
         },
     ),
     *_pages(
@@ -118,6 +119,10 @@ PAGES = [
             "jobs, named by nobody": "/api/v0.2/jobs/?description__contains=nobody",
             "jobs, since": "/api/v0.2/jobs/?submit_time__gt=2020-01-01",
             "jobs, by end": "/api/v0.2/jobs/?ordering=-end_time",
+            "jobs, by end, middle": "/api/v0.2/jobs/?ordering=-end_time&offset={middle}",
+            "jobs, incomplete, middle": "/api/v0.2/jobs/?health=Incomplete&offset={middle}",
+            "jobs, searched": "/api/v0.2/jobs/?search=branch",
+            "jobs, searched, middle": "/api/v0.2/jobs/?search=branch&offset={middle}",
             "job": "/api/v0.2/jobs/{plan.plain}/",
             "suites": "/api/v0.2/jobs/{plan.plain}/suites/",
             "tests": "/api/v0.2/jobs/{plan.plain}/tests/",
@@ -199,7 +204,15 @@ PAGES = [
             "description of v0.2": "/api/v0.2/openapi.json",
         },
     ),
-    *_pages(MEMBERS, "v1", {"whoami": "/api/v1/whoami/", "tokens": "/api/v1/tokens/"}),
+    *_pages(
+        MEMBERS,
+        "v1",
+        {
+            "whoami": "/api/v1/whoami/",
+            "tokens": "/api/v1/tokens/",
+            "subscriptions": "/api/v1/subscriptions/",
+        },
+    ),
     *_pages(ADMINS, "v1", {"users": "/api/v1/users/", "user": "/api/v1/users/user-01/"}),
     # Whole results of one job: they are as long as they are, and stream.
     Page(
@@ -229,6 +242,7 @@ PAGES = [
             "device types": "/admin/devices/devicetype/",
             "workers": "/admin/devices/worker/",
             "tokens": "/admin/accounts/token/",
+            "subscriptions": "/admin/events/subscription/",
             "users": "/admin/auth/user/",
             "groups": "/admin/auth/group/",
             "rights on types": "/admin/devices/devicetyperight/",

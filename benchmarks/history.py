@@ -18,6 +18,8 @@ from uuid import UUID
 if TYPE_CHECKING:
     from django.db.models import Field, Model
 
+    from jobs.history.queue import Bucket
+
 TYPES, DEVICES, WORKERS, TAGS, USERS, GROUPS = 20, 300, 10, 5, 50, 10
 RUNNING, QUEUED = 100, 200
 SHUT_TYPES = 2  # seen by one group each
@@ -32,6 +34,9 @@ MEMBER, ADMIN = "user-01", "admin"
 CHUNK = 20_000  # rows of one statement
 VISIBILITIES = ("public",) * 8 + ("personal", "group")
 HEALTHS = (0,) * 6 + (1, 3, 4, 5)  # of devices that run nothing
+
+TYPES_OF_MOVES = ("job.submitted", "job.scheduled", "job.started", "job.completed")
+STATES = (None, "Submitted", "Scheduled", "Running", "Finished")
 
 Row = dict[str, Any]
 
@@ -74,17 +79,42 @@ class Plan:
         return self.began + GAP * job
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Of a job to its next state."""
+
+    job: int
+    number: int  # within the job, from 1
+    sequence: int
+    time: datetime
+
+    @property
+    def type(self) -> str:
+        return TYPES_OF_MOVES[self.number - 1]
+
+    @property
+    def source(self) -> str | None:
+        return STATES[self.number - 1]
+
+    @property
+    def target(self) -> str:
+        return str(STATES[self.number])
+
+
 def fill(jobs: int) -> Plan:
     """Needs an empty database."""
     if jobs < 2 * (RUNNING + QUEUED):
         raise ValueError(f"expected at least {2 * (RUNNING + QUEUED)} jobs, got {jobs}")
+    from django.db import transaction
+
     began = datetime.now(UTC).replace(microsecond=0) - GAP * (jobs + 1)
     plan = Plan(jobs=jobs, began=began)
-    _people()
-    _inventory(plan)
-    _history(plan)
+    with transaction.atomic():
+        _people()
+        _inventory(plan)
+        _history(plan)
+        _history_of_the_queue(plan)
     _give_next_keys()
-    _count_the_queue()
     return plan
 
 
@@ -298,43 +328,82 @@ def _cases(plan: Plan, jobs: Iterable[int]) -> Iterator[Row]:
             }
 
 
-def _events(plan: Plan) -> Iterator[Row]:
-    """What the lab has told of each job, one after the other."""
-    types = ("job.submitted", "job.scheduled", "job.started", "job.completed")
-    states = (None, "Submitted", "Scheduled", "Running", "Finished")
+def _moves(plan: Plan) -> Iterator[Move]:
+    """What happened to each job, one after the other."""
     sequence = count(1)
     for job in range(1, plan.jobs + 1):
         told = 4 if job <= plan.finished else 3 if job < plan.queued else 1
-        for number, kind in enumerate(types[:told], start=1):
-            at = next(sequence)
-            yield {
-                "id": at,
-                "sequence": at,
-                "uid": f"{at:032x}",
-                "type": kind,
-                "time": _stored(plan.submitted(job) + GAP * number),
-                "actor": MEMBER if number == 1 else "worker-0",
-                "cause": "user" if number == 1 else "worker",
-                "subject": str(job),
-                "job_id": job,
-                "job_sequence": number,
-                "attempt": 1,
-                "data": json.dumps(
-                    {
-                        "job": job,
-                        "previous_state": states[number - 1],
-                        "state": states[number],
-                        "health": "Complete" if number == len(types) else "Unknown",
-                        "submitter": MEMBER,
-                    }
-                ),
-            }
+        for number in range(1, told + 1):
+            time = plan.submitted(job) + GAP * number
+            yield Move(job=job, number=number, sequence=next(sequence), time=time)
 
 
-def _count_the_queue() -> None:
+def _events(plan: Plan) -> Iterator[Row]:
+    """What the lab has told of them."""
+    for move in _moves(plan):
+        data = {
+            "job": move.job,
+            "previous_state": move.source,
+            "state": move.target,
+            "health": "Complete" if move.target == "Finished" else "Unknown",
+            "submitter": MEMBER,
+        }
+        yield {
+            "id": move.sequence,
+            "sequence": move.sequence,
+            "uid": f"{move.sequence:032x}",
+            "type": move.type,
+            "time": _stored(move.time),
+            "actor": MEMBER if move.number == 1 else "worker-0",
+            "cause": "user" if move.number == 1 else "worker",
+            "subject": str(move.job),
+            "job_id": move.job,
+            "job_sequence": move.number,
+            "attempt": 1,
+            "data": json.dumps(data),
+        }
+
+
+def _history_of_the_queue(plan: Plan) -> None:
+    """As the lab makes it from its events, which takes it minutes for so many at once."""
+    from events.models import Counter
     from jobs.history import queue
+    from jobs.history.queue import Bucket, Counts
+    from jobs.models import QueueBucket, QueueRecord
 
-    queue.run_once()
+    buckets: dict[tuple[int, datetime], Bucket] = {}
+
+    def records() -> Iterator[Row]:
+        counts: Counts = {}
+        for move, time in _in_order(_moves(plan)):
+            counts = queue.moved(counts, move.source, move.target)
+            for span in queue.STORED_SPANS:
+                key = span, queue.begin(time, span)
+                bucket = buckets.get(key) or Bucket(start=key[1], peak=counts, last=counts)
+                buckets[key] = bucket.with_record(counts)
+            number = move.sequence
+            yield {"number": number, "sequence": number, "time": _stored(time), "counts": json.dumps(counts)}
+
+    last = _insert(QueueRecord, records())
+    _insert(QueueBucket, (_bucket_row(span, bucket) for (span, _), bucket in buckets.items()))
+    Counter.objects.create(name=queue.COUNTER, value=last)
+
+
+def _in_order(moves: Iterable[Move]) -> Iterator[tuple[Move, datetime]]:
+    """With times that never go back, as one job's end is told before the next one's beginning."""
+    latest = datetime.min.replace(tzinfo=UTC)
+    for move in moves:
+        latest = max(latest, move.time)
+        yield move, latest
+
+
+def _bucket_row(span: int, bucket: Bucket) -> Row:
+    return {
+        "span": span,
+        "start": _stored(bucket.start),
+        "peak": json.dumps(bucket.peak),
+        "last": json.dumps(bucket.last),
+    }
 
 
 def _insert_notes(plan: Plan) -> None:

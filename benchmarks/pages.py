@@ -15,9 +15,10 @@ import gc
 import json
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from statistics import median
 from time import perf_counter, process_time
 from typing import Any
@@ -36,9 +37,10 @@ ROWS = 50  # of a page of REST v0.2
 ADMIN_ROWS = 50
 USERNAMES = {"anonymous": "", "member": history.MEMBER, "admin": history.ADMIN}
 
+READY, WRONG = "ready", "wrong"
+
 CLOCKS = {"wall": perf_counter, "cpu": process_time}
 
-Key = tuple[str, str]  # page and visitor
 Clock = Callable[[], float]  # seconds
 
 
@@ -75,11 +77,11 @@ def main() -> None:
         with throwaway.lab():
             explain(history.fill(asked.jobs), asked.only)
         return
-    few, many = (_in_own_process(jobs, asked.only, asked.clock) for jobs in (FEW, asked.jobs))
-    show(_measured(few), _measured(many), asked.jobs)
-    wrong = [outcome for outcome in (*few, *many) if isinstance(outcome, Wrong)]
-    for each in wrong:
-        print(f"WRONG: {each.page} as {each.visitor}: {each.address} answered {each.status}")
+    clock = CLOCKS[asked.clock]
+    with lab_of(FEW, clock) as few, lab_of(asked.jobs, clock) as many:
+        results = _print_all(few, many, asked)
+    marked, wrong = sum(map(bool, results)), results.count(WRONG)
+    print(f"\n{len(results)} measured, {marked} with a mark, {wrong} answered wrongly")
     sys.exit(bool(wrong))
 
 
@@ -92,19 +94,33 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _in_own_process(jobs: int, words: str, clock: str) -> list[Outcome]:
-    """A process sets up Django once, for one database."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(measure_lab, jobs, words, clock).result()
+@contextmanager
+def lab_of(jobs: int, clock: Clock) -> Iterator[Connection]:
+    """A process that measures visits in a lab of its own, as a process sets up Django once, for one database."""
+    spawn = get_context("spawn")
+    here, there = spawn.Pipe()
+    process = spawn.Process(target=_measure_for, args=(there, jobs, clock))
+    process.start()
+    there.close()
+    try:
+        yield here
+    finally:
+        here.close()
+        process.join()
 
 
-def measure_lab(jobs: int, words: str, clock: str) -> list[Outcome]:
+def _measure_for(asker: Connection, jobs: int, clock: Clock) -> None:
     with throwaway.lab():
         began = perf_counter()
         plan = history.fill(jobs)
         print(f"{jobs:,} jobs written in {perf_counter() - began:.0f} s", flush=True)
         _load_as_the_lab_does()
-        return [measure(page, visitor, CLOCKS[clock]) for visitor, page in _visits(plan, words)]
+        visitors = {name: Visitor(name, plan) for name in USERNAMES}
+        asker.send(READY)
+        with suppress(EOFError):  # nothing is asked any more
+            while True:
+                name, page = asker.recv()
+                asker.send(measure(page, visitors[name], clock))
 
 
 def _load_as_the_lab_does() -> None:
@@ -121,12 +137,12 @@ def _set_aside() -> None:
     gc.freeze()
 
 
-def _visits(plan: history.Plan, words: str) -> Iterator[tuple[Visitor, Page]]:
+def _visits(words: str) -> Iterator[tuple[str, Page]]:
+    """Who, and what."""
     for name in USERNAMES:
-        visitor = Visitor(name, plan)
         for page in PAGES:
             if words in page.name and name in page.visitors:
-                yield visitor, page
+                yield name, page
 
 
 class Visitor:
@@ -198,24 +214,39 @@ def _times(visitor: Visitor, address: str, clock: Clock) -> list[float]:
     return times
 
 
-def show(few: dict[Key, Measured], many: dict[Key, Measured], jobs: int) -> None:
-    print()
-    print(f"{'':44} {FEW:>9,} jobs {jobs:>25,} jobs   growth queries")
-    print(f"{'page':34} {'visitor':9} {'p50':>6} {'p95':>7} {'p50':>14} {'p95':>7}")
-    missed = 0
-    for key in many:
-        before, after = few[key], many[key]
-        growth = after.typical / before.typical
-        marks = _marks(before, after, growth)
-        missed += bool(marks)
-        queries = (
-            f"{after.queries}" if before.queries == after.queries else f"{before.queries}>{after.queries}"
-        )
-        print(
-            f"{after.page:34} {after.visitor:9} {before.typical:6.1f} {before.p95:7.1f}"
-            f" {after.typical:14.1f} {after.p95:7.1f} {growth:10.1f} {queries:>7} {marks}"
-        )
-    print(f"\n{len(many)} measured, {missed} with a mark")
+def _print_all(few: Connection, many: Connection, asked: argparse.Namespace) -> list[str]:
+    """A line for each visit, as soon as both labs have measured it, one after the other. The marks of each."""
+    few.recv(), many.recv()
+    print(f"\n{'':44} {FEW:>9,} jobs {asked.jobs:>25,} jobs   growth queries")
+    print(f"{'page':34} {'visitor':9} {'p50':>6} {'p95':>7} {'p50':>14} {'p95':>7}", flush=True)
+    return [_print(_ask(few, visit), _ask(many, visit)) for visit in _visits(asked.only)]
+
+
+def _ask(lab: Connection, visit: tuple[str, Page]) -> Outcome:
+    lab.send(visit)
+    outcome: Outcome = lab.recv()
+    return outcome
+
+
+def _print(before: Outcome, after: Outcome) -> str:
+    for outcome in (before, after):
+        if isinstance(outcome, Wrong):
+            print(
+                f"WRONG: {outcome.page} as {outcome.visitor}: {outcome.address} answered {outcome.status}",
+                flush=True,
+            )
+            return WRONG
+    assert isinstance(before, Measured)
+    assert isinstance(after, Measured)
+    growth = after.typical / before.typical
+    marks = _marks(before, after, growth)
+    queries = f"{after.queries}" if before.queries == after.queries else f"{before.queries}>{after.queries}"
+    print(
+        f"{after.page:34} {after.visitor:9} {before.typical:6.1f} {before.p95:7.1f}"
+        f" {after.typical:14.1f} {after.p95:7.1f} {growth:10.1f} {queries:>7} {marks}",
+        flush=True,
+    )
+    return marks
 
 
 def _marks(before: Measured, after: Measured, growth: float) -> str:
@@ -227,16 +258,14 @@ def _marks(before: Measured, after: Measured, growth: float) -> str:
     return ", ".join(mark for mark, is_set in marks.items() if is_set)
 
 
-def _measured(outcomes: list[Outcome]) -> dict[Key, Measured]:
-    return {(outcome.page, outcome.visitor): outcome for outcome in outcomes if isinstance(outcome, Measured)}
-
-
 def explain(plan: history.Plan, words: str) -> None:
     """Each query of these pages: how long it took, and how the database goes about it."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    for visitor, page in _visits(plan, words):
+    visitors = {name: Visitor(name, plan) for name in USERNAMES}
+    for name, page in _visits(words):
+        visitor = visitors[name]
         address = visitor.address(page)
         visitor.ask(address)
         with CaptureQueriesContext(connection) as queries:

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, sync_playwright
 from tests.lab import Lab
 
 LINES = 60
-# Each line is the time at which it was written; the pauses are no multiple of any interval of the poller.
+# Each line is the time at which it was written; the pauses are no multiple of any interval of the page.
 JOB = f"""
 job_name: watched
 device_type: local
@@ -54,9 +54,7 @@ def main() -> None:
         finally:
             lab.stop()
     cuts = quantiles(late, n=20, method="inclusive")
-    print(
-        f"line to painted page, polling: p50 {cuts[9]:.0f} ms, p95 {cuts[18]:.0f} ms, max {late[-1]:.0f} ms"
-    )
+    print(f"line to painted page: p50 {cuts[9]:.0f} ms, p95 {cuts[18]:.0f} ms, max {late[-1]:.0f} ms")
     print(f"({len(late)} lines; LAVA 2023.01 needs 4,600 ms in the middle and 9,100 ms at most)")
 
 

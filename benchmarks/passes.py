@@ -101,10 +101,10 @@ def empty() -> None:
             cursor.execute(f"DELETE FROM {table._meta.db_table}")
 
 
-def timed(deed: Callable[[], Any]) -> tuple[float, Any]:
-    started = time.perf_counter()
+def timed(deed: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> tuple[float, Any]:
+    started = clock()
     result = deed()
-    return time.perf_counter() - started, result
+    return clock() - started, result
 
 
 def plan() -> list[Any]:
@@ -140,11 +140,14 @@ def assign() -> None:
 
     jobs, devices = ASSIGNED
     fill(jobs, 1, devices, None)
-    planned, _ = timed(plan)
-    seconds, given = timed(scheduler.run_once)
-    each = 1000 * (seconds - planned) / given
+    planned, _ = timed(plan, time.process_time)
+    began = time.perf_counter()
+    worked, given = timed(scheduler.run_once, time.process_time)
+    seconds = time.perf_counter() - began
+    each = 1000 * (worked - planned) / given
     print(
-        f"a pass that gives {given} devices: {seconds:.2f} s, {each:.1f} ms each (limit {MOST_MILLISECONDS} ms)"
+        f"a pass that gives {given} devices: {seconds:.2f} s;"
+        f" {each:.1f} ms of processor time each (limit {MOST_MILLISECONDS} ms)"
     )
     empty()
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from django.db import close_old_connections
 
+from core.beats import Pulse
 from core.doorbell import Doorbell
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,8 @@ class Daemon:
 
     `before_pass` makes the thread ready for a pass: by default it gives up database connections that are stale,
     so that a restart of the database costs one failed pass at most.
+
+    Each good pass is a beat in the bell's directory; `pulse` is for a pass that takes long, to beat at its steps.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Daemon:
         self._stop = stop
         self._before_pass = before_pass
         self._failures = 0
+        self.pulse = Pulse(bell.directory, role, poll=poll)
 
     def run(
         self, pass_once: Callable[[], object], *, until_next: Callable[[], float | None] = lambda: None
@@ -47,6 +51,7 @@ class Daemon:
         `until_next` is asked after each pass in how many seconds there is something to do, if that is known.
         """
         threading.Thread(target=self._ring_at_stop, name=f"{self._role}-stop", daemon=True).start()
+        self.pulse.beat()
         while not self._stop.is_set():
             pause = self._attempt(pass_once, until_next)
             if pause is not None:
@@ -66,10 +71,12 @@ class Daemon:
         except Exception as error:
             self._failures += 1
             self._log_failure(error)
+            self.pulse.fail(f"{type(error).__name__}: {error}")
             return None
         if self._failures:
             log.info("The %s works again after %d failed passes", self._role, self._failures)
         self._failures = 0
+        self.pulse.beat()
         return self._poll if wanted is None else min(self._poll, max(0.0, wanted))
 
     @property

@@ -90,6 +90,10 @@ class Doorbell:
             _press(f"{short}/{self._name}")
 
     @property
+    def directory(self) -> Path:
+        return self._directory
+
+    @property
     def _path(self) -> Path:
         return self._directory / self._name
 

@@ -35,6 +35,11 @@ def connect() -> None:
 
 
 def device_payload(device: Device) -> dict[str, Any]:
+    return device_at_work(device, device.job_number())
+
+
+def device_at_work(device: Device, job: int | str | None) -> dict[str, Any]:
+    """The payload for who knows already which job has it. Asks nothing of the database."""
     state, health = DeviceState(device.state), DeviceHealth(device.health)
     payload: dict[str, Any] = {
         "device": device.name,
@@ -46,7 +51,7 @@ def device_payload(device: Device) -> dict[str, Any]:
         "health_status": OLD_HEALTH[health],
         "pipeline": True,
     }
-    if (job := device.job_number()) is not None:
+    if job is not None:
         payload["job"] = job
     if device.closed_since is not None:
         payload["closed_since"] = device.closed_since.isoformat()

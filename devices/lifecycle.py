@@ -58,9 +58,9 @@ def require_room(wanted: Collection[Device], *, besides: QuerySet[Any, Any]) -> 
 
     A worker with a limit is locked (device, worker, job), so that two who count at once do not both take the last place.
     """
-    count = Counter(device.worker_id for device in wanted)
-    with_limit = Worker.objects.filter(pk__in=count, job_limit__gt=0).order_by("pk")
-    for worker in with_limit.select_for_update(of=("self",), no_key=True):
+    count = Counter(device.worker_id for device in wanted if device.worker_id)
+    with_limits = Worker.objects.filter(pk__in=count, job_limit__gt=0).order_by("pk")
+    for worker in with_limits.select_for_update(of=("self",), no_key=True):
         busy = worker.devices.exclude(state=DeviceState.IDLE).exclude(pk__in=besides).count()
         if busy + count[worker.pk] > worker.job_limit:
             room = f"{busy} of the {worker.job_limit} jobs that it takes"

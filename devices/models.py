@@ -256,10 +256,19 @@ _URGENCY = Case(
     default=Value(Urgency.WELL.value),
     output_field=models.PositiveSmallIntegerField(),
 )
+_LIMIT_OF_WORKER = (
+    "(SELECT job_limit FROM devices_worker WHERE devices_worker.name = devices_device.worker_id)"
+)
 
 
 class DeviceQuerySet(AnnouncedQuerySet):
     """Rights on a device are those on its type; where the device has some of its own, these hold instead."""
+
+    def lock(self, pk: str) -> Device:
+        """With the limit of its worker, which whoever gives it to a job asks for."""
+        device: Device
+        device, device.limit_of_worker = self._lock(pk, _LIMIT_OF_WORKER)
+        return device
 
     def visible_to(self, user: Anyone) -> DeviceQuerySet:
         """The one rule for who sees a device."""
@@ -357,6 +366,7 @@ class Device(AnnouncedModel):
 
     objects = DeviceQuerySet.as_manager()
 
+    limit_of_worker: int | None = None  # jobs that its worker takes, 0 for any number; known to who locked it
     job_in_event: int | None = None  # told by the verb that a job caused; spares a query
     number_in_event: int | str | None = None  # what that job is called, if not by its id
     was_restricted = False  # while it is deleted: whether only some groups could see it

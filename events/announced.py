@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from django.core.exceptions import FieldError
-from django.db import models, transaction
+from django.db import connection, models, transaction
 
+from core import rows
 from events.outbox import SHELL, Cause
 
 
@@ -32,18 +33,35 @@ class AnnouncedQuerySet(models.QuerySet[Any, Any]):
 
     def lock(self, pk: Any) -> Any:
         """The row as it is now, held until the transaction ends. DoesNotExist if it is gone."""
-        return self.select_for_update(of=("self",)).get(pk=pk)
+        return self._lock(pk)[0]
+
+    def _lock(self, pk: Any, *also: str) -> tuple[Any, ...]:
+        """The row, and what SQL says of it besides."""
+        if not connection.in_atomic_block:
+            raise transaction.TransactionManagementError(f"{pk} is locked outside a transaction")
+        options, reading = self.model._meta, rows.reading(self.model)
+        table, key = options.db_table, options.pk.column
+        held = f" FOR UPDATE OF {table}" if connection.features.has_select_for_update else ""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {', '.join([reading.columns, *also])} FROM {table} WHERE {table}.{key} = %s{held}",
+                [pk],
+            )
+            row = cursor.fetchone()
+        if row is None:
+            raise self.model.DoesNotExist(f"{options.object_name} matching query does not exist.")
+        return reading.instance(self.model, row), *row[len(reading.names) :]
 
     def update(self, **changes: Any) -> int:
         if not self.model.GUARDED & changes.keys():
             return super().update(**changes)
         with transaction.atomic():
-            rows = list(self.order_by("pk"))
-            for row in rows:
+            changed = list(self.order_by("pk"))
+            for row in changed:
                 for name, value in changes.items():
                     setattr(row, name, value)
                 row.save()
-        return len(rows)
+        return len(changed)
 
     def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], batch_size: int | None = None) -> int:
         names = list(fields)
@@ -74,7 +92,8 @@ class AnnouncedModel(models.Model):
         self._loaded = {}
 
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
-        with transaction.atomic():
+        # A verb is whole or nothing, and needs no point half-way to go back to.
+        with transaction.atomic(savepoint=self._happening is None):
             if self._state.adding:
                 self.before = None
                 kwargs["force_insert"] = True  # a row that has this name already is not written over
@@ -143,8 +162,8 @@ class AnnouncedModel(models.Model):
 
     def _catch_up(self, *, kept: set[str]) -> None:
         """Lock the row and take from it what is not `kept`, so that a stale instance tells no old tale."""
-        rows = type(self)._base_manager.select_for_update().filter(pk=self.pk)
-        row = rows.values(*self._value_names()).get()
+        in_table = type(self)._base_manager.select_for_update().filter(pk=self.pk)
+        row = in_table.values(*self._value_names()).get()
         self.before = {name: row[name] for name in self.GUARDED}
         for name in row.keys() - kept:
             setattr(self, name, row[name])

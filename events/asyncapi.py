@@ -10,7 +10,7 @@ from events.catalogue import CATALOGUE, EventType
 Part = dict[str, Any]
 
 SUMMARY: Final = (
-    "Every change of a job, of one of its steps, of a device or a worker. Payloads grow: pass over keys that you do "
+    "Every change of a job, of one of its steps, of a device or a worker, and what tests say of their own. Payloads grow: pass over keys that you do "
     "not know. What is there already keeps its name, its type and its meaning."
 )
 
@@ -36,22 +36,27 @@ def document() -> Part:
         "info": {"title": "The events of a lava_lite lab", "version": "v1", "description": SUMMARY},
         "defaultContentType": "application/json",
         "servers": {
+            "http": {
+                "host": "127.0.0.1:8000",
+                "protocol": "http",
+                "description": "server-sent events, and pages of JSON; they tell what the one who asks may see",
+            },
             "zmq": {
                 "host": "127.0.0.1:5500",
                 "protocol": "zmq",
                 "description": "a PUB socket, the setting EVENT_SOCKET; it tells what an anonymous visitor may see",
-            }
+            },
         },
         "channels": {"events": _all_events(), **{topic: _topic(topic) for topic in topics}},
         "operations": {f"send.{topic}": _sent(topic) for topic in topics},
         "components": {
             "messages": {
-                **{name: _cloud_event(entry) for name, entry in CATALOGUE.items()},
+                **{entry.schema: _cloud_event(entry) for entry in CATALOGUE.values()},
                 **{topic: _lava_message(topic) for topic in topics},
             },
             "schemas": {
                 contract.ENVELOPE: contract.envelope(),
-                **{name: contract.payload(entry) for name, entry in CATALOGUE.items()},
+                **{entry.schema: contract.payload(entry) for entry in CATALOGUE.values()},
             },
         },
     }
@@ -59,17 +64,18 @@ def document() -> Part:
 
 def _all_events() -> Part:
     return {
-        "address": None,
+        "address": "/api/v1/events",
         "title": "Every event as a CloudEvent",
-        "description": "In the order of `sequence`. Each transport that carries CloudEvents has an address of its own.",
-        "messages": {name: _reference("messages", name) for name in CATALOGUE},
+        "description": "In the order of `sequence`, as server-sent events: `id` is the sequence, `event` the canonical type.",
+        "servers": [{"$ref": "#/servers/http"}],
+        "messages": {entry.schema: _reference("messages", entry.schema) for entry in CATALOGUE.values()},
     }
 
 
 def _topic(topic: str) -> Part:
     return {
         "address": f"{{topic}}.{topic}",
-        "title": f"LAVA's messages about a {topic}",
+        "title": f"LAVA's messages: {topic}",
         "description": "Five frames of text, the last one of which is the payload.",
         "servers": [{"$ref": "#/servers/zmq"}],
         "parameters": {"topic": _TOPIC},
@@ -87,11 +93,11 @@ def _sent(topic: str) -> Part:
 
 def _cloud_event(entry: EventType) -> Part:
     particular = {
-        "type": {"const": f"{contract.PREFIX}.{entry.name}"},
-        "data": _reference("schemas", entry.name),
+        "type": contract.canonical_type(entry, before=f"{contract.PREFIX}."),
+        "data": _reference("schemas", entry.schema),
     }
     return {
-        "name": entry.name,
+        "name": entry.schema,
         "summary": entry.fires,
         "contentType": "application/cloudevents+json",
         "tags": [{"name": entry.subject}],
@@ -107,7 +113,7 @@ def _lava_message(topic: str) -> Part:
         "name": topic,
         "summary": ", ".join(entry.name for entry in told),
         "headers": _FRAMES,
-        "payload": {"oneOf": [_reference("schemas", entry.name) for entry in told]},
+        "payload": {"oneOf": [_reference("schemas", entry.schema) for entry in told]},
     }
 
 

@@ -1,13 +1,13 @@
 """Every type of event, what it says, and its name in each dialect. No ORM.
 
-A transport renders an event by this table; a type that is not here cannot be recorded.
+A transport renders an event by this table; a type that is not here cannot be recorded. `find` knows the entry of a type.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from events import payloads
+from events import payloads, topics
 from events.payloads import Family, Field, always, merged, sometimes
 
 CAUSES = ("user", "worker", "timer", "policy")  # what kind of thing makes an event happen
@@ -15,8 +15,8 @@ CAUSES = ("user", "worker", "timer", "policy")  # what kind of thing makes an ev
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventType:
-    name: str  # canonical
-    subject: str  # whose rule of sight decides: job, step, device, worker, queue
+    name: str  # canonical; `custom.*` stands for all types that begin so
+    subject: str  # whose rule of sight decides: job, step, device, worker, queue, custom
     fires: str  # when, in a few words
     family: Family  # what its payload has in common with others
     adds: tuple[Field, ...] = ()  # what it has beyond its family, and what it always has where they do not
@@ -29,6 +29,16 @@ class EventType:
     @property
     def payload(self) -> tuple[Field, ...]:
         return merged(self.family.fields, self.adds)
+
+    @property
+    def prefix(self) -> str:
+        """What the types begin with that this stands for; empty if it is a single one."""
+        return self.name.removesuffix("*") if self.name.endswith(".*") else ""
+
+    @property
+    def schema(self) -> str:
+        """The name of the schema of its payload."""
+        return self.prefix.rstrip(".") or self.name
 
 
 _NEW_OR_NOT = (sometimes(payloads.PREVIOUS_STATE),)
@@ -200,7 +210,7 @@ _TYPES = (
     ),
     _job("waiting", "a test waits for a person", pulp="suspended"),
     _job("resumed", "the person answered, or nobody did in time: the test goes on", pulp="running"),
-    _job("resubmitted", "a stopped job was run again as a new job", core4="restart_stopped", pulp="waiting"),
+    _job("resubmitted", "a stopped job was run again as a new job", core4="restart_stopped"),
     _job("deleted", "the row and its files are gone for good", adds=_NEW_OR_NOT, core4="hard_remove_job"),
     _step("started", "an action of the job began", "step-started"),
     _step("updated", "the log said something else of an action", "step-result-updated"),
@@ -222,6 +232,32 @@ _TYPES = (
         lava="worker",
     ),
     _worker("deleted", "a worker is gone"),
+    EventType(
+        name="queue.summary",
+        subject="queue",
+        fires="the number of jobs in some state is another one, at most once a second",
+        family=payloads.QUEUE,
+        core4="summary",
+    ),
+    EventType(
+        name="custom.*",
+        subject="custom",
+        fires="a test, the API or a plugin says something of its own",
+        family=payloads.CUSTOM,
+        lava="event",
+        core4="message",
+    ),
 )
 
 CATALOGUE = {entry.name: entry for entry in _TYPES}
+LONGEST_TYPE = 64  # characters
+
+_FAMILIES = {entry.prefix: entry for entry in _TYPES if entry.prefix}
+
+
+def find(type: str) -> EventType | None:
+    """The entry of a canonical type; None if nothing is known of it."""
+    prefix = "".join(type.partition(".")[:2])
+    if prefix not in _FAMILIES:
+        return CATALOGUE.get(type)
+    return _FAMILIES[prefix] if len(type) <= LONGEST_TYPE and topics.is_plain(type) else None

@@ -25,7 +25,7 @@ def rendered(event: Event) -> dict[str, Any]:
         "subject": event.subject,
         "time": event.time.astimezone(UTC).isoformat(timespec="microseconds"),
         "datacontenttype": "application/json",
-        "dataschema": settings.LAB_URL + contract.address(event.type),
+        "dataschema": settings.LAB_URL + contract.address_for(event.type),
         "sequence": f"{event.sequence:0{contract.DIGITS}}",
         "jobsequence": event.job_sequence,
         "attempt": event.attempt,

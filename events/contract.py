@@ -5,8 +5,10 @@ They are open: a listener passes over what it does not know, as payloads grow. A
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
+from events import catalogue, topics
 from events.catalogue import CATALOGUE, CAUSES, EventType
 from events.payloads import Field, Kind
 
@@ -31,8 +33,10 @@ _KINDS: Final[dict[Kind, Schema]] = {
     Kind.FLAG: {"type": "boolean"},
     Kind.TIME: {"type": "string", "format": "date-time"},
     Kind.UUID: {"type": "string", "format": "uuid"},
+    Kind.TEXTS: {"type": "array", "items": {"type": "string"}},
     Kind.PLACES: {"type": "array", "items": {"type": "integer"}},
     Kind.JOB: {"type": ["integer", "string"]},
+    Kind.OBJECT: {"type": "object"},
 }
 
 # The attributes of CloudEvents 1.0, of its extension for sequences, and the lab's own extensions.
@@ -48,7 +52,8 @@ _ATTRIBUTES: Final[Schema] = {
     "subject": {
         "type": "string",
         "minLength": 1,
-        "description": "id of the job, with / and its level for a step; name of the device or worker",
+        "description": "id of the job, with / and its level for a step; name of the device or worker; who has said it, "
+        "if no job has",
     },
     "time": {"type": "string", "format": "date-time", "description": "when it happened, in UTC"},
     "datacontenttype": {"const": "application/json"},
@@ -68,6 +73,7 @@ _ATTRIBUTES: Final[Schema] = {
     "data": {"type": "object", "description": "the payload; `dataschema` describes it"},
 }
 _OPTIONAL: Final = frozenset({"jobsequence", "attempt", "actor"})
+_BY_SCHEMA: Final = {entry.schema: entry for entry in CATALOGUE.values()}
 
 
 def address(name: str) -> str:
@@ -75,13 +81,24 @@ def address(name: str) -> str:
     return f"{PATH}{name}"
 
 
+def address_for(type: str) -> str:
+    """Of the schema of what events of a canonical type say."""
+    entry = catalogue.find(type)
+    return address(entry.schema if entry else type)
+
+
 def names() -> list[str]:
-    return [ENVELOPE, *CATALOGUE]
+    return [ENVELOPE, *_BY_SCHEMA]
+
+
+def entry(name: str) -> EventType:
+    """Whose payload a schema describes. KeyError if there is none of this name."""
+    return _BY_SCHEMA[name]
 
 
 def schema(name: str) -> Schema:
     """By its name, as it is published. KeyError if there is none."""
-    described = envelope() if name == ENVELOPE else payload(CATALOGUE[name])
+    described = envelope() if name == ENVELOPE else payload(entry(name))
     return {"$schema": DIALECT, "$id": address(name), **described}
 
 
@@ -99,14 +116,27 @@ def payload(entry: EventType) -> Schema:
         field.name: value(field) | {"description": field.meaning, SINCE: field.since}
         for field in entry.payload
     }
-    described["event"] = {"const": entry.name}
+    described["event"] = canonical_type(entry)
     return {
-        "title": entry.name,
+        "title": entry.schema,
         "description": entry.fires,
         SINCE: entry.since,
         "type": "object",
         "properties": described,
         "required": [field.name for field in entry.payload if field.always],
+    }
+
+
+def canonical_type(entry: EventType, *, before: str = "") -> Schema:
+    """As an event says it, perhaps after something else."""
+    if not entry.prefix:
+        return {"const": f"{before}{entry.name}"}
+    beginning = f"{before}{entry.prefix}"
+    return {
+        "type": "string",
+        "pattern": rf"^{re.escape(beginning)}{topics.PLAIN}$",
+        "examples": [f"{beginning}flashed"],
+        "description": f"{beginning} and a name",
     }
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import models
+from django.db.models import F
+from django.utils import timezone
+
+log = logging.getLogger(__name__)
 
 
 class Event(models.Model):
@@ -60,10 +66,44 @@ class Counter(models.Model):
 
 
 class Position(models.Model):
-    """How far an outgoing transport has got; moved by compare-and-set."""
+    """How far an outgoing transport has got, moved by compare-and-set, and how it is."""
 
     transport = models.CharField(max_length=200, primary_key=True)
     sequence = models.BigIntegerField(default=0)
+    published = models.BigIntegerField(default=0)  # events that it took, those included that it tells nobody
+    failures = models.BigIntegerField(default=0)  # passes in which it did not take what there was
+    trouble = models.TextField(blank=True)  # the last one, also when it is over
+    troubled = models.DateTimeField(null=True)  # when it was seen last
+    down_since = models.DateTimeField(null=True)  # null: it works
 
     def __str__(self) -> str:
         return f"{self.transport} at {self.sequence}"
+
+    def move(self, events: Sequence[Event]) -> bool:
+        """On to the last of these, which were sent. False if somebody else has moved it."""
+        row = Position.objects.filter(pk=self.pk, sequence=self.sequence)
+        self.sequence = events[-1].sequence or self.sequence
+        return bool(row.update(sequence=self.sequence, published=F("published") + len(events)))
+
+    def note_trouble(self, trouble: str) -> None:
+        """Whoever is away for a day is worth one line in the log, not one a second."""
+        now = timezone.now()
+        if self.down_since is None or self.trouble != trouble:
+            log.warning("%s does not take events now: %s", self.transport, trouble)
+        self.trouble, self.troubled, self.down_since = trouble, now, self.down_since or now
+        self._write("trouble", "troubled", "down_since", failures=F("failures") + 1)
+
+    def note_health(self) -> None:
+        if self.down_since is not None:
+            log.info("%s takes events again", self.transport)
+            self.down_since = None
+            self._write("down_since")
+
+    def _write(self, *names: str, **values: Any) -> None:
+        Position.objects.filter(pk=self.pk).update(**{name: getattr(self, name) for name in names}, **values)
+
+
+# Django looks for the models of a package here.
+from events.subscriptions.models import Subscription as Subscription  # noqa: E402
+from events.webhooks.models import Delivery as Delivery  # noqa: E402
+from events.webhooks.models import Webhook as Webhook  # noqa: E402

@@ -7,15 +7,25 @@ after having seen another's commit gets a higher one, hence the order of ids wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
 
+from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
+from core import doorbell
 from events.models import Event
 
 COUNTER = "sequence"
 LOCK = 5_500  # any number, the same in every process of the lab
 BATCH = 1000
+FOLLOWERS = (
+    "engine",
+    "web",
+)  # who wants to know at once that something happened, by the roles of their doorbells
 
 
 def numbers_at_insert(count: int) -> Sequence[int | None]:
@@ -33,14 +43,26 @@ def number_committed() -> int:
     with transaction.atomic():
         if not _only_one():
             return 0
-        rows = list(Event.objects.filter(sequence__isnull=True).order_by("id").only("id")[:BATCH])
-        if not rows:
-            return 0
-        first = _advance(len(rows)) - len(rows) + 1
-        for sequence, event in enumerate(rows, start=first):
-            event.sequence = sequence
-        Event.objects.bulk_update(rows, ["sequence"])
-    return len(rows)
+        return _number_batch()
+
+
+@contextmanager
+def moment() -> Iterator[int]:
+    """What is read in this block is as it was at one moment; gives the number of the newest event by then.
+
+    All that is told by the events up to that number is there, and nothing of what is told by later ones. A caller
+    that has a transaction already has chosen its moment by that.
+    """
+    if connection.in_atomic_block:
+        while number_committed():
+            pass
+        yield last_number()
+    elif connection.vendor == "sqlite":
+        with _reading_on_sqlite():
+            yield last_number()
+    else:
+        with _moment_on_postgresql() as last:
+            yield last
 
 
 def last_number() -> int:
@@ -48,6 +70,74 @@ def last_number() -> int:
         cursor.execute("SELECT value FROM events_counter WHERE name = %s", [COUNTER])
         row = cursor.fetchone()
     return int(row[0]) if row else 0
+
+
+def oldest_unnumbered() -> datetime | None:
+    """When that happened which waits longest for its number; None if nothing does."""
+    return _unnumbered().order_by("id").values_list("time", flat=True).first()
+
+
+@contextmanager
+def _reading_on_sqlite() -> Iterator[None]:
+    """A transaction that holds up no writer, as `atomic` would."""
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN DEFERRED")
+        try:
+            yield
+        finally:
+            cursor.execute("ROLLBACK")
+
+
+@contextmanager
+def _moment_on_postgresql() -> Iterator[int]:
+    with _repeatable_read():
+        if not _unnumbered().exists():
+            yield last_number()
+            return
+    # What is committed and has no number cannot be told apart from what comes later: it gets its number here, where
+    # nobody else gives any.
+    with _nobody_else_numbers(), _repeatable_read():
+        while _number_batch():
+            pass
+        for role in FOLLOWERS:
+            transaction.on_commit(partial(doorbell.ring, settings.RUN, role))
+        yield last_number()
+
+
+@contextmanager
+def _repeatable_read() -> Iterator[None]:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
+
+
+@contextmanager
+def _nobody_else_numbers() -> Iterator[None]:
+    """From before the transaction: one that waited for its lock inside would see what was before its wait."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+
+def _unnumbered() -> QuerySet[Event]:
+    return Event.objects.filter(sequence__isnull=True)
+
+
+def _number_batch() -> int:
+    """For the only one who numbers; how many there were."""
+    rows = list(_unnumbered().order_by("id").only("id")[:BATCH])
+    if not rows:
+        return 0
+    first = _advance(len(rows)) - len(rows) + 1
+    for sequence, event in enumerate(rows, start=first):
+        event.sequence = sequence
+    Event.objects.bulk_update(rows, ["sequence"])
+    return len(rows)
 
 
 def _only_one() -> bool:

@@ -21,8 +21,10 @@ class Kind(StrEnum):
     FLAG = "true or false"
     TIME = "time"  # ISO 8601 with zone
     UUID = "uuid"
+    TEXTS = "list of texts"
     PLACES = "list of whole numbers"
     JOB = "number of a job"  # 12, or in a group the text "12.1"
+    OBJECT = "object"  # of JSON: keys with any values
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ JOB = Family(
             Field("health_check", "whether it checks the health of its device", Kind.FLAG),
             Field("visibility", "who sees it", words=VISIBILITIES),
             Field("device_type", "name"),
+            Field("tags", "names of the tags that it wants of its device", Kind.TEXTS, always=False),
             Field("device", "name, once it has one", always=False),
             Field("worker", "name of the device's worker", always=False),
             NOT_BEFORE,
@@ -227,4 +230,44 @@ WORKER_BEFORE = (
     Field("previous_health", "the health before", words=WORKER_HEALTHS),
 )
 
-FAMILIES = (JOB, PROGRESS, STEP, DEVICE, WORKER)
+QUEUE = Family(
+    "queue",
+    merged(
+        EVERY,
+        (
+            Field(
+                "states",
+                "how many unfinished jobs are in each state, of all jobs; a state without any is left out",
+                Kind.OBJECT,
+            ),
+            Field(
+                "flags",
+                "how many of them are `deferred` or wait for a `retry`, are `lost` or in `overtime`; as in `states`",
+                Kind.OBJECT,
+            ),
+        ),
+    ),
+)
+
+CUSTOM = Family(
+    "custom",
+    merged(
+        EVERY,
+        tuple(sometimes(field) for field in (*OF_JOB, *_WHOSE)),
+        (
+            Field("submitter", "of the job: name of the user", always=False),
+            Field("name", "what follows `custom.` in the type"),
+            Field("message", "what was said in words, or empty"),
+            Field("data", "what was said as values", Kind.OBJECT, always=False),
+            Field(
+                "index",
+                "of the record in the log with which a test said it, unique in the attempt",
+                Kind.WHOLE,
+                always=False,
+            ),
+            Field("public", "of what no job has said: whether all may hear it", Kind.FLAG, always=False),
+        ),
+    ),
+)
+
+FAMILIES = (JOB, PROGRESS, STEP, DEVICE, WORKER, QUEUE, CUSTOM)

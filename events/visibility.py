@@ -7,37 +7,41 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 
-from events.catalogue import CATALOGUE
+from events import catalogue
 from events.models import Event
 
-Rule = Callable[[Event, Any], bool]
-
-Mask = Callable[[Event, Any], Event]
+# Each is asked about many events at once, all of its subject, and answers with as many queries as for one.
+Rule = Callable[[Sequence[Event], Any], list[Event]]
+Mask = Callable[[Sequence[Event], Any], list[Event]]
 
 _rules: dict[str, Rule] = {}
 _masks: dict[str, Mask] = {}
 
 
 def register(subject: str, rule: Rule) -> None:
-    """`rule(event, user)` decides for all events of a subject (job, device, worker …)."""
+    """`rule(events, user)` gives those that the user may hear of, of all events of a subject (job, device, worker …)."""
     _rules[subject] = rule
 
 
 def register_mask(subject: str, mask: Mask) -> None:
-    """`mask(event, user)` gives the event, or a copy without what this user may not know of it."""
+    """`mask(events, user)` gives each event, or in its place a copy without what this user may not know of it."""
     _masks[subject] = mask
 
 
 def may_see(event: Event, user: Any) -> bool:
-    """A type that is unknown, or whose subject has no rule, is for nobody."""
-    entry = CATALOGUE.get(event.type)
-    rule = _rules.get(entry.subject) if entry else None
-    return rule is not None and rule(event, user)
+    return bool(seen_by(user, [event]))
 
 
 def seen_by(user: Any, events: Sequence[Event]) -> list[Event]:
-    """Those that the user may see, as far as the user may know them."""
-    return [_masked(event, user) for event in events if may_see(event, user)]
+    """Those that the user may see, in their order, as far as the user may know them.
+
+    A type that is unknown, or whose subject has no rule, is for nobody.
+    """
+    places = {event.uid: place for place, event in enumerate(events)}
+    seen = [
+        event for subject, group in _by_subject(events).items() for event in seen_of(subject, group, user)
+    ]
+    return sorted(seen, key=lambda event: places[event.uid])
 
 
 def public(events: Sequence[Event]) -> list[Event]:
@@ -45,6 +49,16 @@ def public(events: Sequence[Event]) -> list[Event]:
     return seen_by(AnonymousUser(), events)
 
 
-def _masked(event: Event, user: Any) -> Event:
-    mask = _masks.get(CATALOGUE[event.type].subject)
-    return mask(event, user) if mask else event
+def _by_subject(events: Sequence[Event]) -> dict[str, list[Event]]:
+    groups: dict[str, list[Event]] = {}
+    for event in events:
+        if (entry := catalogue.find(event.type)) is not None:
+            groups.setdefault(entry.subject, []).append(event)
+    return groups
+
+
+def seen_of(subject: str, events: Sequence[Event], user: Any) -> list[Event]:
+    """As `seen_by`, of events that are all of one subject."""
+    rule, mask = _rules.get(subject), _masks.get(subject)
+    seen = rule(events, user) if rule else []
+    return mask(seen, user) if mask and seen else seen

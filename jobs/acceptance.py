@@ -87,6 +87,7 @@ def enqueue(
         retry=dict(definition.retry),
         defer_limit=definition.defer.limit,
         wanted_device=checks.name if checks else definition.device or "",
+        wanted_tags=list(definition.tags),
         health_check=checks is not None,
         resubmitted_from=resubmitted_from,
     )

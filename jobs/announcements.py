@@ -12,7 +12,7 @@ from django.db.models.signals import post_delete, post_save, pre_delete
 from devices.lifecycle import StillInUse
 from devices.models import Device
 from events import outbox
-from jobs import lifecycle, progress, steps, waits
+from jobs import lifecycle, loose_ends
 from jobs.models import Job, Visibility
 from jobs.states import ON_A_DEVICE, Health, State
 
@@ -27,6 +27,7 @@ def connect() -> None:
 def payload(job: Job) -> dict[str, Any]:
     state, health = State(job.state), Health(job.health)
     optional = {
+        "tags": job.wanted_tags or None,
         "device": job.device_id,
         "worker": job.device.worker_id if job.device else None,
         "start_time": job.start_time and job.start_time.isoformat(),
@@ -78,9 +79,7 @@ def _saved(instance: Job, created: bool, raw: bool = False, **_: Any) -> None:
     if raw:
         return
     if not created and instance.state not in ON_A_DEVICE and (instance.happening or instance.has_moved):
-        steps.close(instance)
-        progress.close(instance)
-        waits.close(instance)
+        loose_ends.close(instance)
     if instance.happening:
         return _record(instance, instance.happening.events)
     if created or instance.has_moved:

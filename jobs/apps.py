@@ -5,7 +5,8 @@ class JobsConfig(AppConfig):
     name = "jobs"
 
     def ready(self) -> None:
-        from jobs import announcements, rules
+        from jobs import announcements, rules, snapshots
 
         announcements.connect()
         rules.register()
+        snapshots.register()

@@ -115,8 +115,8 @@ def ask_for_deferral(attempt: Attempt, after: timedelta, reason: str) -> None:
     running.update(deferral=after, deferral_reason=reason)
 
 
-def pause_after(job: Job, *, error_type: str) -> Pause | None:
-    """What follows the latest attempt, which just failed or asked to be run again. None: nothing, the job is over.
+def pause_after(job: Job, attempt: Attempt | None, *, error_type: str) -> Pause | None:
+    """What follows `attempt`, the latest one, which just failed or asked to be run again. None: nothing, the job is over.
 
     A member of a group is never run again alone: the others are over, or wait for it in vain.
     """
@@ -127,7 +127,6 @@ def pause_after(job: Job, *, error_type: str) -> Pause | None:
         or job.state not in (State.SCHEDULED, State.RUNNING)
     ):
         return None
-    attempt = job.attempts.filter(number=job.attempt).first()
     if attempt and attempt.deferral is not None and job.state == State.RUNNING:
         return Pause(
             requeue=Requeue.DEFERRAL,

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef, Q
 
-from jobs.models import Job, JobQuerySet, Kind, by_number
+from jobs.models import Job, JobQuerySet, Kind, by_number, by_submitter
 from jobs.states import ON_A_DEVICE, Outcome, State
 
 LONGEST = 200  # characters of a filter
@@ -80,7 +80,9 @@ class JobFilter:
             jobs = jobs.filter(
                 Exists(Job.tags.through.objects.filter(job=OuterRef("pk"), tag__name=self.tag))
             )
-        named = {"device_type": self.type, "device": self.device, "submitter__username": self.submitter}
+        if self.submitter:
+            jobs = jobs.filter(by_submitter(self.submitter))
+        named = {"device_type": self.type, "device": self.device}
         return jobs.filter(**{field: name for field, name in named.items() if name})
 
     @property

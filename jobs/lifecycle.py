@@ -111,14 +111,20 @@ def schedule_together(devices_of: Mapping[int, str]) -> list[Job]:
 def _schedule(devices_of: Mapping[int, str]) -> list[Job]:
     names = sorted(devices_of.values())
     taken: dict[str, Device] = {name: Device.objects.lock(name) for name in names}
-    for_workers = set(Job.objects.for_workers().filter(pk__in=devices_of).values_list("pk", flat=True))
-    at_work = [taken[devices_of[pk]] for pk in for_workers]  # their kind is never another
-    devices.require_room(at_work, besides=Job.objects.held().values("device"))
+    _require_room(devices_of, taken)
     jobs: list[Job] = [Job.objects.lock(pk) for pk in sorted(devices_of)]
     _require_whole_group(jobs)
     for job in jobs:
         _give(job, taken[devices_of[job.pk]])
     return jobs
+
+
+def _require_room(devices_of: Mapping[int, str], taken: Mapping[str, Device]) -> None:
+    if not any(device.limit_of_worker for device in taken.values()):
+        return
+    for_workers = Job.objects.for_workers().filter(pk__in=devices_of).values_list("pk", flat=True)
+    at_work = [taken[devices_of[pk]] for pk in for_workers]  # their kind is never another
+    devices.require_room(at_work, besides=Job.objects.held().values("device"))
 
 
 def _require_whole_group(jobs: Sequence[Job]) -> None:
@@ -181,7 +187,7 @@ def _finish(job_id: int, ending: Ending, *, worker: str, attempt: int | None) ->
     if job.state == State.SCHEDULED and ending.passed:
         _start(held, cause)  # its word of the start was lost
     end = timezone.now()
-    Attempt.objects.filter(job=job, number=job.attempt).update(
+    attempt_ended = job.end_attempt(
         ended=end,
         result="pass" if ending.passed else "fail",
         error_type=ending.error_type,
@@ -189,7 +195,7 @@ def _finish(job_id: int, ending: Ending, *, worker: str, attempt: int | None) ->
         pipeline=ending.pipeline,
     )
     broken = ending.is_infrastructure
-    if pause := attempts.pause_after(job, error_type=ending.error_type):
+    if pause := attempts.pause_after(job, attempt_ended, error_type=ending.error_type):
         attempts.go_on(held, pause, cause, broken=broken)
         return job
     move = find_move(State(job.state), State.FINISHED, _final_health(job, ending))
@@ -252,12 +258,12 @@ def end_overdue(job_id: int) -> Job:
     rule = watchdogs.rule(state, worker=worker, job_timeout=job.job_timeout, is_lost=is_lost)
     why_canceled = job.failure_comment.rstrip(". ") if state == State.CANCELING else ""
     comment = ". ".join(filter(None, [why_canceled, rule.comment(now)]))
-    Attempt.objects.filter(job=job, number=job.attempt).update(
+    attempt = job.end_attempt(
         ended=now, unconfirmed_since=now, result="fail", error_type=rule.error_type, errors=comment
     )
     cause = Cause(kind="timer", reason=comment)
     broken = rule.error_type in INFRASTRUCTURE_ERRORS
-    if pause := attempts.pause_after(job, error_type=rule.error_type):
+    if pause := attempts.pause_after(job, attempt, error_type=rule.error_type):
         attempts.go_on(held, pause, cause, closes=True, broken=broken)
         return job
     job.end_time = now
@@ -361,7 +367,7 @@ def carry_over_to_device(job: Job, move: Move, cause: Cause) -> None:
 def _start(held: Held, cause: Cause) -> None:
     held.job.start_time = timezone.now()
     carry_over(held, find_move(State.SCHEDULED, State.RUNNING, Health.UNKNOWN), cause)
-    Attempt.objects.filter(job=held.job, number=held.job.attempt).update(started=held.job.start_time)
+    Attempt.objects.write(held.job.pk, held.job.attempt, started=held.job.start_time)
 
 
 def _scheduled(job: Job) -> datetime | None:

@@ -9,17 +9,26 @@ from typing import Self
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.views.decorators.http import require_safe
 
 from accounts.models import digest
 from accounts.rights import Anyone
+from core.downloads import download
 from core.pages import whole_number
 from jobs import logs
 from jobs.logs import Tail, lava_yaml
 from jobs.logs.index import TEXT_NAME
 from jobs.models import Job
 
+TEXT = "text/plain; charset=utf-8"
 PERMISSION_SECONDS = 5  # how long it is remembered whether somebody may read a log
 
 
@@ -74,16 +83,22 @@ def log_tail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_safe
-def log(request: HttpRequest, pk: int) -> HttpResponse | FileResponse:
-    """The whole text as it is now."""
+def log(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The whole text as it is now, or what Range asks for of it. With `?follow=1`, jobs.log_live answers instead."""
     job = _find_or_404(request, pk)
-    directory = job.log_directory(attempt_in(request, job))
+    attempt = attempt_in(request, job)
+    directory = job.log_directory(attempt)
     size = logs.size(directory)
     if not size:
-        return HttpResponse(content_type="text/plain; charset=utf-8")
-    answer = FileResponse((directory / TEXT_NAME).open("rb"), content_type="text/plain; charset=utf-8")
-    answer["Content-Length"] = str(size)  # what is written meanwhile is not whole yet
+        return HttpResponse(content_type=TEXT)
+    # A log only grows, so its size says which text it is.
+    answer = download(
+        request, directory / TEXT_NAME, size=size, version=f"{pk}-{attempt}-{size}", content_type=TEXT
+    )
     answer["Content-Disposition"] = f'inline; filename="job_{pk}.log"'
+    answer["Cache-Control"] = (
+        "private, no-cache"  # kept by whoever asks each time whether it is still the same
+    )
     return answer
 
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from django.contrib.auth.models import Group, User
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.rights import Anyone
+from core import rows
 from core.addresses import address
+from core.conditions import Condition
 from devices.models import Device, DeviceType, Right, Tag, devices_shut_to, types_shut_to
 from devices.states import WorkerState
 from events.announced import AnnouncedModel, AnnouncedQuerySet
@@ -43,6 +48,17 @@ _FINISHED = State.FINISHED.value
 _UNFINISHED = [state.value for state in UNFINISHED]
 _ON_A_DEVICE = [state.value for state in ON_A_DEVICE]
 _UNKNOWN = Health.UNKNOWN.value
+# Asked at the end of every job, so not built anew each time: that would take longer than the answer.
+_HAS_FAILURES: Final = """
+    SELECT EXISTS (
+        SELECT 1 FROM jobs_testcase
+        JOIN jobs_attempt ON jobs_attempt.id = jobs_testcase.attempt_id
+        JOIN jobs_testsuite ON jobs_testsuite.id = jobs_testcase.suite_id
+        WHERE jobs_attempt.job_id = %s AND jobs_attempt.number = %s
+            AND jobs_testcase.result = %s AND jobs_testsuite.name <> %s
+    )
+"""
+_NAME_OF_SUBMITTER: Final = "(SELECT username FROM auth_user WHERE auth_user.id = jobs_job.submitter_id)"
 _WHO_SEES_IT = ["visibility", "device", "device_type", "wanted_device", "submitter"]
 
 
@@ -57,12 +73,61 @@ class Kind(models.TextChoices):
     RESERVATION = "reservation"  # a person holds a device: `jobs.reservations`
 
 
+def by_submitter(name: str, *others: str) -> Q:
+    """The jobs of the users of these names."""
+    if others:
+        return Q(submitter__username__in=[name, *others])
+    # Joined, PostgreSQL would look through all jobs for those of somebody who has none.
+    return Q(submitter=User.objects.filter(username=name).values("pk")[:1])
+
+
 def by_number(text: str) -> Q:
     """The job whose number this is: `12`, or as LAVA numbers those of a group `12.1`."""
-    if not NUMBER.fullmatch(text):
-        return Q(pk__in=())
-    first, dot, member = text.partition(".")
-    return Q(group__first=first, member=member) if dot else Q(pk=first)
+    return any_of_numbers([text])
+
+
+def any_of_numbers(texts: Iterable[str]) -> Q:
+    """The jobs that have these numbers; what is no number is none of them."""
+    valid = [text.partition(".") for text in texts if NUMBER.fullmatch(text)]
+    alone = Q(pk__in=[first for first, dot, _ in valid if not dot])
+    in_groups = (Q(group__first=first, member=member) for first, dot, member in valid if dot)
+    return reduce(or_, in_groups, alone)
+
+
+# Every page and every answer asks for these, some of a hundred thousand rows: what decides most of them comes first.
+_IS_SHARED = """{visibility} = 'group'
+    AND EXISTS (SELECT 1 FROM jobs_job_viewing_groups shown WHERE shown.job_id = {job})
+    AND NOT EXISTS (SELECT 1 FROM jobs_job_viewing_groups shown WHERE shown.job_id = {job} AND shown.group_id NOT IN
+        (SELECT mine.group_id FROM auth_user_groups mine WHERE mine.user_id = %s))"""  # no more if a group is deleted
+_COLUMNS = {
+    "job": "pk",
+    "visibility": "visibility",
+    "device": "device_id",
+    "type": "device_type_id",
+    "wanted": "wanted_device",
+    "submitter": "submitter_id",
+}
+
+
+def _seen_by(user: Anyone) -> Condition:
+    """By a user who is not a superuser."""
+    public, values = _is_public_to(user)
+    if not user.is_authenticated:
+        return Condition(public, values, **_COLUMNS)
+    sql = f"({public}) OR {{submitter}} = %s OR ({_IS_SHARED})"
+    return Condition(sql, [*values, user.pk, user.pk], **_COLUMNS)
+
+
+def _is_public_to(user: Anyone) -> tuple[str, list[Any]]:
+    """Of a job: whether it is shown to all who see its device, or its type before it has one, and this user does."""
+    devices, types = devices_shut_to(user, Right.VIEW), types_shut_to(user, Right.VIEW)
+    if isinstance(devices, tuple) or isinstance(types, tuple):  # nothing is shut to those who oversee all
+        return "{visibility} = 'public'", []
+    # Nearly all jobs want no device in particular, and need not be looked up by it.
+    sql = f"""{{visibility}} = 'public'
+    AND CASE WHEN {{device}} IS NULL THEN {{type}} NOT IN ({types.sql}) ELSE {{device}} NOT IN ({devices.sql}) END
+    AND ({{wanted}} = '' OR {{wanted}} NOT IN ({devices.sql}))"""
+    return sql, [*types.params, *devices.params, *devices.params]
 
 
 def hides_members(user: Anyone) -> models.Exists:
@@ -78,7 +143,10 @@ class JobQuerySet(AnnouncedQuerySet):
         return self.select_related("submitter", "group").select_for_update(of=("self",))
 
     def lock(self, pk: int) -> Job:
-        job: Job = self.locked().get(pk=pk)
+        """With its submitter's name, which all of its events tell."""
+        job: Job
+        job, name = self._lock(pk, _NAME_OF_SUBMITTER)
+        job.submitter = User.from_db(job._state.db, ["id", "username"], [job.submitter_id, name])
         return job
 
     def numbered(self, text: str) -> JobQuerySet:
@@ -93,18 +161,7 @@ class JobQuerySet(AnnouncedQuerySet):
         """The one rule for who sees a job: whoever sees its device, its submitter, or who is in all of its groups."""
         if user.is_superuser:
             return self.all()
-        public = Q(visibility=Visibility.PUBLIC) & ~Q(device_id__in=devices_shut_to(user, Right.VIEW))
-        public &= ~Q(device_id__isnull=True, device_type_id__in=types_shut_to(user, Right.VIEW))
-        # Nearly all of them want none in particular, and need not be looked up.
-        public &= Q(wanted_device="") | ~Q(wanted_device__in=devices_shut_to(user, Right.VIEW))
-        if not user.is_authenticated:
-            return self.filter(public)
-        groups = Job.viewing_groups.through.objects.filter(job=models.OuterRef("pk"))
-        mine = User.groups.through.objects.filter(user=user).values("group")
-        # A group that is deleted must not open the job to everybody.
-        shared = models.Exists(groups) & ~models.Exists(groups.exclude(group__in=mine))
-        shared &= Q(visibility=Visibility.GROUP)
-        return self.filter(public | shared | Q(submitter=user))
+        return self.filter(_seen_by(user))
 
     def whole_to(self, user: Anyone) -> JobQuerySet:
         """Those of whose group the user sees every job, and may read what was submitted for all of them."""
@@ -206,6 +263,9 @@ class Job(AnnouncedModel):
     device = models.ForeignKey(Device, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs")
     # The only one that will do, by its name: without that device the job waits, and gets no other.
     wanted_device = models.CharField(max_length=200, blank=True, editable=False)
+    wanted_tags = models.JSONField(
+        default=list, editable=False
+    )  # the names of `tags`, for every event to tell
     tags = models.ManyToManyField(Tag, blank=True, related_name="jobs")
     priority = models.PositiveSmallIntegerField(default=50)
     visibility = models.CharField(max_length=8, choices=Visibility.choices, default=Visibility.PUBLIC)
@@ -299,7 +359,8 @@ class Job(AnnouncedModel):
             models.Index(fields=["device", "-id"], name="job_device"),
             models.Index(fields=["device_type", "state"], name="job_type_state"),
             models.Index(fields=["submitter", "-id"], name="job_submitter"),
-            models.Index(fields=["-end_time", "-id"], name="job_end"),
+            # In the order of REST v0.2, which walks far into it by number.
+            models.Index(fields=["-end_time", "id", *_WHO_SEES_IT], name="job_end"),
             models.Index(fields=["not_before"], condition=Q(not_before__isnull=False), name="job_not_before"),
             models.Index(fields=["deadline"], condition=Q(deadline__isnull=False), name="job_deadline"),
             models.Index(fields=["-id"], condition=Q(kind="reservation"), name="job_reservation"),
@@ -388,20 +449,24 @@ class Job(AnnouncedModel):
         self.start_time = self.overtime_since = self.lost_since = None
         self.error_type = self.failure_comment = ""
 
+    def end_attempt(self, **values: Any) -> Attempt | None:
+        """Write how the latest attempt ended. The job's row must be locked."""
+        # Its test may ask for a deferral just now: that is read here, or comes too late.
+        return Attempt.objects.write(self.pk, self.attempt, **values)
+
     def log_directory(self, attempt: int | None = None) -> Path:
         """Where the log of an attempt lives; the latest one's unless asked."""
         return logs.directory_for(settings.LOGS, self.submit_time, self.pk, attempt or self.attempt)
 
     def settle(self) -> None:
         """Say in one word how it ended, by what its latest attempt has stored. Its row must be locked."""
-        has_failures = self.health == Health.COMPLETE and self._failures().exists()
+        has_failures = self.health == Health.COMPLETE and self._has_failures()
         self.outcome = outcome(Health(self.health), self.error_type, has_failures=has_failures) or ""
 
-    def _failures(self) -> models.QuerySet[TestCase]:
-        failed = TestCase.objects.filter(
-            attempt__job=self, attempt__number=self.attempt, result=TestCase.Result.FAIL
-        )
-        return failed.exclude(suite__name=ACTIONS)
+    def _has_failures(self) -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(_HAS_FAILURES, [self.pk, self.attempt, TestCase.Result.FAIL.value, ACTIONS])
+            return bool(cursor.fetchone()[0])
 
     @property
     def closes_device(self) -> bool:
@@ -466,6 +531,19 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         """Of jobs that the user sees. Those of a job that is seen as a public one were on devices that the user sees."""
         on_hidden = Q(device_name__in=devices_shut_to(user, Right.VIEW), job__visibility=Visibility.PUBLIC)
         return self.exclude(on_hidden & ~Q(job__submitter=user.pk))
+
+    def write(self, job_id: int, number: int, **values: Any) -> Attempt | None:
+        """Write this of one attempt, which is held from then on; as it is then, or None if there is none."""
+        reading, written = rows.reading(self.model), rows.written(self.model, values)
+        changes = ", ".join(f"{column} = %s" for column in written)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"UPDATE jobs_attempt SET {changes} WHERE job_id = %s AND number = %s RETURNING {reading.columns}",
+                [*written.values(), job_id, number],
+            )
+            row = cursor.fetchone()
+        attempt: Attempt | None = row and reading.instance(self.model, row)
+        return attempt
 
     def unconfirmed(self) -> AttemptQuerySet:
         """Those that the lab ended by itself, and whose workers have not said yet that nothing of them runs."""
@@ -636,6 +714,25 @@ class Progress(models.Model):
 
     def __str__(self) -> str:
         return f"{self.percent} % {self.text}"
+
+
+class Sayings(models.Model):
+    """How much an attempt has said in events of its own: `jobs.sayings` has the limits."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="sayings")
+    attempt = models.PositiveIntegerField()  # its number; one that is still to come may be spoken for
+    heard = models.BigIntegerField(default=-1)  # index of the last record of the log that said something
+    told = models.PositiveIntegerField(default=0)
+    dropped = models.PositiveIntegerField(default=0)  # that a test said, and nobody was told
+    second = models.DateTimeField(null=True)  # of the last one that was told
+    in_second = models.PositiveIntegerField(default=0)  # that were told in it
+
+    class Meta:
+        verbose_name_plural = "sayings"
+        constraints = [models.UniqueConstraint(fields=["job", "attempt"], name="sayings_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.told} told, {self.dropped} dropped"
 
 
 class WaitQuerySet(models.QuerySet["Wait"]):

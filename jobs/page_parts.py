@@ -37,6 +37,7 @@ class LogPart:
     """A part of a log, its last one unless asked, and where the rest of it is. Offsets are bytes."""
 
     url: str  # of log-tail; the offset is written behind it
+    socket: str  # that pushes the same; the offset is written behind it
     raw: str
     start: int
     end: int
@@ -59,6 +60,7 @@ class LogPart:
             part, is_last = logs.last_part(directory, WHOLE_IN_PAGE if whole else LAST_BYTES), True
         return cls(
             url=reverse("job-log-tail", args=[job.pk]) + _query(job, attempt, "start="),
+            socket=f"/ws/job/{job.pk}/log" + _query(job, attempt, "start="),
             raw=reverse("job-log", args=[job.pk]) + _query(job, attempt, ""),
             start=part.start,
             end=part.end,

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core.pages import asks_for_live_parts, render_live, whole_number
 from core.paging import page
 from devices.models import DeviceType
-from jobs import attempts, commands, lifecycle, moving, reservation_views, upkeep, waits
+from jobs import attempts, commands, lifecycle, moving, reservation_views, sayings, upkeep, waits
 from jobs.attempts import NotDeferrable
 from jobs.definition import InvalidDefinition
 from jobs.filters import STATUSES, JobFilter, UnknownStatus
@@ -256,7 +256,7 @@ def _shown(
         case "definition":
             return _definition_shown(request, job, shows_whole=shows_whole)
         case "results":
-            return _results_shown(request, tally)
+            return {**_results_shown(request, tally), "dropped_sayings": sayings.dropped(job, attempt)}
     results = Results.of(tally, size=RESULTS_BESIDE_LOG)
     if asks_for_live_parts(request):  # the log has a poller of its own
         return {"results": results}

@@ -113,7 +113,8 @@ def reasons(jobs: Sequence[Job], *, to: Anyone = NOBODY) -> dict[int, Reason]:
     everyone = {job.pk: job for job in [*jobs, *(mate for group in groups.values() for mate in group.mates)]}
     types = {job.device_type_id for job in everyone.values()}
     devices = Device.objects.in_service().filter(device_type__in=types)
-    held = dict(Job.objects.held().filter(device_type__in=types).values_list("device", "deadline"))
+    # Unordered: in the order of their ids they would be looked for through all jobs of these types.
+    held = dict(Job.objects.held().filter(device_type__in=types).order_by().values_list("device", "deadline"))
     found = devices.select_related("worker").prefetch_related("tags")
     workers = devices_now.workers()
     candidates = [_candidate(device, held, workers) for device in found]

@@ -33,6 +33,8 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("devices.DeviceTypeRight", "Which group sees, uses or looks after which types."),
         Entry("devices.DeviceRight", "The same for single devices."),
         Entry("accounts.Token", "Secrets for programs: scope, expiry, last use; revoke."),
+        Entry("events.Webhook", "Where users have events sent; disable with a reason."),
+        Entry("events.Subscription", "How far users have got with the events; end with a reason, delete."),
     ),
     "Jobs": (
         Entry("jobs.Job", "Cancel with a reason; delete finished ones with their logs."),

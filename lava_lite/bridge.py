@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,13 +19,10 @@ from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
+from core.asgi import Receive, Scope, Send, until_gone
+
 log = logging.getLogger(__name__)
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Environ = dict[str, Any]
 WSGIApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
@@ -105,7 +102,7 @@ class Bridge:
         pieces = iter(answer.stream or ())
         # A file that grows while it is sent must not overrun the length that was announced.
         left = 0 if method == "HEAD" else answer.length
-        gone = asyncio.ensure_future(_until_gone(receive))
+        gone = asyncio.ensure_future(until_gone(receive))
         try:
             while left > 0 and not gone.done():
                 piece = await self._in_thread(next, pieces, None)
@@ -270,11 +267,6 @@ def _worded(refused: _Refused, path: str) -> tuple[bytes, bytes]:
     if path.startswith("/scheduler/internal/"):
         return b"application/json", json.dumps({"error": text}).encode()
     return b"text/plain; charset=utf-8", f"{text}\n".encode()
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _environ(scope: Scope, body: IO[bytes], size: int) -> Environ:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from events import plugins
+
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -37,6 +39,20 @@ def event_socket_is_an_address(app_configs: Sequence[Any] | None, **kwargs: Any)
             f"EVENT_SOCKET is {settings.EVENT_SOCKET!r}, which ZMQ cannot bind.",
             hint="Write tcp://127.0.0.1:5500, tcp://*:5500 or ipc:///a/path.",
             id="lava_lite.E002",
+        )
+    ]
+
+
+@register()
+def broker_is_near_or_called_by_tls(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    parts = urlsplit(settings.EVENT_AMQP_URL)
+    if not settings.EVENT_AMQP_ENABLED or parts.scheme == "amqps" or _is_loopback(parts.hostname or ""):
+        return []
+    return [
+        Warning(
+            f"The broker {parts.hostname} is called without TLS: its password and all events cross the network in clear.",
+            hint="Write amqps:// in EVENT_AMQP_URL, if the broker listens for TLS.",
+            id="lava_lite.W003",
         )
     ]
 
@@ -83,6 +99,28 @@ def secret_key_is_private(app_configs: Sequence[Any] | None, **kwargs: Any) -> l
             f"Others on this machine can read {path}: with it they can make themselves a session of anybody.",
             hint=f"chmod 600 {path}; if somebody may have read it, remove it, and the next start makes a new one.",
             id="lava_lite.W002",
+        )
+    ]
+
+
+@register()
+def plugins_can_be_used(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    return [
+        Warning(f"PLUGINS: {fault}.", hint="The lab runs without it meanwhile.", id="lava_lite.W004")
+        for fault in plugins.faults()
+    ]
+
+
+@register()
+def events_stay_for_who_is_away(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    if not 0 < settings.KEEP_EVENTS_DAYS < settings.SUBSCRIPTION_DAYS:
+        return []
+    return [
+        Warning(
+            f"A subscription may be away for {settings.SUBSCRIPTION_DAYS} days before it expires, and events are "
+            f"deleted after {settings.KEEP_EVENTS_DAYS}: it can miss some in between.",
+            hint="Make KEEP_EVENTS_DAYS larger, or SUBSCRIPTION_DAYS smaller.",
+            id="lava_lite.W005",
         )
     ]
 

@@ -27,7 +27,7 @@ LITTLE_SPACE, NO_SPACE = GIBIBYTE, GIBIBYTE // 10
 OLDEST_PYTHON = (3, 11)
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)  # before this program was written
 ANSWER_TIMEOUT = 5.0
-BEHIND = timedelta(minutes=1)
+SKEW = timedelta(minutes=1)  # between two clocks that are right
 NOT_YET = "it is made by the first start: lava-lite up"
 
 SAID_ALREADY = ("lava_lite.E001", "lava_lite.W002")  # of the data directory and the secret key
@@ -205,12 +205,15 @@ def database(lab: Lab) -> Checks:
         return
     from django.db import DatabaseError, connection
 
+    from lava_lite.health import checks as health
+
     try:
         connection.ensure_connection()
         yield from _sqlite_is_whole(connection)
-        yield from _migrations(connection)
+        yield from health.migrations()
         if lab.is_running:
-            yield from _workers()
+            yield from health.loops()
+            yield from health.of_contents()
         yield from _clock()
     except DatabaseError as error:
         yield bad("database", f"cannot be used: {error}", _mend_database(lab))
@@ -278,39 +281,6 @@ def _sqlite_is_whole(connection: Any) -> Checks:
         )
 
 
-def _migrations(connection: Any) -> Checks:
-    from django.db.migrations.executor import MigrationExecutor
-
-    executor = MigrationExecutor(connection)
-    loader = executor.loader
-    if newer := sorted(set(loader.applied_migrations) - set(loader.disk_migrations)):
-        names = ", ".join(f"{app}.{name}" for app, name in newer)
-        yield bad(
-            "migrations", f"the database is of a newer lava_lite ({names})", "install that version again"
-        )
-    elif plan := executor.migration_plan(loader.graph.leaf_nodes()):
-        yield bad(
-            "migrations", f"{len(plan)} are not applied yet", "stop the lab and start it again: lava-lite up"
-        )
-    else:
-        yield ok("migrations", "all applied")
-
-
-def _workers() -> Checks:
-    from devices.models import Worker
-    from devices.states import WorkerHealth, WorkerState
-
-    for worker in Worker.objects.exclude(health=WorkerHealth.RETIRED).order_by("name"):
-        if worker.state == WorkerState.ONLINE:
-            yield ok("worker", f"{worker.name} is online")
-        else:
-            last = f"{worker.last_ping:%Y-%m-%d %H:%M} UTC" if worker.last_ping else "never"
-            text = f"{worker.name} is offline; its last ping: {last}"
-            yield warn(
-                "worker", text, f"start it on its machine, or take it out in the admin site: {worker.name}"
-            )
-
-
 def _clock() -> Checks:
     """Whether time goes on: nothing that is written down may be in the future."""
     from events.models import Event
@@ -320,7 +290,7 @@ def _clock() -> Checks:
     remedy = "set it by NTP: timedatectl set-ntp true"
     if now < EPOCH:
         yield bad("clock", f"says that it is {now:%Y-%m-%d}", remedy)
-    elif newest and newest > now + BEHIND:
+    elif newest and newest > now + SKEW:
         yield bad("clock", f"is behind the newest event, which is of {newest:%Y-%m-%d %H:%M} UTC", remedy)
     else:
         yield ok("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC")

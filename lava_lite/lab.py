@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,19 +50,20 @@ def _prepare(data: Path) -> Secrets | None:
         from django.db import DatabaseError, connections
 
         try:
-            _in_child(first_start.set_up, data)
+            with _in_child(first_start.set_up, data):
+                roles.load()
             unseen = first_start.secrets_to_show(data)
         except DatabaseError as error:
             raise NotStarted(_bad_database(error)) from error
     except OSError as error:
         raise NotStarted(claims.unusable(data, error)) from error
-    roles.load()
     connections.close_all()
     return unseen
 
 
-def _in_child(work: Callable[[Path], None], data: Path) -> None:
-    """In a process of its own: what migrations leave in memory would stay in every role of the lab.
+@contextmanager
+def _in_child(work: Callable[[Path], None], data: Path) -> Iterator[None]:
+    """In a process of its own, meanwhile: what migrations leave in memory would stay in every role of the lab.
 
     Raises what `work` raises, and NotStarted if the process is killed.
     """
@@ -71,8 +73,10 @@ def _in_child(work: Callable[[Path], None], data: Path) -> None:
 
     fork, ourselves = get_context("fork"), (os.getpid(),)
     with ProcessPoolExecutor(1, mp_context=fork, initializer=end_with, initargs=ourselves) as child:
+        working = child.submit(work, data)
+        yield
         try:
-            child.submit(work, data).result()
+            working.result()
         except BrokenProcessPool:
             raise NotStarted(
                 "What makes the tables was killed. Nothing was changed half-way; the same command goes on."

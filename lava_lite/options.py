@@ -6,6 +6,7 @@ Names are LAVA's where LAVA has them. `docs/settings.md` lists them all; a test 
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+MOST_DAYS = 365
 FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
 
 
@@ -28,6 +30,7 @@ class Option:
     default: Any
     read: Callable[[str], Any]  # from the environment's text; ValueError says what would be right
     help: str
+    is_secret: bool = False  # its value is not repeated in messages
 
 
 def boolean(text: str) -> bool:
@@ -52,6 +55,46 @@ def count(text: str) -> int:
     if not text.isdigit():
         raise ValueError("expected a whole number")
     return int(text)
+
+
+def days(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= MOST_DAYS:
+        raise ValueError(f"expected a whole number of days from 1 to {MOST_DAYS}")
+    return int(text)
+
+
+def one_of(*known: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in known:
+            raise ValueError(f"expected {' or '.join(known)}")
+        return text
+
+    return read
+
+
+def amqp_address(text: str) -> str:
+    wanted = "expected an address such as amqp://user:password@host:5672/ or amqps://host/vhost"
+    try:
+        found = urlsplit(text)
+        usable = found.scheme in ("amqp", "amqps") and found.hostname and found.port != 0
+    except ValueError:
+        raise ValueError(wanted) from None
+    if not usable or found.query or found.fragment:
+        raise ValueError(wanted)
+    return text
+
+
+def exchange(text: str) -> str:
+    if not text or len(text.encode()) > 127:
+        raise ValueError("expected the name of an exchange, of 1 to 127 bytes")
+    return text
+
+
+def networks(text: str) -> list[str]:
+    found = words(text)
+    for word in found:
+        ipaddress.ip_network(word)
+    return found
 
 
 def web_address(text: str) -> str:
@@ -117,6 +160,61 @@ OPTIONS = (
         default=[],
         read=words,
         help="ZMQ PULL sockets of trusted subscribers, which get every event, separated by commas.",
+    ),
+    Option(
+        name="EVENT_AMQP_ENABLED",
+        default=False,
+        read=boolean,
+        help="On: events go to an exchange of an AMQP 0-9-1 broker, such as RabbitMQ.",
+    ),
+    Option(
+        name="EVENT_AMQP_URL",
+        default="amqp://guest:guest@127.0.0.1:5672/",
+        read=amqp_address,
+        help="The broker: amqp://user:password@host:5672/vhost, or amqps:// for TLS.",
+        is_secret=True,
+    ),
+    Option(
+        name="EVENT_AMQP_EXCHANGE",
+        default="pulp.api.v2",
+        read=exchange,
+        help="The topic exchange; it is made, durable, if it is not there.",
+    ),
+    Option(
+        name="EVENT_AMQP_AUDIENCE",
+        default="public",
+        read=one_of("public", "all"),
+        help="`public`: the exchange gets what an anonymous visitor may see. `all`: every event; for a trusted broker.",
+    ),
+    Option(
+        name="PLUGINS",
+        default=[],
+        read=words,
+        help="Python modules that run inside the engine and hear of every event, separated by commas.",
+    ),
+    Option(
+        name="WEBHOOK_ALLOWED_NETWORKS",
+        default=[],
+        read=networks,
+        help="Inner networks (192.168.7.0/24) to which webhooks may be sent, separated by commas; none by default.",
+    ),
+    Option(
+        name="WEBHOOKS_PER_PERSON",
+        default=20,
+        read=count,
+        help="How many webhooks one person may have; 0: none.",
+    ),
+    Option(
+        name="SUBSCRIPTIONS_PER_PERSON",
+        default=20,
+        read=count,
+        help="How many subscriptions to events one person may have; 0: none.",
+    ),
+    Option(
+        name="SUBSCRIPTION_DAYS",
+        default=7,
+        read=days,
+        help="A subscription expires after so many days in which nothing was fetched, unless it says how many itself.",
     ),
     Option(
         name="WORKER_AUTO_REGISTER_NETMASK",
@@ -227,6 +325,18 @@ OPTIONS = (
         help="Seconds for which a job may be put off in all, unless its definition has another limit.",
     ),
     Option(
+        name="STUCK_AFTER",
+        default=30,
+        read=count,
+        help="Seconds beyond its usual rest after which a loop of the lab that ended no pass counts as stuck.",
+    ),
+    Option(
+        name="METRICS_AUDIENCE",
+        default="staff",
+        read=one_of("staff", "all"),
+        help="Who may read `/metrics`: `staff` (by a token, and whoever asks from this machine), or `all`.",
+    ),
+    Option(
         name="TIME_ZONE",
         default="UTC",
         read=str,
@@ -269,7 +379,7 @@ def _value(option: Option, from_file: Mapping[str, Any], environ: Mapping[str, s
         return option.default
     value = from_file[option.name]
     if isinstance(value, list) and isinstance(option.default, list):
-        return [str(entry) for entry in value]
+        return _read(option, ",".join(map(str, value)))
     return _read(option, str(value))
 
 
@@ -277,7 +387,8 @@ def _read(option: Option, text: str) -> Any:
     try:
         return option.read(text)
     except ValueError as wrong:
-        raise BadSetting(f"{option.name}: {wrong}, got {text!r}") from wrong
+        got = "something else" if option.is_secret else repr(text)
+        raise BadSetting(f"{option.name}: {wrong}, got {got}") from (None if option.is_secret else wrong)
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -11,8 +11,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,6 @@ Work = Callable[[threading.Event], None]
 
 OUR_WORKER = "local"
 STOPPING = (signal.SIGTERM, signal.SIGINT)
-LAST_ANSWERS = 3  # seconds that answers under way have when the web role ends
 
 
 class RoleFailed(Exception):
@@ -50,65 +48,49 @@ def load() -> None:
 
     for module in (
         "lava_lite.asgi",
+        "lava_lite.server",
         "jobs.scheduler",
         "jobs.retention",
         "events.publisher",
+        "events.plugins",
+        "events.webhooks.sender",
         "workers.builtin.worker",
     ):
         importlib.import_module(module)
     for module in ("httptools_impl", "flow_control"):
         importlib.import_module(f"uvicorn.protocols.http.{module}")
-    importlib.import_module("uvicorn.protocols.websockets.websockets_sansio_impl")
+    importlib.import_module("lava_lite.patience")
     importlib.import_module("uvicorn.lifespan.on")
     get_resolver().url_patterns  # noqa: B018  (reading it imports every view)
 
 
 def web(listener: socket.socket) -> None:
     """Pages, APIs, worker endpoints and sockets."""
-    import uvicorn
-    from django.conf import settings
-
+    from lava_lite import server
     from lava_lite.asgi import application
 
-    class Server(uvicorn.Server):
-        @contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            # uvicorn's own way raises the signal once more when all has ended, which would look like a crash.
-            for number in STOPPING:
-                signal.signal(number, self.handle_exit)
-            yield
-
-    config = uvicorn.Config(
-        application,
-        loop="asyncio",
-        http="httptools",
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,  # its buffers would be most of what a quiet socket costs
-        lifespan="on",
-        log_config=None,
-        log_level=logging.WARNING,
-        access_log=False,
-        server_header=False,
-        proxy_headers=settings.SERVED,
-        timeout_graceful_shutdown=LAST_ANSWERS,
-    )
-    Server(config).run(sockets=[listener])
+    server.run(application, listener, stopping=STOPPING)
 
 
 def engine() -> None:
-    """The scheduler, the publisher, and what keeps and clears away history."""
-    from events import publisher
-    from jobs import retention, scheduler
-    from jobs.history import queue
+    """The scheduler, the publisher, the webhooks, what keeps and clears away history, and the plugins."""
+    from django.conf import settings
 
-    _work_until_told(
-        {
-            "scheduler": scheduler.run,
-            "publisher": publisher.run,
-            "history": queue.run,
-            "retention": retention.run,
-        }
-    )
+    from events import plugins, publisher
+    from events.webhooks import sender
+    from jobs import retention, scheduler
+    from jobs.history import keeper
+
+    works: dict[str, Work] = {
+        "scheduler": scheduler.run,
+        "publisher": publisher.run,
+        "webhooks": sender.run,
+        "history": keeper.run,
+        "retention": retention.run,
+    }
+    if settings.PLUGINS:
+        works["plugins"] = plugins.run
+    _work_until_told(works)
 
 
 def worker(config: WorkerConfig) -> None:

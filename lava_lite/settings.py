@@ -39,6 +39,15 @@ EVENT_NOTIFICATION: bool = _option["EVENT_NOTIFICATION"]
 EVENT_TOPIC: str = _option["EVENT_TOPIC"]
 EVENT_SOCKET: str = _option["EVENT_SOCKET"]
 EVENT_ADDITIONAL_SOCKETS: list[str] = _option["EVENT_ADDITIONAL_SOCKETS"]
+EVENT_AMQP_ENABLED: bool = _option["EVENT_AMQP_ENABLED"]
+EVENT_AMQP_URL: str = _option["EVENT_AMQP_URL"]
+EVENT_AMQP_EXCHANGE: str = _option["EVENT_AMQP_EXCHANGE"]
+EVENT_AMQP_AUDIENCE: str = _option["EVENT_AMQP_AUDIENCE"]
+PLUGINS: list[str] = _option["PLUGINS"]
+WEBHOOK_ALLOWED_NETWORKS: list[str] = _option["WEBHOOK_ALLOWED_NETWORKS"]
+WEBHOOKS_PER_PERSON: int = _option["WEBHOOKS_PER_PERSON"]
+SUBSCRIPTIONS_PER_PERSON: int = _option["SUBSCRIPTIONS_PER_PERSON"]
+SUBSCRIPTION_DAYS: int = _option["SUBSCRIPTION_DAYS"]
 WORKER_AUTO_REGISTER_NETMASK: list[str] = _option["WORKER_AUTO_REGISTER_NETMASK"]
 LOG_TAIL_LIMIT: int = _option["LOG_TAIL_LIMIT"]
 DEFINITION_LIMIT: int = _option["DEFINITION_LIMIT"]
@@ -56,6 +65,8 @@ KEEP_EVENTS_DAYS: int = _option["KEEP_EVENTS_DAYS"]
 KEEP_EVENTS: int = _option["KEEP_EVENTS"]
 MULTINODE_PATIENCE: int = _option["MULTINODE_PATIENCE"]
 DEFER_LIMIT: int = _option["DEFER_LIMIT"]
+STUCK_AFTER: int = _option["STUCK_AFTER"]
+METRICS_AUDIENCE: str = _option["METRICS_AUDIENCE"]
 
 LOGS = DATA / "logs"
 RUN = DATA / "run"  # doorbells
@@ -163,6 +174,7 @@ LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = _option["TIME_ZONE"]
 
+AUTHENTICATION_BACKENDS = ["accounts.throttle.Guard", "django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},

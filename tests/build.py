@@ -21,7 +21,7 @@ from devices.models import Device, DeviceRight, DeviceType, DeviceTypeRight, Rig
 from devices.states import DeviceHealth, WorkerState
 from events.models import Event
 from events.outbox import Cause
-from jobs import lifecycle, logs, progress, reservations, steps, waits
+from jobs import lifecycle, logs, progress, reservations, sayings, steps, waits
 from jobs.lifecycle import Ending
 from jobs.logs import Record
 from jobs.models import Attempt, Job, TestCase, TestSuite
@@ -312,6 +312,7 @@ def log(of: Job, *lines: Any, level: str = "info") -> None:
     steps.collect(to, appended)
     progress.collect(to, appended)
     waits.collect(to, appended)
+    sayings.collect(to, appended)
 
 
 def question(of: Job, text: str = "Press%20reset", *, key: str = "a1", seconds: int = 0) -> None:

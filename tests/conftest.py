@@ -6,6 +6,8 @@ real file as in a real lab; PostgreSQL where DATABASE_URL names one. Each test h
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,40 @@ from tests.events import checking
 # How long an example takes says how busy the machine is, and nothing of what is tested.
 of_hypothesis.register_profile("lab", deadline=None)
 of_hypothesis.load_profile("lab")
+
+
+# A shell ignores Ctrl-C for what it begins in the background, and so would everything that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+FIXTURES_OF_DATABASE = {"db", "transactional_db", "django_db_setup"}
+
+
+# What takes long begins first, so that none of it runs alone at the end.
+LONGEST_FIRST = ("chaos", "browser", "lab")
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, for `--numprocesses auto`
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a test that starts a lab waits for it most of the time."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.get_closest_marker("django_db") or fixtures & FIXTURES_OF_DATABASE:
+            item.add_marker("database")  # before `-m` chooses
+    yield
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    for rank, marker in enumerate(LONGEST_FIRST):
+        if item.get_closest_marker(marker):
+            return rank
+    return len(LONGEST_FIRST)
 
 
 @pytest.fixture(scope="session")

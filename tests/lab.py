@@ -21,16 +21,16 @@ COMMAND = Path(sys.executable).with_name("lava-lite")
 SUPERVISOR = "supervisor"
 ROLES = ("web", "engine", "worker")
 LAST_LINE = "Ctrl-C ends it."
-FOREIGN = ("DJANGO_", "LAVA_", "DATABASE_", "EVENT_", "PORT", "LISTEN", "SERVED", "DEBUG")
+FOREIGN = ("DJANGO_", "LAVA_", "DATABASE_", "EVENT_", "PLUGINS", "PORT", "LISTEN", "SERVED", "DEBUG")
 
 
-def eventually(condition: Callable[[], object], seconds: float = 15.0) -> bool:
-    """Whether it becomes true in time."""
+def eventually(condition: Callable[[], object], seconds: float = 15.0, *, pause: float = 0.01) -> bool:
+    """Whether it becomes true in time; asked again after each pause."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.01)
+        time.sleep(pause)
     return True
 
 

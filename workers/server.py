@@ -21,10 +21,11 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from core.tally import tally
 from devices import dictionary
 from devices import lifecycle as devices
 from devices.models import Worker, name_is_plain
-from jobs import attempts, lifecycle, logs, progress, results, steps, waits
+from jobs import attempts, lifecycle, log_live, logs, progress, results, sayings, steps, waits
 from jobs import definition as definitions
 from jobs.definition import MAX_REASON
 from jobs.lifecycle import Ending
@@ -219,13 +220,16 @@ def _ending(change: StateChange) -> Ending:
 def job_logs(request: HttpRequest, job_id: str) -> JsonResponse:
     """Records of the log. Answered when the file and what was found in it (results, steps …) are stored."""
     token = _token(request)
-    post = LogPost.from_form(request.read())
+    body = request.read()
+    post = LogPost.from_form(body)
     records = logs.parse_lines(post.lines)
     try:
         attempt = _attempt(job_id, token)
     except Forgotten:
         return JsonResponse({"line_count": len(records)})
     _store(attempt, post.index, records, strict=_is_ours(request))
+    tally.count("lava_lite_log_records_total", by=len(records))
+    tally.count("lava_lite_log_bytes_total", by=len(body))
     return JsonResponse({"line_count": len(records)})
 
 
@@ -237,6 +241,8 @@ def _store(attempt: Attempt, index: int, records: list[logs.Record], *, strict: 
     except (OSError, logs.UnknownFormat) as error:
         log.error("The log of %s cannot be written: %s", attempt, error)
         raise Refused(503, f"The log cannot be written: {error}; send the records again later") from error
+    if appended.new:
+        log_live.ring()
     found = (
         results.Found(index=position, record=record) for position, record in enumerate(records, start=index)
     )
@@ -244,6 +250,7 @@ def _store(attempt: Attempt, index: int, records: list[logs.Record], *, strict: 
     steps.collect(attempt, appended)
     progress.collect(attempt, appended)
     waits.collect(attempt, appended)
+    sayings.collect(attempt, appended)
     for deferral in _deferrals(records):
         attempts.ask_for_deferral(
             attempt, timedelta(seconds=deferral.seconds), storable(deferral.reason)[:MAX_REASON]

@@ -6,110 +6,58 @@ worker reads just these two keys of a frame whose topic ends in `.testjob`.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
 
-from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.db import close_old_connections
 
-from core.doorbell import Doorbell
-from events import feed, numbering
+from core.asgi import Receive, Scope, Send
 from events.lava import SERVER
+from events.live import DATABASE_AWAY, Listener, listening_inside
 from events.models import Event
+from events.selection import Selection
+from events.sockets import lava
+from events.sockets.connection import Gone, Socket
 
-log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-POLL_SECONDS = 5.0
 STATES = {"job.scheduled": "Scheduled", "job.cancel_requested": "Canceling"}
 ENDS = {
     "job.start_failed",
     "job.failed",
     "job.canceled",
 }  # by a timer: without the worker, which is to stop it yet
-WORKER_AGENTS = (b"lava-worker", b"lava-lite-worker")
-
-_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="feed")
-
-
-class WakeUpConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """One connection of a worker."""
-
-    async def connect(self) -> None:
-        headers = dict(self.scope["headers"])
-        if not headers.get(b"user-agent", b"").startswith(WORKER_AGENTS):
-            # Whoever else listens here gets events as soon as rights can be checked on this socket.
-            await self.close(code=4403)
-            return
-        # From before the worker knows that it is connected, so that nothing falls in between.
-        await watcher.add(self)
-        await self.accept()
-
-    async def disconnect(self, code: int) -> None:
-        watcher.remove(self)
-
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """What a worker sends is ignored."""
+CALLS = Selection(topics=tuple(sorted({*STATES, *ENDS})))
+AGENTS = (b"lava-worker", b"lava-lite-worker")
+WAIT_SECONDS = 60.0  # for an event, before it is asked again
 
 
-class Watcher:
-    """Follows the feed for all connections of this process; rests while there is none."""
-
-    def __init__(self) -> None:
-        self._connections: set[WakeUpConsumer] = set()
-        self._task: asyncio.Task[None] | None = None
-
-    async def add(self, connection: WakeUpConsumer) -> None:
-        self._connections.add(connection)
-        if self._rests:
-            cursor = await _ask(numbering.last_number)
-            if self._rests:  # another connection may have come meanwhile
-                self._task = asyncio.create_task(self._follow(cursor))
-
-    @property
-    def _rests(self) -> bool:
-        return self._task is None or self._task.done()
-
-    def remove(self, connection: WakeUpConsumer) -> None:
-        self._connections.discard(connection)
-        if not self._connections and self._task is not None:
-            self._task.cancel()
-            self._task = None
-
-    async def _follow(self, cursor: int) -> None:
-        with Doorbell(settings.RUN, "web") as bell, _event_of(bell) as rung:
-            while True:
-                cursor = await self._pass(cursor)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(rung.wait(), POLL_SECONDS)
-                rung.clear()
-
-    async def _pass(self, cursor: int) -> int:
-        try:
-            events = await _ask(feed.after, cursor)
-        except Exception:
-            log.warning("The events could not be read; workers ask by themselves meanwhile", exc_info=True)
-            return cursor
-        for frame in frames(events):
-            await self._send(frame)
-        return events[-1].sequence or cursor if events else cursor
-
-    async def _send(self, frame: str) -> None:
-        for connection in list(self._connections):
-            with contextlib.suppress(Exception):  # a connection that is gone is removed by its own end
-                await connection.send(text_data=frame)
+async def socket(scope: Scope, receive: Receive, send: Send) -> None:
+    """The ASGI application for one connection: a worker is called, anybody else hears LAVA's frames."""
+    client = Socket(scope, receive, send)
+    if not client.agent.startswith(AGENTS):
+        await lava.socket(scope, receive, send)
+        return
+    await receive()  # that it wants to connect
+    try:
+        await _serve(client)
+    except Gone:
+        return
+    except DATABASE_AWAY as error:
+        await client.refuse(error)  # it comes again in a second
 
 
-watcher = Watcher()
+async def _serve(client: Socket) -> None:
+    # From before the worker knows that it is connected, so that nothing falls in between.
+    async with listening_inside(CALLS) as listener:
+        await client.accept()
+        await client.until_gone(_call(client, listener))
+
+
+async def _call(client: Socket, listener: Listener) -> None:
+    while True:
+        for frame in frames(await listener.next(WAIT_SECONDS)):
+            await client.send(frame)
 
 
 def frames(events: Iterable[Event]) -> list[str]:
@@ -133,30 +81,3 @@ def _frame(worker: str, state: str) -> str:
     time = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
     data = json.dumps({"worker": worker, "state": state})
     return json.dumps([f"{settings.EVENT_TOPIC}.testjob", str(uuid.uuid1()), time, SERVER, data])
-
-
-@contextlib.contextmanager
-def _event_of(bell: Doorbell) -> Iterator[asyncio.Event]:
-    """An asyncio event that the doorbell sets."""
-    event = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def rung() -> None:
-        bell.drain()
-        event.set()
-
-    loop.add_reader(bell.fileno(), rung)
-    try:
-        yield event
-    finally:
-        loop.remove_reader(bell.fileno())
-
-
-async def _ask(question: Callable[..., T], *args: Any) -> T:
-    """Ask the database from the one thread that this process keeps for it."""
-
-    def ask() -> T:
-        close_old_connections()
-        return question(*args)
-
-    return await asyncio.get_running_loop().run_in_executor(_reader, ask)

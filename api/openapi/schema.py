@@ -40,9 +40,12 @@ COLLECTIONS = (
     "tags",
     "workers",
     "tokens",
+    "webhooks",
+    "subscriptions",
     "users",
     "groups",
     "permissions",
+    "events",
 )
 SYSTEM = "system"  # the tag of what belongs to no collection
 

@@ -145,10 +145,18 @@ class Search(BaseFilterBackend):
         if len(words) > MOST_WORDS:
             raise ValidationError({"search": [f"expected at most {MOST_WORDS} words, got {len(words)}"]})
         for word in words if columns else ():
-            queryset = queryset.filter(
-                reduce(or_, [Q(**{f"{column}__icontains": word}) for column in columns])
-            )
+            queryset = queryset.filter(reduce(or_, [_holds(queryset, column, word) for column in columns]))
         return queryset
+
+
+def _holds(queryset: QuerySet[Any], column: str, word: str) -> Q:
+    """A related row is looked for in its own table, once, instead of beside each of a hundred thousand rows."""
+    relation, _, name = column.partition("__")
+    if not name:
+        return Q(**{f"{column}__icontains": word})
+    related: Any = queryset.model._meta.get_field(relation).related_model
+    found = related._default_manager.filter(**{f"{name}__icontains": word}).order_by().values("pk")
+    return Q(**{f"{relation}__in": found})
 
 
 class Ordering(BaseFilterBackend):

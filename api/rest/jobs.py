@@ -27,7 +27,7 @@ from api.rest.fields import FixedField, JobNumberField, TimeField, WordField
 from api.rest.parsers import text_of
 from jobs import lifecycle, upkeep
 from jobs.definition import Fault, check_test
-from jobs.models import Job, JobQuerySet, hides_members
+from jobs.models import Job, JobQuerySet, by_submitter, hides_members
 from jobs.states import Health, State
 
 MOST_AT_ONCE = 1_000  # jobs of one request
@@ -46,6 +46,7 @@ FILTERS = (
     | filters.text("original_definition", "definition")
     | filters.text("submitter", "submitter__username")
     | filters.text("submitter__username")
+    | {"submitter": by_submitter, "submitter__username": by_submitter}
     | filters.text("requested_device_type", "device_type__name")
     | filters.text("requested_device_type__name", "device_type__name")
     | filters.text("actual_device", "device__name")

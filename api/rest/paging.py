@@ -20,6 +20,10 @@ from api.rest.filters import whole_number
 from core import paging
 
 AT_ONCE = 500  # rows that are read and sent together
+BEYOND: dict[Any, str] = {
+    "id": "id__gt",
+    "-id": "id__lt",
+}  # which rows come after one, by the order of a list
 
 
 class Pages(LimitOffsetPagination):
@@ -32,16 +36,25 @@ class Pages(LimitOffsetPagination):
     ) -> list[Any]:
         """The keys of the page's rows."""
         self.request = request
-        self.limit = self.get_limit(request)
-        self.offset = self.get_offset(request)
+        self.limit: int = self.get_limit(request)
+        self.offset: int = self.get_offset(request)
         keys = queryset.values_list("pk", flat=True)
-        if self.offset:
+        beyond = BEYOND.get(next(iter(queryset.query.order_by), None))
+        if self.offset and beyond is None:
             self.count = queryset.count()
             return paging.stretch(keys, self.offset, self.limit, count=self.count)
-        found = list(keys[: self.limit])
-        # A first page that is not full is the whole list.
-        self.count = len(found) if len(found) < self.limit else queryset.count()
+        found = list(keys[self.offset : self.offset + self.limit])
+        self.count = self._count(queryset, found, beyond)
         return found
+
+    def _count(self, queryset: QuerySet[Any], page: Sequence[Any], beyond: str | None) -> int:
+        """All of the list; of the rows, those on the way to the page are not looked at again."""
+        passed = self.offset + len(page)
+        if len(page) < self.limit and (page or not self.offset):
+            return passed  # it is the last one
+        if not page or beyond is None:
+            return queryset.count()
+        return passed + queryset.filter(**{beyond: page[-1]}).count()
 
     def get_limit(self, request: Request) -> int:
         return number(request, "limit") or self.default_limit

@@ -32,7 +32,7 @@ class TokenAuthentication(auth.TokenAuthentication):
     """As in version 0.2, but who is unknown is asked for a token (401), where LAVA refuses (403)."""
 
     def authenticate_header(self, request: Request) -> str:
-        return 'Token realm="lava_lite"'
+        return problems.CHALLENGE
 
 
 class IsSuperuser(BasePermission):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -14,6 +12,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.core4.envelope import naive, wrapped
 from api.v1 import parameters
 from api.v1.base import Resource, Shape, find
 from devices.models import Device, DeviceType
@@ -135,7 +134,7 @@ class JobsHistory(Resource):
             "count": len(rows),
             "total_count": float(found.total),
         }
-        return Response(_as_core4(rows) | pager)
+        return Response(wrapped(rows) | pager)
 
 
 class QueueHistory(History):
@@ -152,7 +151,7 @@ class QueueHistory(History):
         if (until - since) / timedelta(seconds=queue.span_for(until - since)) > MOST_BUCKETS:
             raise ValidationError({"since": [f"expected at most {MOST_BUCKETS} days before until"]})
         found = queue.buckets(since, until)
-        return Response(_as_core4([_row(bucket.start, bucket.peak) for bucket in found]))
+        return Response(wrapped([_row(bucket.start, bucket.peak) for bucket in found]))
 
 
 class JobDurations(History):
@@ -204,24 +203,10 @@ def _row(moment: datetime, counts: Counts) -> dict[str, Any]:
     pending, running = queue.waiting_and_running(counts)
     named = {"pending": pending, "running": running}
     return {
-        "created": _naive(moment),
+        "created": naive(moment),
         "total": pending + running,
         **{name: n for name, n in named.items() if n},
     }
-
-
-def _as_core4(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "_id": secrets.token_hex(12),
-        "code": 200,
-        "message": "OK",
-        "timestamp": timezone.now().astimezone(UTC).replace(tzinfo=None).isoformat(),
-        "data": rows,
-    }
-
-
-def _naive(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def _spread(spread: Spread) -> dict[str, float | None]:

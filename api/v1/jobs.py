@@ -42,6 +42,7 @@ from jobs.models import (
     TestCase,
     Visibility,
     Wait,
+    by_submitter,
 )
 from jobs.outline import StepState
 from jobs.states import Health, Outcome, State
@@ -591,7 +592,11 @@ class Jobs(Listing, JobResource):
         "state": parameters.word("The state", State, "state"),
         "health": parameters.word("The health", Health, "health"),
         "outcome": parameters.choice("The outcome", Outcome, "outcome"),
-        "submitter": parameters.text("The name of the submitter", "submitter__username"),
+        "submitter": parameters.text(
+            "The name of the submitter",
+            "submitter__username",
+            narrow=lambda rows, names: rows.filter(by_submitter(*names)),
+        ),
         "device": parameters.text("The name of the device", "device"),
         "device_type": parameters.text("The name of the device type", "device_type"),
         "tag": parameters.one("A tag that the job asks for.", "tags__name"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
@@ -42,14 +42,26 @@ class Parameter:
 Parameters = Mapping[str, Parameter]
 
 
-def text(help: str, column: str) -> Parameter:
-    """What the column must be, or one of several."""
-    return Parameter(help=f"{help}; several by commas.", narrow=_any_of(column), several=True)
+def text(help: str, column: str, narrow: Narrow | None = None) -> Parameter:
+    """What the column must be, or one of several; `narrow` is for one that is asked for in another way."""
+    return Parameter(help=f"{help}; several by commas.", narrow=narrow or _any_of(column), several=True)
 
 
 def one(help: str, column: str) -> Parameter:
     """One of several related rows."""
-    return Parameter(help=help, narrow=lambda rows, value: rows.filter(**{column: value}), is_indexed=False)
+    relation, _, name = column.partition("__")
+    return Parameter(
+        help=help,
+        narrow=lambda rows, value: rows.filter(_is_linked(rows, relation, name, value)),
+        is_indexed=False,
+    )
+
+
+def _is_linked(rows: Any, relation: str, name: str, value: object) -> Exists:
+    """Asked of each row that is walked over: joined, all rows that were ever linked would be read and sorted."""
+    column = rows.model._meta.get_field(relation)
+    ends = {column.m2m_field_name(): OuterRef("pk"), f"{column.m2m_reverse_field_name()}__{name}": value}
+    return Exists(column.remote_field.through._default_manager.filter(**ends))
 
 
 def part(help: str, column: str) -> Parameter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from http import HTTPStatus
@@ -12,11 +13,16 @@ from django.utils.text import capfirst
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 
+from accounts.visitors import Unwelcome
 from api import errors
 from api.errors import Kind
+from events.feed import Lost
+from events.sse import BadQuery, Refusal, of_lost
+from events.subscriptions.delivery import BadAck, SubscriptionExpired
 from jobs.definition import InvalidDefinition
 
 MEDIA_TYPE = "application/problem+json"
+CHALLENGE = 'Token realm="lava_lite"'
 WHOLE_BODY = "body"  # the name of an error that is none of a single field
 
 
@@ -28,6 +34,18 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         return None
     problem = {**_type(kind, error), "detail": _detail(kind, error), **_more(error)}
     return Response(problem, status=problem["status"], content_type=MEDIA_TYPE, headers=_headers(kind, error))
+
+
+def refusal(error: Exception) -> Refusal:
+    """The same for what is answered beside Django: an error that has a kind."""
+    kind = errors.kind_of(error)
+    problem = {**_type(kind, error), "detail": _detail(kind, error), **_more(error)}
+    headers = {"Content-Type": MEDIA_TYPE, **_headers(kind, error)}
+    return Refusal(
+        status=problem["status"],
+        headers=[(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        body=json.dumps(problem).encode(),
+    )
 
 
 def address(kind: Kind) -> str:
@@ -57,12 +75,22 @@ def _more(error: Exception) -> dict[str, Any]:
         return {"faults": [asdict(fault) for fault in error.faults]}
     if isinstance(error, ValidationError):
         return {"errors": _by_name(error)}
+    if isinstance(error, BadQuery):
+        return {"errors": error.errors}
+    if isinstance(error, BadAck):
+        return {"errors": {"sequence": [str(error)]}}
+    if isinstance(error, SubscriptionExpired):
+        return {"sequence": error.subscription.sequence, "expired": error.subscription.expires.isoformat()}
+    if isinstance(error, Lost):
+        return {name: value for name, value in of_lost(error).items() if name != "reason"}
     return {}
 
 
 def _headers(kind: Kind | None, error: Exception) -> dict[str, str]:
     headers = dict(errors.RETRY_AFTER) if kind is errors.DATABASE_BUSY else {}
-    if wanted := getattr(error, "auth_header", None):
+    if seconds := getattr(error, "retry_after", None):
+        headers["Retry-After"] = str(seconds)
+    if wanted := getattr(error, "auth_header", CHALLENGE if isinstance(error, Unwelcome) else None):
         headers["WWW-Authenticate"] = wanted
     return headers
 

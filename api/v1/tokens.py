@@ -5,20 +5,20 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import AuthenticationFailed, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import audit
 from accounts.models import Scope, Token, digest
+from api.auth import by_password
 from api.rest.fields import TimeField
 from api.v1 import parameters
 from api.v1.base import Body, Listing, Resource, find
@@ -143,7 +143,7 @@ class Login(TokenResource):
     authentication_classes = []
     permission_classes = [AllowAny]
     scopes = {}
-    failures = {"POST": (401,)}
+    failures = {"POST": (401, 429)}
 
     @extend_schema(request=LoginBody, responses={201: NewTokenSerializer})
     def post(self, request: Request) -> Response:
@@ -152,7 +152,5 @@ class Login(TokenResource):
         Its secret is in this answer and nowhere else.
         """
         wanted = self.body(LoginBody)
-        user = authenticate(request._request, username=wanted["username"], password=wanted["password"])
-        if not isinstance(user, User):
-            raise AuthenticationFailed("There is no user of this name with this password.")
+        user = by_password(request, wanted["username"], wanted["password"])
         return self.issue(user, wanted)

@@ -8,9 +8,25 @@ from django.urls import URLPattern, URLResolver, include, path, re_path, registe
 from django.urls.converters import StringConverter
 
 from api.routes import both
-from api.v1 import device_types, devices, history, jobs, reservations, schemas, system, tokens, users, workers
+from api.v1 import (
+    device_types,
+    devices,
+    events,
+    history,
+    jobs,
+    reservations,
+    sayings,
+    schemas,
+    subscriptions,
+    system,
+    tokens,
+    users,
+    webhooks,
+    workers,
+)
 from api.v1.base import Nothing
 from api.v1.jobs import JobKey
+from events.subscriptions.models import NAME as SUBSCRIPTION
 from jobs.numbers import KEY
 
 
@@ -32,7 +48,14 @@ class UserConverter(StringConverter):
     regex = r"[\w.@+-]+"
 
 
+class SubscriptionConverter(StringConverter):
+    """As their users name them."""
+
+    regex = SUBSCRIPTION
+
+
 register_converter(JobConverter, "job")
+register_converter(SubscriptionConverter, "subscription")
 register_converter(UserConverter, "user_name")
 
 
@@ -43,6 +66,7 @@ job_urls: list[URLPattern | URLResolver] = [
     *both("steps", jobs.Steps, "v1-steps"),
     *both("waits", jobs.Waits, "v1-waits"),
     *both("answer", jobs.Answer, "v1-answer"),
+    *both("events", sayings.Say, "v1-say"),
     *both("cancel", jobs.Cancel, "v1-cancel"),
     *both("defer", jobs.Defer, "v1-defer"),
     *both("hurry", jobs.Hurry, "v1-hurry"),
@@ -51,6 +75,19 @@ job_urls: list[URLPattern | URLResolver] = [
     *both("release", reservations.Release, "v1-release"),
     *both("pin", jobs.Pin, "v1-pin"),
     *both("unpin", jobs.Unpin, "v1-unpin"),
+]
+
+webhook_urls: list[URLPattern | URLResolver] = [
+    *both("secret", webhooks.Secret, "v1-webhook-secret"),
+    *both("test", webhooks.Ping, "v1-webhook-test"),
+    *both("deliveries", webhooks.Deliveries, "v1-deliveries"),
+    *both("deliveries/<number:delivery_id>/resend", webhooks.Resend, "v1-resend"),
+]
+
+subscription_urls: list[URLPattern | URLResolver] = [
+    *both("fetch", subscriptions.Fetch, "v1-fetch"),
+    *both("ack", subscriptions.Ack, "v1-ack"),
+    *both("renew", subscriptions.Renew, "v1-renew"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -77,10 +114,18 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *both("device-types/<lab_name:name>/health-check", device_types.HealthCheck, "v1-health-check"),
     *both("workers", workers.Workers, "v1-workers"),
     *both("workers/<lab_name:name>", workers.OneWorker, "v1-worker"),
+    *both("events", events.Events, "v1-events"),
+    *both("events/<number:sequence>", events.OneEvent, "v1-event"),
     *both("schemas/<str:event_type>", schemas.OneSchema, "v1-event-schema"),
     *both("tokens", tokens.Tokens, "v1-tokens"),
     *both("tokens/login", tokens.Login, "v1-login"),
     *both("tokens/<number:token_id>", tokens.OneToken, "v1-token"),
+    *both("webhooks", webhooks.Webhooks, "v1-webhooks"),
+    *both("webhooks/<uuid:uuid>", webhooks.OneWebhook, "v1-webhook"),
+    path("webhooks/<uuid:uuid>/", include(webhook_urls)),
+    *both("subscriptions", subscriptions.Subscriptions, "v1-subscriptions"),
+    *both("subscriptions/<subscription:name>", subscriptions.OneSubscription, "v1-subscription"),
+    path("subscriptions/<subscription:name>/", include(subscription_urls)),
     *both("users", users.Users, "v1-users"),
     *both("users/<user_name:username>", users.OneUser, "v1-user"),
     path("", system.Root.as_view(), name="v1-root"),

@@ -16,6 +16,9 @@ class Transport(Protocol):
     name: str  # of its position in the table
 
     def send(self, events: Sequence[Event]) -> None:
-        """Hand on all of them, in order; TransportDown if not all went out."""
+        """Hand on all of them, in order; TransportDown if not all went out.
+
+        Called with none, each second or so, when there is nothing to tell: to see that it could.
+        """
 
     def close(self) -> None: ...

@@ -5,18 +5,14 @@ The records are made from the numbered events, in their order, so that they can 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
 
-from core.daemon import Daemon
-from core.doorbell import Doorbell
 from events import numbering
 from events.models import Counter, Event
 from jobs.models import QueueBucket, QueueRecord
@@ -26,7 +22,6 @@ Counts = dict[str, int]  # by the label of a state, those that are not 0
 Told = Any  # a row of `_told_between`
 
 COUNTER = "queue-history"  # how far the events were taken in; its row is the lock of whoever does it
-POLL_SECONDS = 5.0
 BATCH = 500
 TELL_A_STATE = frozenset(event for move in MOVES for event in move.events)
 
@@ -66,12 +61,6 @@ class Bucket:
         # Of two moments as busy as each other the later one: a job that waits for a blink runs for the rest.
         is_as_busy = sum(counts.values()) >= sum(self.peak.values())
         return type(self)(start=self.start, peak=counts if is_as_busy else self.peak, last=counts)
-
-
-def run(stop: threading.Event) -> None:
-    """Pass after pass until `stop` is set. Nobody is in a hurry for history, so no bell is rung for it."""
-    with Doorbell(settings.RUN, "history") as bell:
-        Daemon("history", bell, poll=POLL_SECONDS, stop=stop).run(run_once)
 
 
 def run_once() -> None:

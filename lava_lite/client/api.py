@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from lava_lite.client.errors import Fault, Problem, Unreachable
 from lava_lite.client.http import Answer, Request, query
+from lava_lite.client.messages import Message, messages
 
 ROOT = "/api/v1/"
 LARGEST_PAGE = 200
@@ -18,6 +19,8 @@ TRY_LATER = (408, 425, 429)
 
 Row = dict[str, Any]
 Send = Callable[[Request], Answer]
+Left = Callable[[], float | None]
+Lines = Callable[[Request, Left], tuple[Answer, Iterator[bytes]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +39,11 @@ class Piece:
 
 
 class Api:
-    """`send` is a Wire's, or a test's. Raises ClientError and nothing else."""
+    """`send` and `lines` are a Wire's, or a test's. Raises ClientError and nothing else."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, lines: Lines | None = None) -> None:
         self._send = send
+        self._lines = lines
 
     def get(self, path: str, **fields: Any) -> Row:
         return self._row(Request(method="GET", path=ROOT + path + query(fields)))
@@ -95,6 +99,14 @@ class Api:
         except KeyError as missing:
             raise Unreachable(f"The answer of log-tail has no {missing}.") from None
 
+    def events(self, left: Left, *, since: int | None, chosen: str) -> Iterator[Message]:
+        """What happens after an event, or from now on, until the connection breaks."""
+        assert self._lines is not None, "this Api cannot listen"
+        path = f"{ROOT}events/" + query({"since": since, "filter": chosen})
+        answer, lines = self._lines(Request(method="GET", path=path, accept="text/event-stream"), left)
+        _check(answer, path)
+        return messages(lines)
+
     def system(self) -> tuple[Answer, Row]:
         """What the server is, with the whole answer for its headers."""
         answer = self._good(Request(method="GET", path=f"{ROOT}system/"))
@@ -112,22 +124,27 @@ class Api:
 
     def _good(self, request: Request) -> Answer:
         answer = self._send(request)
-        if 200 <= answer.status < 300:
-            return answer
-        said = _object(answer.body)
-        if answer.status in TRY_LATER or answer.status >= 500:
-            raise Unreachable(f"The server cannot answer now: {answer.status}{_detail(said)}.")
-        if said is None:
-            raise Unreachable(
-                f"The address answers {answer.status} to {request.path.partition('?')[0]}: "
-                "there is no lava_lite of this version."
-            )
-        raise Problem(answer.status, said)
+        _check(answer, request.path)
+        return answer
 
 
 def segment(name: object) -> str:
     """A name or number as one part of a path."""
     return quote(str(name), safe="", errors="surrogateescape")
+
+
+def _check(answer: Answer, path: str) -> None:
+    if 200 <= answer.status < 300:
+        return
+    said = _object(answer.body)
+    if answer.status in TRY_LATER or answer.status >= 500:
+        raise Unreachable(f"The server cannot answer now: {answer.status}{_detail(said)}.")
+    if said is None:
+        raise Unreachable(
+            f"The address answers {answer.status} to {path.partition('?')[0]}: "
+            "there is no lava_lite of this version."
+        )
+    raise Problem(answer.status, said)
 
 
 def _row(answer: Answer) -> Row:

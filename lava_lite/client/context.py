@@ -64,7 +64,7 @@ class Context:
 
         wire = Wire(server, token)
         self.closing.callback(wire.close)
-        return Api(wire.send)
+        return Api(wire.send, wire.lines)
 
     @property
     def login_server(self) -> str:

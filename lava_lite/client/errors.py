@@ -74,6 +74,7 @@ class Problem(ClientError):
 
     def __init__(self, status: int, answer: Mapping[str, Any]) -> None:
         self.status = status
+        self.answer = answer
         self.title = str(answer.get("title") or "")
         self.detail = str(answer.get("detail") or answer.get("error") or "")
         self.faults = [Fault.of(fault) for fault in _mappings(answer.get("faults"))]

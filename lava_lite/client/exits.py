@@ -14,6 +14,7 @@ class Exit(IntEnum):
     CANCELED = 4
     NOT_ALLOWED = 5
     UNREACHABLE = 6
+    MISSED = 7
     TIMEOUT = 124
     INTERRUPTED = 130
     BROKEN_PIPE = 141
@@ -21,12 +22,13 @@ class Exit(IntEnum):
 
 MEANINGS = {
     Exit.OK: "done; the job that was waited for passed",
-    Exit.FAIL: "the job failed; `doctor` found something bad",
+    Exit.FAIL: "the job failed; `doctor` found something bad; what `events consume` ran for an event failed",
     Exit.USAGE: "the command line, a definition or a setting is wrong, or the job is in no state for that",
     Exit.INFRASTRUCTURE: "the lab failed and not the job",
     Exit.CANCELED: "the job was canceled",
     Exit.NOT_ALLOWED: "there is no such thing, or you may not see it or do that",
     Exit.UNREACHABLE: "no server answers at the address, or it cannot answer now",
+    Exit.MISSED: "the job that was waited for ended, and never came to that state",
     Exit.TIMEOUT: "`--timeout` is over; the job goes on",
     Exit.INTERRUPTED: "Ctrl-C; the job goes on",
     Exit.BROKEN_PIPE: "whoever read the output has ended, as `head` does",
@@ -45,6 +47,7 @@ _WORST_FIRST = (
     Exit.UNREACHABLE,
     Exit.NOT_ALLOWED,
     Exit.USAGE,
+    Exit.MISSED,
     Exit.INFRASTRUCTURE,
     Exit.FAIL,
     Exit.CANCELED,

@@ -34,6 +34,11 @@ class Timer:
         self._limit = limit
         self._end = None if limit is None else clock() + limit
 
+    @property
+    def left(self) -> float | None:
+        """Seconds; None without a limit."""
+        return None if self._end is None else self._end - self.now()
+
     def wait(self, seconds: float) -> None:
         left = seconds if self._end is None else self._end - self.now()
         self._sleep(max(min(seconds, left), 0))

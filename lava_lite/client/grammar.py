@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs import numbers
-from lava_lite.client.commands import devices, doctor, jobs, reservations, tokens, users
+from lava_lite.client.commands import (
+    devices,
+    doctor,
+    events,
+    jobs,
+    reservations,
+    subscriptions,
+    tokens,
+    users,
+)
 from lava_lite.client.context import Context
 from lava_lite.client.exits import Exit
 from lava_lite.client.shapes import seconds_of
@@ -18,10 +27,13 @@ GROUPS = {
     "job": "submit jobs, follow and cancel them",
     "device": "look at devices, take them out and put them back",
     "reservation": "devices that people hold: look, extend, release",
+    "events": "follow what happens, and wait for it",
     "user": "add users and change their passwords (administrators only)",
     "token": "log in, and make or revoke tokens",
 }
 JOB_KEY = re.compile(numbers.KEY)
+WAITED_FOR = ("Submitted", "Scheduling", "Scheduled", "Running", "Canceling", "Finished")
+PLACES = ("now", "oldest")
 SCOPES = ("read", "submit", "full")
 
 
@@ -57,6 +69,16 @@ def job_key(text: str) -> str:
     return text
 
 
+def states(text: str) -> list[str]:
+    """Today's words for them, however they are written."""
+    known = {word.lower(): word for word in WAITED_FOR}
+    if unknown := [word for word in text.split(",") if word.lower() not in known]:
+        raise argparse.ArgumentTypeError(
+            f"there is no state {unknown[0]!r}; expected some of {', '.join(WAITED_FOR)}"
+        )
+    return [known[word.lower()] for word in text.split(",")]
+
+
 def seconds(text: str) -> float:
     try:
         number = float(text)
@@ -72,6 +94,16 @@ def length(text: str) -> int:
     if not found:
         raise argparse.ArgumentTypeError(f"expected a length like 90min, 2h or 1d, got {text!r}")
     return found
+
+
+def place(text: str) -> int | str:
+    if text in PLACES:
+        return text
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(
+            f"expected the sequence of an event, or {' or '.join(PLACES)}, got {text!r}"
+        )
+    return int(text)
 
 
 SERVER = (
@@ -98,6 +130,10 @@ PASSWORD_STDIN = arg(
 SCOPE = arg("--scope", choices=SCOPES, default="full", help="what the token may do; %(default)s by default")
 DAYS = arg("--days", type=whole, metavar="N", help="the token expires after so many days")
 
+SUBSCRIPTION = arg("name", metavar="NAME", help="name of a subscription of yours")
+BEGINNING = "begin after this sequence, with the oldest event that is kept (oldest), or now"
+PLACE = arg("--since", type=place, metavar="PLACE", help=f"{BEGINNING}; by default now")
+NEEDED_PLACE = arg("--since", type=place, required=True, metavar="PLACE", help=BEGINNING)
 RESERVATION = arg("reservation", type=job_key, metavar="ID", help="number or uuid of a reservation")
 
 DATA = arg("--data", metavar="DIRECTORY", help="the data directory of this machine's lab (LAVA_LITE_DATA)")
@@ -424,6 +460,123 @@ COMMANDS = (
         arguments=(RESERVATION,),
         more="One that still waits is taken out of the queue by: lava-lite job cancel",
         examples=("lava-lite reservation release 12",),
+    ),
+    Command(
+        words="events tail",
+        help="follow what happens, through every cut; Ctrl-C ends it",
+        act=events.tail,
+        arguments=(
+            arg("--since", type=whole, metavar="N", help="from after this sequence on; by default from now"),
+            arg(
+                "--filter",
+                default="",
+                metavar="FILTER",
+                help="topics as job.#, and names as submitter=alice, with spaces between them",
+            ),
+        ),
+        more="With --json each line is an event as a CloudEvent.",
+        examples=(
+            "lava-lite events tail",
+            "lava-lite events tail --filter 'job.# device_type=qemu'",
+            "lava-lite events tail --since 0 --json > history.jsonl",
+        ),
+    ),
+    Command(
+        words="events wait",
+        help="wait until a job comes to a state, without asking again and again",
+        act=events.wait,
+        arguments=(
+            arg("what", choices=("job",), metavar="job", help="what is waited for"),
+            JOB,
+            arg(
+                "--state",
+                type=states,
+                default=["Finished"],
+                metavar="STATE",
+                help="Running, Finished …; several by commas; Finished by default",
+            ),
+            TIMEOUT,
+        ),
+        more="Exits with 0 when it is there, at once if it was already, and with 7 if the job ends without.",
+        examples=(
+            "lava-lite events wait job 12 --state Running --timeout 600",
+            "lava-lite events wait job 12 --state Canceling,Finished",
+        ),
+    ),
+    Command(
+        words="events subscribe",
+        help="have the lab keep your place among the events, under a name",
+        act=subscriptions.subscribe,
+        arguments=(
+            arg("name", metavar="NAME", help="letters, digits, ., _ and -"),
+            arg(
+                "--filter",
+                default="",
+                metavar="FILTER",
+                help="topics as job.#, and names as submitter=alice, with spaces between them",
+            ),
+            PLACE,
+            arg(
+                "--days",
+                type=whole,
+                metavar="N",
+                help="it expires after so many days in which nothing was fetched",
+            ),
+        ),
+        more="What happens from then on waits until it is consumed.",
+        examples=(
+            "lava-lite events subscribe bridge --filter 'job.# state=finished'",
+            "lava-lite events subscribe archive --since oldest --days 30",
+        ),
+    ),
+    Command(
+        words="events consume",
+        help="print what a subscription has for you, or run a command for each event",
+        act=subscriptions.consume,
+        arguments=(
+            SUBSCRIPTION,
+            arg(
+                "--exec",
+                metavar="COMMAND",
+                help="run this by the shell for each event, with the event in JSON on its standard input",
+            ),
+            arg("--once", action="store_true", help="end when there is nothing more, instead of waiting"),
+            arg(
+                "--batch",
+                type=whole,
+                default=100,
+                metavar="N",
+                help="fetch so many at once; %(default)s by default",
+            ),
+            TIMEOUT,
+        ),
+        more="An event is acknowledged when it is printed, or when its command exits with 0. If it exits with "
+        "another code, this ends with 1, and the event comes again at the next start.",
+        examples=(
+            "lava-lite events consume bridge --json",
+            "lava-lite events consume bridge --exec ./tell-the-dashboard",
+        ),
+    ),
+    Command(
+        words="events subscriptions",
+        help="list your subscriptions",
+        act=subscriptions.list_subscriptions,
+        arguments=(LIMIT,),
+        examples=("lava-lite events subscriptions",),
+    ),
+    Command(
+        words="events renew",
+        help="begin anew with a subscription, one that is expired too",
+        act=subscriptions.renew,
+        arguments=(SUBSCRIPTION, NEEDED_PLACE),
+        examples=("lava-lite events renew bridge --since oldest",),
+    ),
+    Command(
+        words="events unsubscribe",
+        help="delete subscriptions",
+        act=subscriptions.unsubscribe,
+        arguments=(arg("names", nargs="+", metavar="NAME", help="names of subscriptions of yours"),),
+        examples=("lava-lite events unsubscribe bridge",),
     ),
     Command(
         words="user list",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -65,14 +66,52 @@ class Wire:
             self.close()
             raise Unreachable(self._why(error)) from None
 
+    def lines(self, request: Request, left: Callable[[], float | None]) -> tuple[Answer, Iterator[bytes]]:
+        """An answer that may have no end, on a connection of its own: without its body, and the lines of that.
+
+        A server that says nothing for TIMEOUT is taken for gone, or earlier if only so many seconds are `left`.
+        """
+        connection = self._connect()
+        try:
+            connection.connect()
+            line = connection.sock
+            response = self._ask(connection, request)
+            if response.status == HTTPStatus.OK:
+                return Answer(status=HTTPStatus.OK, headers={}, body=b""), self._read(line, response, left)
+            answer = self._answer(response)
+        except FAILURES as error:
+            connection.close()
+            raise Unreachable(self._why(error)) from None
+        connection.close()
+        return answer, iter(())
+
+    def _read(self, line: Any, response: HTTPResponse, left: Callable[[], float | None]) -> Iterator[bytes]:
+        try:
+            while True:
+                seconds = left()
+                line.settimeout(self._timeout if seconds is None else max(min(seconds, self._timeout), 0.01))
+                if not (text := response.readline()):
+                    return
+                yield text
+        except FAILURES as error:
+            raise Unreachable(self._why(error)) from None
+        finally:
+            response.close()
+            line.close()
+
     def _exchange(self, request: Request) -> Answer:
         if self._connection is None:
             self._connection = self._connect()
+        return self._answer(self._ask(self._connection, request))
+
+    def _ask(self, connection: HTTPConnection, request: Request) -> HTTPResponse:
         target = self._parts.path.rstrip("/") + request.path
         if self._proxy and self._parts.scheme == "http":
             target = f"http://{self._parts.netloc}{target}"
-        self._connection.request(request.method, target, body=request.body, headers=self._headers(request))
-        response = self._connection.getresponse()
+        connection.request(request.method, target, body=request.body, headers=self._headers(request))
+        return connection.getresponse()
+
+    def _answer(self, response: HTTPResponse) -> Answer:
         body = response.read()
         if response.status in MOVED:
             raise Usage(self._moved(response.headers.get("Location", "")))

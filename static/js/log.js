@@ -1,6 +1,7 @@
 // Shows one log as it grows: text nodes in <pre> blocks, and a place that follows the end until the reader looks up.
 
 import { poll } from "./poll.js";
+import { push } from "./push.js";
 
 const LINES = 500; // per block: the browser lays out only the blocks that are on the screen
 const NEAR = 25; // px from the end that still count as the end
@@ -163,7 +164,7 @@ export function show(log) {
   if ("place" in log.dataset) pill.hidden = false; // whoever came for a place stays there
   else follow();
   if (log.dataset.state === "finished") return;
-  poll(log.dataset.url, Number(log.dataset.start), {
+  const polling = poll(log.dataset.url, Number(log.dataset.start), {
     isGone: () => !log.isConnected,
     content: append,
     restart,
@@ -173,6 +174,8 @@ export function show(log) {
       log.dispatchEvent(new Event("log:finished", { bubbles: true }));
     },
   });
+  if (log.dataset.socket) push(log.dataset.socket, polling);
+  else polling.go();
 }
 
 // Above the log there is little room for an outline that is not asked for; beside it there is.

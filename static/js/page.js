@@ -66,6 +66,7 @@ addEventListener("visibilitychange", refresh);
 addEventListener("online", refresh);
 addEventListener("log:finished", refresh);
 addEventListener("log:restarted", refresh);
+addEventListener("events:heard", refresh);
 later();
 
 // htmx: short addresses, and what it could not do is done by the browser.

@@ -1,12 +1,17 @@
 // Follows one log: asks `url` for what comes after byte `start`, hands it on, decides when to ask again.
 // The offset is all that is remembered between two requests, and there is never more than one of them.
+// Whoever is told the log in another way holds it, hands it the pieces, and lets it go on.
+
+export const backOff = (failures) => Math.min(30, 2 ** failures) * (500 + 500 * Math.random());
 
 const HIDDEN = 30_000;
 const BIG = 512 * 1024; // an answer of this size was cut by the server's limit: more is waiting
 
 export function poll(url, start, on) {
   let timer, attempt;
-  let asking = false;
+  let asking = Promise.resolve();
+  let busy = false;
+  let held = false;
   let finished = false;
   let failures = 0;
   let lastOutput = Date.now();
@@ -19,7 +24,7 @@ export function poll(url, start, on) {
 
   function later(wait) {
     clearTimeout(timer);
-    timer = setTimeout(ask, wait);
+    if (!held) timer = setTimeout(ask, wait);
   }
 
   function take({ content, new_size, is_finished }, current) {
@@ -48,14 +53,12 @@ export function poll(url, start, on) {
       return HIDDEN;
     }
     failures += 1;
-    const wait = Math.min(30, 2 ** failures) * (500 + 500 * Math.random());
+    const wait = backOff(failures);
     on.state("lost", wait);
     return wait;
   }
 
-  async function ask() {
-    if (asking || finished || on.isGone()) return;
-    asking = true;
+  async function request() {
     const slow = setTimeout(on.state, 1_500, "slow");
     let wait;
     try {
@@ -68,12 +71,43 @@ export function poll(url, start, on) {
       wait = retry();
     }
     clearTimeout(slow);
-    asking = false;
+    busy = false;
     if (finished) on.finish();
     else later(wait);
   }
 
+  function ask() {
+    if (busy || held || finished || on.isGone()) return;
+    busy = true;
+    asking = request();
+  }
+
   document.addEventListener("visibilitychange", () => (document.hidden ? later(HIDDEN) : ask()));
   addEventListener("online", ask);
-  ask();
+
+  return {
+    go() {
+      held = false;
+      if (document.hidden) later(HIDDEN);
+      else ask();
+    },
+    // Resolves when nothing is asked any more: to the byte at which the log goes on, or to null when it is at its end.
+    async hold() {
+      held = true;
+      clearTimeout(timer);
+      await asking;
+      return finished || on.isGone() ? null : start;
+    },
+    // Whether the piece is what comes next, or the beginning of a new attempt; only then it is taken.
+    give(piece) {
+      if (piece.start > start || on.isGone()) return false;
+      if (piece.start < start) {
+        start = piece.start;
+        on.restart();
+      }
+      take(piece, attempt);
+      if (finished) on.finish();
+      return true;
+    },
+  };
 }

@@ -66,6 +66,8 @@ PAGES = {
     "": Row(get=anybody, by="session"),
     "jobs": Row(get=anybody, by="session"),
     "history": Row(get=anybody, by="session"),
+    "events": Row(get=anybody, by="session"),
+    "events/<int:sequence>": Row(of="event", get=who_sees_it),
     "submit": Row(get=logged_in, post=logged_in, by="session"),
     "submit/check": Row(post=anybody, by="session"),
     "job/<int:pk>": Row(of="job", get=who_sees_it),
@@ -106,6 +108,26 @@ PAGES = {
     "account/password": Row(get=logged_in, post=logged_in, by="session"),
     "tokens": Row(get=logged_in, post=logged_in, by="session"),
     "tokens/<int:pk>/revoke": Row(of="token", get=who_changes_it, post=who_changes_it, by="session"),
+    "account/webhooks": Row(get=logged_in, post=logged_in, by="session"),
+    "account/webhooks/<uuid:uuid>": Row(of="webhook", get=who_sees_it, by="session"),
+    "account/webhooks/<uuid:uuid>/change": Row(
+        of="webhook", get=who_changes_it, post=who_changes_it, by="session"
+    ),
+    "account/webhooks/<uuid:uuid>/delete": Row(
+        of="webhook", get=who_changes_it, post=who_changes_it, by="session"
+    ),
+    "account/webhooks/<uuid:uuid>/deliveries/<int:pk>/resend": Row(
+        of="webhook", post=who_changes_it, by="session"
+    ),
+    **{
+        f"account/webhooks/<uuid:uuid>/{deed}": Row(of="webhook", post=who_changes_it, by="session")
+        for deed in ("pause", "resume", "test", "secret", "new-secret")
+    },
+    "account/subscriptions": Row(get=logged_in, post=logged_in, by="session"),
+    "account/subscriptions/<str:name>/renew": Row(of="subscription", post=who_changes_it, by="session"),
+    "account/subscriptions/<str:name>/delete": Row(
+        of="subscription", get=who_changes_it, post=who_changes_it, by="session"
+    ),
     "login": Row(get=anybody, post=anybody, put=anybody, by="session"),
     "logout": Row(post=anybody, by="session"),
 }
@@ -199,6 +221,8 @@ REST_V1 = {
     "api/v1": Row(get=anybody),
     "api/v1/system": Row(get=anybody),
     "api/v1/whoami": Row(get=anybody),
+    "api/v1/events": Row(get=anybody),
+    "api/v1/events/<number:sequence>": Row(of="event", get=who_sees_it),
     "api/v1/jobs": Row(get=anybody, post=logged_in),
     "api/v1/jobs/history": Row(get=anybody),  # numbers alone, of all jobs
     "api/v1/queue/history": Row(get=anybody),
@@ -209,6 +233,7 @@ REST_V1 = {
     "api/v1/jobs/<job:job>/steps": Row(of="job", get=who_sees_it),
     "api/v1/jobs/<job:job>/waits": Row(of="job", get=who_sees_it),
     "api/v1/jobs/<job:job>/answer": Row(of="job", post=who_changes_it, send={"answer": "done"}),
+    "api/v1/jobs/<job:job>/events": Row(of="job", post=who_changes_it, send={"name": "flashed"}),
     "api/v1/jobs/<job:job>/cancel": Row(of="job", post=who_changes_it),
     "api/v1/jobs/<job:job>/pin": Row(of="job", post=who_changes_it),
     "api/v1/jobs/<job:job>/unpin": Row(of="job", post=who_changes_it),
@@ -241,8 +266,39 @@ REST_V1 = {
     "api/v1/tokens": Row(get=logged_in, post=logged_in),
     "api/v1/tokens/login": Row(post=anybody),
     "api/v1/tokens/<number:token_id>": Row(of="token", delete=who_changes_it),
+    "api/v1/webhooks": Row(get=logged_in, post=logged_in),
+    "api/v1/webhooks/<uuid:uuid>": Row(
+        of="webhook", get=who_sees_it, patch=who_changes_it, delete=who_changes_it
+    ),
+    "api/v1/webhooks/<uuid:uuid>/secret": Row(of="webhook", get=who_changes_it, post=who_changes_it),
+    "api/v1/webhooks/<uuid:uuid>/test": Row(of="webhook", post=who_changes_it),
+    "api/v1/webhooks/<uuid:uuid>/deliveries": Row(of="webhook", get=who_sees_it),
+    "api/v1/webhooks/<uuid:uuid>/deliveries/<number:delivery_id>/resend": Row(
+        of="webhook", post=who_changes_it
+    ),
+    "api/v1/subscriptions": Row(get=logged_in, post=logged_in),
+    "api/v1/subscriptions/<subscription:name>": Row(
+        of="subscription", get=who_sees_it, patch=who_changes_it, delete=who_changes_it
+    ),
+    "api/v1/subscriptions/<subscription:name>/fetch": Row(of="subscription", post=who_changes_it),
+    "api/v1/subscriptions/<subscription:name>/ack": Row(
+        of="subscription", post=who_changes_it, send={"sequence": 0, "generation": 0}
+    ),
+    "api/v1/subscriptions/<subscription:name>/renew": Row(
+        of="subscription", post=who_changes_it, send={"since": "now"}
+    ),
     "api/v1/users": Row(get=superusers, post=superusers),
     "api/v1/users/<user_name:username>": Row(of="user", get=superusers, patch=superusers),
+}
+
+CORE4 = {
+    "api/login": Row(get=anybody, post=anybody),
+    "core4/api": Row(),  # what is not there
+    "core4/api/login": Row(get=anybody, post=anybody),
+    "core4/api/v1/jobs/history": Row(get=anybody),
+    "core4/api/v1/roles": Row(
+        of="person", post=superusers, by="token", send={"name": "new", "password": "very secret"}
+    ),
 }
 
 WORKER_REFUSALS = frozenset({400, 401, 403, 404})  # LAVA answers a missing token with 400
@@ -259,7 +315,7 @@ OTHERS = {
     "scheduler/internal/v1/jobs/<str:job_id>/answers": Row(of="job", get=nobody, refusals=WORKER_REFUSALS),
 }
 
-TABLE = PAGES | REST_V02 | REST_V1 | OTHERS
+TABLE = PAGES | REST_V02 | REST_V1 | CORE4 | OTHERS
 
 # Each with its list, and the pages to add, change and delete: for superusers here, as sam has no permission.
 ADMIN_PAGES = {
@@ -276,6 +332,8 @@ ADMIN_PAGES = {
     "devices/tag",
     "devices/worker",
     "events/event",
+    "events/subscription",
+    "events/webhook",
     "jobs/attempt",
     "jobs/job",
 }
@@ -324,7 +382,25 @@ XMLRPC = {
 }
 
 # ASGI applications beside Django, by the pattern of their path.
-SOCKETS = {"/ws/": nobody}
-STREAMS: dict[str, Who] = {}
+SOCKETS = {
+    "ws/": anybody,  # each hears what they may see: tests/events/matrix
+    "(?:core4/)?api/v1/event/?": anybody,
+    "ws/job/(?P<job>[0-9]{1,30})/log/?": who_sees_it,  # as tests/jobs/log_live shows
+}
+STREAMS = {
+    "api/v1/events/?": anybody,  # of what one may see, as tests/events/matrix shows
+    "job/(?P<job>[0-9]{1,30})/log/?": who_sees_it,  # with ?follow=1, as tests/jobs/log_live shows
+    "api/v1/subscriptions/(?P<name>[^/]+)/fetch/?": anybody,  # Django decides, as the table above says
+    "healthz/?": anybody,
+    "metrics/?": staff,  # and this machine, as tests/lava_lite/test_metrics.py shows
+    "readyz/?": anybody,  # only colours, as tests/lava_lite/test_probes.py shows
+}
 
-EVENT_SUBJECTS = {"job": who_sees_it, "step": who_sees_it, "device": who_sees_it, "worker": anybody}
+EVENT_SUBJECTS = {
+    "job": who_sees_it,
+    "step": who_sees_it,
+    "device": who_sees_it,
+    "worker": anybody,
+    "custom": who_sees_it,
+    "queue": anybody,
+}

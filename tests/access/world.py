@@ -16,7 +16,12 @@ from django.contrib.auth.models import AnonymousUser, User
 from accounts.models import Token
 from accounts.rights import Anyone
 from devices.models import Alias, DeviceRight, DeviceTypeRight, Right
-from jobs import logs
+from events import publisher
+from events.models import Event
+from events.subscriptions import lifecycle as subscriptions
+from events.webhooks import lifecycle as webhooks
+from jobs import logs, sayings
+from jobs.history import summary
 from jobs.logs import Record
 from jobs.models import Job
 from jobs.states import State
@@ -69,8 +74,11 @@ def build_world() -> World:
     User.objects.filter(username="sam").update(is_staff=True)
     User.objects.filter(username="alice").update(email="hushmail@example.org")
     inventory, jobs, members = _inventory(), _jobs(), _members()
-    of_jobs = {"job": [*jobs, *members], "step": _steps(jobs), "member": members}
-    return World(users=users, things=inventory | of_jobs | _account())
+    _say_something(jobs)
+    summary.run_once()
+    of_jobs = {"job": [*jobs, *members], "step": _steps(jobs), "member": members, "custom": jobs}
+    things = inventory | of_jobs | {"event": _events(jobs)} | _account()
+    return World(users=users, things=things)
 
 
 def _inventory() -> dict[str, list[Thing]]:
@@ -112,6 +120,7 @@ def _inventory() -> dict[str, list[Thing]]:
         "type right": [Thing(parameters={"right_id": DeviceTypeRight.objects.first().pk})],
         "person": [Thing(parameters={"group_id": kernel.pk, "user_id": build.user("bob").pk})],
         "worker": [Thing(parameters={"name": "worker01"})],
+        "queue": [Thing(parameters={"name": summary.SUBJECT})],
         "schema": [Thing(parameters={"event_type": "job.started"})],
     }
 
@@ -176,12 +185,39 @@ def _steps(jobs: list[Thing]) -> list[Thing]:
     return [replace(job, parameters={"pk": f"{job.parameters['pk']}/1"}) for job in jobs]
 
 
+def _say_something(jobs: list[Thing]) -> None:
+    for job in jobs:
+        sayings.say_for(Job.objects.get(pk=job.parameters["pk"]), build.user("alice"), "flashed", job.word)
+
+
+def _events(jobs: list[Thing]) -> list[Thing]:
+    """The first event of each job."""
+    publisher.run_once([])
+    first = {event.job_id: event.sequence for event in Event.objects.filter(job_sequence=1)}
+    return [replace(job, parameters={"sequence": first[job.parameters["pk"]]}) for job in jobs]
+
+
 def _account() -> dict[str, list[Thing]]:
     hers = frozenset({"alice"})
     Token.objects.issue(build.user("alice"), description="hushtoken")
     token = Token.objects.get(description="hushtoken").pk
+    # Where nobody listens and nothing is sent.
+    hook = webhooks.add(build.user("alice"), address="http://127.0.0.1:9/hushhook", description="hushhook")
+    subscriptions.add(build.user("alice"), "hushplace")
+    delivery = webhooks.ping(hook, by=build.user("alice"))
     return {
         "token": [Thing(parameters={"pk": token, "token_id": token}, seen_by=hers, changed_by=hers)],
+        "webhook": [
+            Thing(
+                parameters={"uuid": hook.uuid, "pk": delivery.pk, "delivery_id": delivery.pk},
+                seen_by=hers,
+                changed_by=hers,
+            )
+        ],
+        "subscription": [Thing(parameters={"name": "hushplace"}, seen_by=hers, changed_by=hers)],
         "user": [Thing(parameters={"username": "alice"})],
-        "secret": [Thing(seen_by=hers | SUPERUSERS, word=word) for word in ("hushtoken", "hushmail")],
+        "secret": [
+            Thing(seen_by=hers | SUPERUSERS, word=word)
+            for word in ("hushtoken", "hushmail", "hushhook", "hushplace")
+        ],
     }

@@ -72,8 +72,10 @@ def test_every_failure_of_version_1_is_a_problem() -> None:
         "404",
         "405",
         "409",
+        "410",
         "413",
         "415",
+        "429",
         "503",
     }
 

@@ -189,12 +189,12 @@ def test_fifty_levels_are_not_too_deep() -> None:
     ids=["bomb", "nothings", "twice"],
 )
 def test_too_many_values_are_refused_before_they_fill_the_memory(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
 
     error = refusal(text)
 
     assert "more than 200,000 values" in error.message
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_the_limits_are_the_caller_s_to_set() -> None:

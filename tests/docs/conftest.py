@@ -1,3 +1,4 @@
 from tests.lab import lab
+from tests.serving import site
 
-__all__ = ["lab"]
+__all__ = ["lab", "site"]

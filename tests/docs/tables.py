@@ -17,6 +17,7 @@ from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events import contract, payloads
 from events.catalogue import CATALOGUE, EventType
 from events.payloads import Family, Field
+from events.selection import NAMES
 from jobs.states import MOVES, Health, Move, State
 from lava_lite import cli
 from lava_lite.client import exits
@@ -58,6 +59,17 @@ def settings() -> str:
     return _table(("setting", "default", "meaning"), rows)
 
 
+def metrics() -> str:
+    # It counts models, which are read with Django's settings only.
+    from lava_lite.health.metrics import METRICS
+
+    rows = [
+        (_code(each.name), each.kind, ", ".join(map(_code, each.labels)), each.of, each.help)
+        for each in METRICS
+    ]
+    return _table(("metric", "kind", "labels", "of the", "meaning"), rows)
+
+
 def events() -> str:
     rows = [
         (
@@ -90,6 +102,10 @@ def attributes() -> str:
         for name, value in schema["properties"].items()
     ]
     return _table(("attribute", "told", "meaning"), rows)
+
+
+def filters() -> str:
+    return _table(("name", "what it is"), [(_code(name), known.meaning) for name, known in NAMES.items()])
 
 
 def words(kind: type[Word]) -> str:
@@ -153,8 +169,10 @@ def leaves(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
 
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
+    "metrics": metrics,
     "events": events,
     "attributes": attributes,
+    "filters": filters,
     **{f"{family.name} payload": partial(payload, family) for family in payloads.FAMILIES},
     "moves": moves,
     "problems": problems,

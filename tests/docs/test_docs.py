@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import Token
 from devices.states import DeviceHealth, WorkerState
-from events import lava
-from events.models import Event
+from events import lava, selection
+from events.models import Event, Webhook
+from events.webhooks import signatures
 from jobs import definition as definitions
 from jobs import multinode
 from jobs.models import Job
@@ -156,3 +160,20 @@ def test_every_key_of_a_definition_is_explained() -> None:
     known = next(fault.message for fault in refused.value.faults if "expected one of" in fault.message)
 
     assert explained == set(known.partition("expected one of ")[2].split(", "))
+
+
+def test_the_program_that_checks_a_signature_is_right(alice: User) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", (tables.DOCS / "webhooks.md").read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(program, names)
+    webhook = Webhook(user=alice)
+    signed = signatures.headers(webhook.uuid, [2, 1], id="1", body=b"{}", at=timezone.now())
+
+    assert names["is_from_the_lab"](webhook.secret, signed, b"{}")
+    assert not names["is_from_the_lab"](webhook.secret, signed, b"{ }")
+
+
+def test_every_name_in_a_filter_is_explained() -> None:
+    page = (tables.DOCS / "webhooks.md").read_text()
+
+    assert all(f"`{name}`" in page or f"`{name}=" in page for name in selection.NAMES)

@@ -48,7 +48,9 @@ def run_program(program: str, address: str) -> str:
 
 
 def test_the_page_can_be_followed_from_its_first_command_to_its_last(lab: Lab) -> None:
-    login, submit, results, steps, answer, take_out, free, availability, history, use, refused = blocks("sh")
+    login, submit, results, steps, answer, say, take_out, free, availability, history, use, refused = blocks(
+        "sh"
+    )
     wait, read_all = blocks("python")
 
     assert run(lab, login)["scope"] == "submit"
@@ -58,6 +60,7 @@ def test_the_page_can_be_followed_from_its_first_command_to_its_last(lab: Lab) -
     assert {item["result"] for item in found["items"]} <= {"fail", "unknown"}
     assert run(lab, steps.replace("/jobs/2/", f"/jobs/{job['id']}/"))["items"]
     assert run(lab, answer.replace("/jobs/2/", f"/jobs/{job['id']}/"))["status"] == 409  # it asked nothing
+    assert run(lab, say.replace("/jobs/2/", f"/jobs/{job['id']}/"))["type"] == "custom.reviewed"
     assert f"{job['id']} " in run_program(read_all, f"{lab.url}/api/v1/jobs/?state=Finished&limit=1")
     assert run(lab, history)["code"] == 200
     assert run(lab, use)["device"] == "local-01"

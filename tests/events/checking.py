@@ -10,8 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
-from events import contract
-from events.catalogue import CATALOGUE
+from events import catalogue, contract
 from events.models import Event
 
 FORMATS = FormatChecker(["uuid"])
@@ -33,7 +32,9 @@ def validator(schema: dict[str, Any]) -> Draft202012Validator:
 
 @cache
 def payloads(name: str) -> Draft202012Validator:
-    return validator(contract.closed(contract.payload(CATALOGUE[name])))
+    """Of a canonical type, or of a schema."""
+    entry = catalogue.find(name) or contract.entry(name)
+    return validator(contract.closed(contract.payload(entry)))
 
 
 @cache

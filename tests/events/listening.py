@@ -96,6 +96,19 @@ def free_address() -> str:
         return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
 
 
+def is_free(address: str) -> bool:
+    """Whether nobody listens there. A socket of ZMQ lets go of its address a moment after it was closed."""
+    host, port = address.removeprefix("tcp://").split(":")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+            probe.listen()
+        except OSError:
+            return False
+        return True
+
+
 def bound(address: str) -> PublicSocket:
     """A public socket to which somebody has subscribed."""
     transport = PublicSocket(address)

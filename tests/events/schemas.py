@@ -37,7 +37,7 @@ def committed() -> dict[str, str]:
 def listing() -> Listing:
     """All that listeners count on, without the words that explain it."""
     return {contract.ENVELOPE: {"fields": _fields(contract.envelope())}} | {
-        name: _listed(entry) for name, entry in CATALOGUE.items()
+        entry.schema: _listed(entry) for entry in CATALOGUE.values()
     }
 
 

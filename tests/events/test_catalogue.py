@@ -53,6 +53,8 @@ CORE4 = {
     "defer_job",
     "inactivate_job",
     "restart_waiting",
+    "message",
+    "summary",
 }
 
 
@@ -75,7 +77,7 @@ def test_the_other_dialects_use_their_own_words_only() -> None:
     of_pulp = {"waiting", "accepted", "running", "suspended", "finished", "error", "canceled", "skipped"}
     of_pulp |= {"progress_report"}
 
-    assert {entry.lava for entry in entries} == {None, "testjob", "device", "worker"}
+    assert {entry.lava for entry in entries} == {None, "testjob", "device", "worker", "event"}
     assert {entry.pulp for entry in entries if entry.pulp} <= of_pulp
     assert {entry.lambdacd for entry in entries if entry.lambdacd} == {
         "pipeline-started",

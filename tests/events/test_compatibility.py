@@ -58,6 +58,8 @@ def sample(value: dict[str, Any]) -> Any:
     """Something that may be there."""
     if "const" in value:
         return value["const"]
+    if "examples" in value:
+        return value["examples"][0]
     if "enum" in value:
         return value["enum"][-1]
     if "anyOf" in value:

@@ -41,7 +41,25 @@ def test_every_schema_is_one(name: str) -> None:
 
 
 def test_there_is_a_schema_for_each_type_and_one_for_the_envelope() -> None:
-    assert contract.names() == ["event", *CATALOGUE]
+    assert contract.names() == ["event", *(name for name in CATALOGUE if name != "custom.*"), "custom"]
+
+
+@pytest.mark.parametrize(
+    ("type", "name"),
+    [("job.started", "job.started"), ("custom.flashed", "custom"), ("custom.board.flashed", "custom")],
+)
+def test_the_schema_of_an_event_is_found_by_its_type(type: str, name: str) -> None:
+    assert contract.address_for(type) == f"/api/v1/schemas/{name}"
+
+
+def test_the_schema_of_custom_events_holds_all_of_them_and_no_others() -> None:
+    said = {"sequence": 1, "name": "flashed", "message": ""}
+    schema = validator(contract.payload(CATALOGUE["custom.*"]))
+
+    assert schema.is_valid(said | {"event": "custom.board.flashed"})
+    assert not any(
+        schema.is_valid(said | {"event": other}) for other in ("custom", "custom.", "custom.*", "job.started")
+    )
 
 
 def test_a_listener_may_pass_over_what_a_schema_does_not_list() -> None:
@@ -76,6 +94,7 @@ def test_a_schema_holds_its_own_type_only() -> None:
         (Kind.UUID, "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "6ba7b810"),
         (Kind.PLACES, [1, 2], ["1"]),
         (Kind.JOB, "12.1", None),
+        (Kind.OBJECT, {"any": [1]}, [1]),
     ],
 )
 def test_a_value_is_of_its_kind(kind: Kind, good: object, bad: object) -> None:
@@ -112,24 +131,26 @@ def test_the_document_has_a_message_for_each_type() -> None:
     document = asyncapi.document()
 
     assert document["asyncapi"] == "3.0.0"
-    assert set(document["channels"]["events"]["messages"]) == set(CATALOGUE)
-    for name, entry in CATALOGUE.items():
-        message = document["components"]["messages"][name]
+    assert set(document["channels"]["events"]["messages"]) == {entry.schema for entry in CATALOGUE.values()}
+    for entry in CATALOGUE.values():
+        message = document["components"]["messages"][entry.schema]
         own = message["payload"]["allOf"][1]["properties"]
-        assert own["type"] == {"const": f"lava_lite.{name}"}
+        type = f"lava_lite.{entry.name.replace('*', 'flashed')}"
+        assert validator(own["type"]).is_valid(type)
+        assert not validator(own["type"]).is_valid("lava_lite.job.exploded")
         assert resolved(document, own["data"]["$ref"]) == contract.payload(entry)
 
 
 def test_the_document_has_a_channel_for_each_topic_of_lava_with_the_types_that_go_there() -> None:
     document = asyncapi.document()
 
-    for topic in ("testjob", "device", "worker"):
+    for topic in ("testjob", "device", "worker", "event"):
         channel = document["channels"][topic]
         (reference,) = channel["messages"].values()
         told = resolved(document, reference["$ref"])["payload"]["oneOf"]
         assert channel["address"] == f"{{topic}}.{topic}"
         assert {resolved(document, each["$ref"])["title"] for each in told} == {
-            entry.name for entry in CATALOGUE.values() if entry.lava == topic
+            entry.schema for entry in CATALOGUE.values() if entry.lava == topic
         }
 
 

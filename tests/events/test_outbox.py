@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import socket
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
@@ -13,10 +17,13 @@ from core.doorbell import Doorbell
 from devices.models import Worker
 from events import outbox, publisher
 from events.models import Event
+from events.outbox import News
 from events.transports.memory import Memory
 from jobs.models import Job
 from jobs.states import Health, State
 from tests import build
+
+UIDS = 50_000  # so many that two processes would meet, if they could
 
 
 def record(type: str = "worker.added") -> Event:
@@ -54,6 +61,34 @@ def test_the_events_of_a_job_are_counted_one_by_one(alice: User) -> None:
     assert numbers(second) == [1]
 
 
+def test_processes_that_were_forked_never_give_two_events_the_same_id() -> None:
+    outbox.new_uid()
+    processes = multiprocessing.get_context("fork").Pool(2)
+
+    with processes:
+        each = processes.map(_uids, [UIDS] * 2, chunksize=1)
+
+    assert len(set(each[0]) | set(each[1])) == 2 * UIDS
+
+
+def _uids(count: int) -> list[UUID]:
+    return [outbox.new_uid() for _ in range(count)]
+
+
+@pytest.mark.django_db
+def test_events_of_a_job_that_are_written_together_go_on_counting(alice: User) -> None:
+    job = build.job(submitter=alice)
+    told = Event.objects.get(job_id=job.pk)
+    news = [News(type=told.type, subject=told.subject, data=told.data)] * 3
+
+    events = outbox.record_all(news, cause=build.CAUSE, job_id=job.pk, attempt=1)
+
+    assert [event.job_sequence for event in events] == [2, 3, 4]
+    stored = Event.objects.filter(job_id=job.pk).order_by("id")
+    assert list(stored.values_list("job_sequence", flat=True)) == [1, 2, 3, 4]
+    assert list(stored)[1:] == events
+
+
 @pytest.mark.django_db(transaction=True)
 def test_an_event_outside_a_transaction_is_an_error() -> None:
     with pytest.raises(TransactionManagementError, match=r"worker\.added of worker01 was told outside"):
@@ -87,6 +122,14 @@ def test_a_rollback_leaves_neither_the_change_nor_its_event_on_any_transport(ali
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_lock_outside_a_transaction_is_an_error(alice: User) -> None:
+    job = build.job(submitter=alice)
+
+    with pytest.raises(TransactionManagementError, match="is locked outside a transaction"):
+        Job.objects.lock(job.pk)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_the_doorbells_ring_at_the_commit_and_not_before(data: Path) -> None:
     with Doorbell(data / "run", "engine") as engine, Doorbell(data / "run", "web") as web:
         with transaction.atomic():
@@ -95,6 +138,31 @@ def test_the_doorbells_ring_at_the_commit_and_not_before(data: Path) -> None:
 
         assert engine.wait(0)
         assert web.wait(0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_doorbells_ring_once_for_all_events_of_a_transaction(data: Path) -> None:
+    with Doorbell(data / "run", "engine") as engine:
+        with transaction.atomic():
+            record()
+            record()
+
+        rings = socket.socket(fileno=os.dup(engine.fileno()))
+        with rings:
+            assert rings.recv(1)
+            with pytest.raises(BlockingIOError):
+                rings.recv(1, socket.MSG_DONTWAIT)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_doorbells_ring_for_what_is_left_when_an_inner_block_was_rolled_back(data: Path) -> None:
+    with Doorbell(data / "run", "engine") as engine:
+        with transaction.atomic():
+            with build.rolled_back():
+                record()
+            record()
+
+        assert engine.wait(0)
 
 
 @pytest.mark.django_db(transaction=True)

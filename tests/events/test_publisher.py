@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from django.db import connections, transaction
+from django.db import transaction
 from pytest_django import Settings
 
-from events import numbering, outbox, publisher
+from events import feed, numbering, outbox, publisher
 from events.models import Event, Position
 from events.transports import TransportDown
 from events.transports.memory import Memory
 from events.transports.zmq import PublicSocket, TrustedSocket
 from tests import build
+from tests.events.publishing import PATIENCE, publishing
+from tests.lab import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -166,48 +168,154 @@ def test_without_notification_there_are_no_transports(settings: Settings) -> Non
     assert publisher.configured() == []
 
 
+def test_the_position_of_a_new_transport_is_noted_before_anything_is_sent() -> None:
+    class Slow(Memory):
+        def send(self, events: Sequence[Event]) -> None:
+            super().send(events)
+            if events and subjects(self) == ["a"]:
+                tell("meanwhile")
+                publisher.number()
+
+    slow, late = Slow("slow"), Memory("late")
+    publisher.prepare([slow])
+    tell("a")
+
+    publisher.run_once([slow, late])
+
+    assert subjects(late) == ["meanwhile"]
+
+
+def test_a_transport_that_breaks_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    broken, healthy = Broken("broken"), Memory("healthy")
+    publisher.prepare([broken, healthy])
+    tell("a")
+
+    publisher.run_once([broken, healthy])
+
+    assert subjects(healthy) == ["a"]
+    assert "a part fell off" in caplog.text
+    assert Position.objects.get(pk="broken").sequence < numbering.last_number()
+
+
+def test_a_position_tells_how_its_transport_is(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    transport = Memory()
+    transport.is_down = True
+    tell("a")
+    publisher.run_once([transport])
+    tell("b")
+    publisher.run_once([transport])
+    down = Position.objects.get()
+    transport.is_down = False
+    publisher.run_once([transport])
+    well = Position.objects.get()
+
+    assert (down.trouble, down.failures, down.published) == ("switched off", 2, 0)
+    assert down.down_since is not None
+    assert down.troubled is not None
+    assert down.troubled > down.down_since
+    assert (well.trouble, well.failures, well.published) == ("switched off", 2, 1)
+    assert (well.troubled, well.down_since) == (down.troubled, None)
+    assert [record.message for record in caplog.records if "memory" in record.message] == [
+        "memory does not take events now: switched off",
+        "memory takes events again",
+    ]
+
+
+def test_a_transport_that_blocks_holds_up_no_other() -> None:
+    blocked, others = Blocked("blocked"), Memory("others")
+    publisher.prepare([blocked, others])
+
+    with publishing(blocked, others):
+        tell("a")
+        assert blocked.has_begun.wait(PATIENCE)
+        tell("b")
+        assert eventually(lambda: subjects(others) == ["a", "b"], PATIENCE)
+        assert blocked.sent == []
+        blocked.goes_on.set()
+        assert eventually(lambda: subjects(blocked) == ["a", "b"], PATIENCE)
+
+
+def test_a_transport_that_breaks_is_tried_again_while_the_others_go_on() -> None:
+    broken, others = Broken("broken"), Memory("others")
+    publisher.prepare([broken, others])
+
+    with publishing(broken, others):
+        tell("a")
+        assert eventually(lambda: Position.objects.get(pk="broken").failures > 1, PATIENCE)
+        broken.is_whole = True
+        tell("b")
+        assert eventually(lambda: subjects(broken) == subjects(others) == ["a", "b"], PATIENCE)
+
+
+def test_a_publisher_ends_although_a_transport_hangs(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "LAST_SECONDS", 0.1)
+    hanging, others = Blocked("hanging"), Memory("others")
+    publisher.prepare([hanging, others])
+
+    with publishing(hanging, others):
+        tell("a")
+        assert hanging.has_begun.wait(PATIENCE)
+
+    assert "hanging hangs" in caplog.text
+    assert others.is_down
+    hanging.goes_on.set()
+    assert eventually(lambda: hanging.is_down, PATIENCE)
+
+
+def test_a_publisher_ends_in_the_middle_of_a_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed.after, "__kwdefaults__", {"limit": 1})
+    transport = Blocked("blocked")
+    publisher.prepare([transport])
+    for name in "ab":
+        tell(name)
+
+    with publishing(transport) as stop:
+        assert transport.has_begun.wait(PATIENCE)
+        stop.set()
+        transport.goes_on.set()
+
+    assert subjects(transport) == ["a"]
+    assert Position.objects.get().published == 1
+
+
 def test_a_running_publisher_is_woken_by_a_commit_and_ends_when_told(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(publisher, "POLL_SECONDS", 60.0)  # only the bells can wake it in time
     transport = Memory()
-    taken = threading.Event()
-    publisher.run_once([transport])
-    monkeypatch.setattr(publisher, "configured", lambda: [transport])
-    monkeypatch.setattr(publisher, "POLL_SECONDS", 60.0)  # only the bell can wake it in time
-    _after(transport, taken.set)
-    stop = threading.Event()
-    thread = threading.Thread(target=_publish, args=(stop,))
-    thread.start()
-    _wait_for_bell(data / "run")
+    publisher.prepare([transport])
 
-    tell("a")
+    with publishing(transport):
+        assert eventually(lambda: list((data / "run").glob("transports.*")), PATIENCE)
+        tell("a")
+        assert eventually(lambda: subjects(transport) == ["a"], PATIENCE)
 
-    assert taken.wait(20)
-    stop.set()
-    thread.join(20)
-    assert not thread.is_alive()
     assert transport.is_down
 
 
-def _after(transport: Memory, call: Callable[[], None]) -> None:
-    send = transport.send
+class Broken(Memory):
+    """Fails in a way that nobody thought of."""
 
-    def and_call(events: Sequence[Event]) -> None:
-        send(events)
-        call()
+    is_whole = False
 
-    transport.send = and_call  # type: ignore[method-assign]
-
-
-def _publish(stop: threading.Event) -> None:
-    try:
-        publisher.run(stop)
-    finally:
-        connections.close_all()
+    def send(self, events: Sequence[Event]) -> None:
+        if events and not self.is_whole:
+            raise KeyError("a part fell off")
+        super().send(events)
 
 
-def _wait_for_bell(directory: Path) -> None:
-    deadline = time.monotonic() + 20
-    while not list(directory.glob("engine.*")):
-        assert time.monotonic() < deadline, "the publisher has no doorbell"
-        time.sleep(0.01)
+class Blocked(Memory):
+    """Takes no event before it is told to go on."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.has_begun, self.goes_on = threading.Event(), threading.Event()
+
+    def send(self, events: Sequence[Event]) -> None:
+        if events:
+            self.has_begun.set()
+            assert self.goes_on.wait(PATIENCE)
+        super().send(events)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, User
 
@@ -62,6 +64,40 @@ def test_the_last_word_of_a_deleted_job_betrays_no_private_one(
     event = Event.objects.get(type="job.deleted")
 
     assert {name for name in CAST if visibility.may_see(event, cast[name])} == hears
+
+
+@pytest.mark.parametrize("on", ["qemu01", "qemu"])
+@pytest.mark.parametrize("has_run", [True, False])
+def test_the_last_word_of_a_deleted_job_betrays_none_that_its_device_or_type_hid(
+    on: str, has_run: bool, group: Group, cast: dict[str, object], alice: User
+) -> None:
+    build.device()
+    build.right(group, on, Right.VIEW)
+    job = build.job(submitter=alice, state=State.FINISHED if has_run else State.SUBMITTED)
+    lifecycle.cancel(job.pk, by="alice")
+    Job.objects.get(pk=job.pk).delete()
+
+    event = Event.objects.get(type="job.deleted")
+
+    is_hidden = on == "qemu" or has_run
+    hears = {"alice", "bob", "admin"} if is_hidden else set(CAST)
+    assert {name for name in CAST if visibility.may_see(event, cast[name])} == hears
+
+
+def test_a_job_that_left_a_hidden_device_does_not_betray_where_it_was(
+    group: Group, mallory: User, alice: User
+) -> None:
+    build.device()
+    build.right(group, "qemu01", Right.VIEW)
+    put_off = {"defer": {"limit": {"minutes": 30}}}
+    job = build.asking_for_deferral(timedelta(hours=1), submitter=alice, lava_lite=put_off)
+    lifecycle.finish(job.pk, build.PASSED, worker="worker01")
+
+    seen = visibility.seen_by(mallory, life_of(job))
+
+    assert [event.type for event in seen][-1] == "job.inactivated"
+    assert {event.data.get("device") for event in seen} == {None}
+    assert "qemu01" in {event.data.get("device") for event in visibility.seen_by(alice, life_of(job))}
 
 
 def test_deleting_a_group_does_not_open_its_jobs(cast: dict[str, object], alice: User) -> None:

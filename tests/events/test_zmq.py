@@ -22,7 +22,8 @@ from events.transports.memory import Memory
 from events.transports.zmq import PublicSocket, TrustedSocket
 from jobs.states import State
 from tests import build
-from tests.events.listening import PATIENCE, bound, free_address, subscriber
+from tests.events.listening import PATIENCE, bound, free_address, is_free, subscriber
+from tests.lab import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -148,6 +149,7 @@ def test_a_publisher_that_comes_back_sends_what_happened_meanwhile(address: str,
             publisher.run_once([transport])
             ears.take(1)
         missed = [build.job(submitter=alice).pk for _ in range(3)]
+        assert eventually(lambda: is_free(address))
 
         with closing(PublicSocket(address)) as transport:
             publisher.run_once([transport])
@@ -173,6 +175,7 @@ def test_an_address_that_is_taken_delays_its_own_transport_only(
         assert "EVENT_SOCKET names another" in caplog.text
 
         occupant.close()
+        assert eventually(lambda: is_free(address))
         with subscriber(address) as ears:
             late.bind()
             publisher.run_once([late])

@@ -109,9 +109,11 @@ class Told:
 def main(kind: str) -> None:
     _make_database()
     cast = _cast()
-    places = _Lab(cast).fill() if kind == "full" else {}
+    places: dict[str, int | str] = {**_Lab(cast).fill()} if kind == "full" else {}
     secrets = _secrets(cast)
     places["token"] = cast["alice"].tokens.get().pk
+    places["webhook"] = _webhook(cast["alice"])
+    places["subscription"] = _subscriptions(cast["alice"])
     print(json.dumps({"places": places, **secrets}))  # noqa: T201
 
 
@@ -147,6 +149,45 @@ def _secrets(cast: dict[str, User]) -> dict[str, dict[str, str]]:
             for name, user in cast.items()
         },
     }
+
+
+def _webhook(user: User) -> str:
+    """One whose endpoint had trouble, and is well again."""
+    from django.utils import timezone
+
+    from events import numbering
+    from events.models import Event, Webhook
+    from events.webhooks import courier, messages
+    from events.webhooks.client import Reply
+
+    numbering.number_committed()
+    webhook = Webhook.objects.create(
+        user=user,
+        address="https://ci.example.org/lab",
+        filter="job.# submitter=alice state=finished",
+        description="CI of the kernel team",
+        sequence=0,
+    )
+    begun = timezone.now() - minutes(9)
+    courier.record(webhook.pk, messages.ping(webhook, begun), Reply(status=204), begun)
+    for event in Event.objects.filter(type="job.completed", sequence__isnull=False).order_by("sequence")[:2]:
+        for number, reply in enumerate((Reply(status=502, answer="no disk"), Reply(status=200))):
+            courier.record(webhook.pk, messages.of_event(event), reply, begun + minutes(1 + number))
+    return str(webhook.uuid)
+
+
+def _subscriptions(user: User) -> str:
+    """One that is read all the time, and one that nobody has read for long."""
+    from django.utils import timezone
+
+    from events.subscriptions import delivery, lifecycle
+
+    old = lifecycle.add(user, "old-dashboard", since="oldest")
+    old.expires = timezone.now() - minutes(90)
+    old.save()
+    bridge = lifecycle.add(user, "ci-bridge", filter="job.# submitter=alice state=finished", since="oldest")
+    delivery.fetch(bridge, limit=1)
+    return bridge.name
 
 
 def _session(user: User) -> str:

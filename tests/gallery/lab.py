@@ -21,7 +21,7 @@ PATIENCE = 60.0  # seconds, on a busy machine
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lab:
     url: str
-    places: dict[str, int]  # names for the jobs in addresses
+    places: dict[str, int | str]  # names for the jobs and the like in addresses
     sessions: dict[str, str]  # by user name; "" is anonymous
     tokens: dict[str, str]
 

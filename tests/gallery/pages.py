@@ -76,10 +76,23 @@ PRODUCT = (
     Page(name="worker", address="/worker/rack-b/", visitor="admin"),
     Page(name="worker-offline", address="/worker/desk/"),
     Page(name="history", address="/history/", visitor="alice", kinds=BOTH),
+    Page(name="events", address="/events/", visitor="alice", kinds=BOTH),
+    Page(name="events-wrong", address="/events/?filter=mood%3Dgood", status=400),
+    Page(name="event", address="/events/1/", visitor="alice"),
     Page(name="account", address="/account/", visitor="alice"),
     Page(name="password", address="/account/password/", visitor="alice"),
     Page(name="tokens", address="/tokens/", visitor="alice"),
     Page(name="token-revoke", address="/tokens/{token}/revoke/", visitor="alice"),
+    Page(name="webhooks", address="/account/webhooks/", visitor="alice"),
+    Page(name="webhooks-none", address="/account/webhooks/", visitor="bob"),
+    Page(name="webhook", address="/account/webhooks/{webhook}/", visitor="alice"),
+    Page(name="webhook-change", address="/account/webhooks/{webhook}/change/", visitor="alice"),
+    Page(name="webhook-delete", address="/account/webhooks/{webhook}/delete/", visitor="alice"),
+    Page(name="subscriptions", address="/account/subscriptions/", visitor="alice"),
+    Page(name="subscriptions-none", address="/account/subscriptions/", visitor="bob"),
+    Page(
+        name="subscription-delete", address="/account/subscriptions/{subscription}/delete/", visitor="alice"
+    ),
     Page(name="api-docs", address="/api/docs/"),
     Page(name="api-docs-v0.2", address="/api/docs/v0.2/"),
     Page(name="not-found", address="/job/999999/", status=404),
@@ -112,6 +125,8 @@ ADMIN = tuple(
         "tokens": "/admin/accounts/token/",
         "token-add": "/admin/accounts/token/add/",
         "events": "/admin/events/event/",
+        "webhooks": "/admin/events/webhook/",
+        "subscriptions": "/admin/events/subscription/",
     }.items()
 )
 PAGES = (*PRODUCT, *ADMIN)

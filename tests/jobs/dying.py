@@ -28,7 +28,7 @@ from devices import lifecycle as devices  # noqa: E402
 from devices.models import Device, Worker  # noqa: E402
 from devices.states import DeviceState, WorkerState  # noqa: E402
 from events.models import Event  # noqa: E402
-from jobs import attempts, lifecycle, reservations, waits  # noqa: E402
+from jobs import attempts, lifecycle, reservations, sayings, waits  # noqa: E402
 from jobs.models import Attempt, Job  # noqa: E402
 from jobs.states import Health, State  # noqa: E402
 from tests import build  # noqa: E402
@@ -92,6 +92,10 @@ def _ask(job_id: int) -> None:
 
 def _answer(job_id: int) -> None:
     waits.answer(Job.objects.get(pk=job_id), build.user("alice"), waits.Answer.DONE)
+
+
+def _say_in_test(job_id: int) -> None:
+    build.log(Job.objects.get(pk=job_id), "flashed: 1 board", "warm", level="event")
 
 
 def _make_expiring(job_id: int) -> None:
@@ -203,6 +207,12 @@ DEEDS = [
     Deed(name="tell of a step", state=State.RUNNING, do=_tell_of_a_step),
     Deed(name="ask a person", state=State.RUNNING, do=_ask),
     Deed(name="answer", state=State.RUNNING, before=_ask, do=_answer),
+    Deed(name="say something in a test", state=State.RUNNING, do=_say_in_test),
+    Deed(
+        name="say something for a job",
+        state=State.SUBMITTED,
+        do=lambda job: sayings.say(job, "reviewed", cause=build.CAUSE),
+    ),
     Deed(name="bare save", state=State.RUNNING, do=_bare_save),
     Deed(
         name="update",

@@ -13,6 +13,7 @@ from django.db import transaction
 from devices.models import Device
 from devices.states import DeviceState
 from events.models import Event
+from events.selection import Selection
 from jobs import lifecycle
 from jobs.announcements import old_status, payload
 from jobs.models import Job
@@ -331,3 +332,19 @@ def test_a_payload_leaves_out_what_is_not_known_yet(alice: User) -> None:
 )
 def test_lava_2017_had_one_word_for_state_and_health(state: State, health: Health, status: str) -> None:
     assert old_status(state, health) == status
+
+
+def test_a_payload_names_the_tags_that_are_wanted_from_the_first_event_on(alice: User) -> None:
+    build.device("qemu01", tags=("usb", "fast"))
+    job = build.job(submitter=alice, state=State.FINISHED, tags=["usb", "fast"])
+    build.job(submitter=alice)
+
+    told = [event.data.get("tags") for event in Event.objects.filter(type__startswith="job.", job_id=job.pk)]
+    assert told == [["usb", "fast"]] * 4
+    assert "tags" not in payload(build.job(submitter=alice))
+    chosen = Selection.parse("tag=fast,slow")
+    assert [chosen.is_about(event.data) for event in Event.objects.filter(type="job.submitted")] == [
+        True,
+        False,
+        False,
+    ]

@@ -43,6 +43,8 @@ EXPECTED = {
     "tell of a step": ("Running Unknown", ["step.started", "step.finished", "job.progress"]),
     "ask a person": ("Running Unknown", ["job.waiting"]),
     "answer": ("Running Unknown", ["job.resumed"]),
+    "say something in a test": ("Running Unknown", ["custom.flashed", "custom.message"]),
+    "say something for a job": ("Submitted Unknown", ["custom.reviewed"]),
     "bare save": ("Finished Incomplete", ["device.changed", "job.failed"]),
     "update": ("Canceling Unknown", ["job.cancel_requested"]),
     "delete": ("", ["job.deleted"]),

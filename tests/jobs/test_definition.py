@@ -558,7 +558,7 @@ def test_ever_more_faults_are_cut_short() -> None:
     ids=briefly,
 )
 def test_a_hostile_text_costs_little_time(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
 
     try:
         definitions.parse(text)
@@ -567,7 +567,7 @@ def test_a_hostile_text_costs_little_time(text: str) -> None:
     else:
         answer = ""
 
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     assert len(answer) < 20_000
 
 

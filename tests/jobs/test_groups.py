@@ -23,7 +23,7 @@ from jobs import attempts, lifecycle, scheduler, upkeep, waiting
 from jobs.definition import InvalidDefinition
 from jobs.matching import Cause
 from jobs.models import Job, JobGroup
-from jobs.rules import hide_job
+from jobs.rules import hide_jobs
 from jobs.states import Health, InvalidMove, State
 from jobs.waiting import Prospect
 from tests import build
@@ -322,8 +322,8 @@ def test_a_device_does_not_tell_the_number_of_a_hidden_member(alice: User, mallo
     Job.objects.filter(pk=first.pk).update(visibility="personal")
     event = Event.objects.filter(type="device.changed", subject="qemu01").latest("pk")
 
-    assert "job" not in hide_job(event, mallory).data
-    assert hide_job(event, alice).data["job"] == first.number
+    assert "job" not in hide_jobs([event], mallory)[0].data
+    assert hide_jobs([event], alice)[0].data["job"] == first.number
 
 
 def test_a_member_is_hidden_from_who_may_not_see_its_device(mallory: User) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, User
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.rights import NotAllowed
@@ -465,6 +466,46 @@ def test_an_unfinished_job_is_not_deleted(alice: User) -> None:
         job.delete()
 
     assert Job.objects.filter(pk=job.pk).exists()
+
+
+def test_the_end_of_a_job_writes_its_attempt_without_looking_it_up_first(alice: User) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING)
+
+    with CaptureQueriesContext(connection) as queries:
+        lifecycle.finish(job.pk, build.PASSED, worker="worker01")
+
+    of_attempt = [query["sql"].split()[:2] for query in queries if " jobs_attempt SET " in query["sql"]]
+    assert of_attempt == [["UPDATE", "jobs_attempt"]]
+    assert not [query for query in queries if query["sql"].startswith('SELECT "jobs_attempt"')]
+
+
+@pytest.mark.parametrize(
+    ("state", "verb", "most"),
+    [(State.SUBMITTED, "schedule", 7), (State.SCHEDULED, "start", 8), (State.RUNNING, "finish", 10)],
+)
+def test_a_verb_asks_the_database_no_more_than_it_must(
+    alice: User, state: State, verb: str, most: int
+) -> None:
+    job = build.job(submitter=alice, state=state)
+
+    with CaptureQueriesContext(connection) as queries:
+        VERBS[verb](job)
+
+    asked = [query["sql"].strip() for query in queries]
+    statements = [sql for sql in asked if sql.startswith(("SELECT", "INSERT", "UPDATE"))]
+    numbering = [sql for sql in statements if "events_counter" in sql]  # by the insert, on SQLite alone
+    assert len(statements) - len(numbering) <= most, statements
+
+
+def test_a_verb_locks_the_row_of_its_job(alice: User) -> None:
+    job = build.job(submitter=alice)
+
+    with CaptureQueriesContext(connection) as queries:
+        lifecycle.cancel(job.pk, by="alice")
+
+    locking = [query["sql"] for query in queries if "SELECT jobs_job.id, " in query["sql"]]
+    assert all(sql.endswith("FOR UPDATE OF jobs_job") for sql in locking) or connection.vendor == "sqlite"
+    assert locking
 
 
 def test_a_deleted_job_is_told_of_and_keeps_its_history(alice: User) -> None:

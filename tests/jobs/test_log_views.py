@@ -303,3 +303,31 @@ def test_who_follows_the_next_attempt_of_a_job_that_is_canceled_is_told_that_not
 
     assert client.get(address).json() == {"content": "", "new_size": 0, "is_finished": True}
     assert client.get(f"/job/{job.pk}/log-tail?attempt=3").status_code == 404
+
+
+def raw(client: Client, job: Job, **headers: str) -> tuple[int, str, bytes]:
+    """The status, the tag of the version, and the bytes."""
+    answer = client.get(f"/job/{job.pk}/log", headers=headers)
+    body = b"".join(answer) if answer.streaming else answer.content  # type: ignore[attr-defined, arg-type]
+    return answer.status_code, answer["ETag"], body
+
+
+def test_the_raw_log_is_given_in_parts_and_only_to_who_does_not_have_it(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+    write(job, "hello", "world")
+
+    status, tag, body = raw(client, job)
+
+    assert (status, body) == (200, b"hello\nworld\n")
+    assert raw(client, job, Range="bytes=6-") == (206, tag, b"world\n")
+    assert raw(client, job, **{"If-None-Match": tag}) == (304, tag, b"")
+
+
+def test_a_log_that_has_grown_is_another_version(client: Client) -> None:
+    job = build.job(state=State.RUNNING)
+    write(job, "hello")
+    _, tag, _ = raw(client, job)
+
+    write(job, "world")
+
+    assert raw(client, job, **{"If-None-Match": tag})[0] == 200

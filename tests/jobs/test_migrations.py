@@ -1,28 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-
-import pytest
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from devices.models import HealthChange
 from devices.states import DeviceHealth
 from jobs.models import Job
 from jobs.states import State
-from tests import build
+from tests import build, migrating
+from tests.migrating import latest
 
-BEFORE_SUMS = [("devices", "0005_health_checks")]
+__all__ = ["latest"]
+
+BEFORE_SUMS = ("devices", "0005_health_checks")
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
-BEFORE_OUTCOME = [("jobs", "0004_results_in_order")]
-
-
-@pytest.fixture
-def latest(transactional_db: None) -> Iterator[None]:
-    """The tables as they are now, whatever happens."""
-    yield
-    _migrate(MigrationExecutor(connection).loader.graph.leaf_nodes())
+BEFORE_OUTCOME = ("jobs", "0004_results_in_order")
+BEFORE_NAMES_OF_TAGS = ("jobs", "0017_sayings")
 
 
 def test_jobs_that_ended_before_outcomes_were_kept_have_theirs(latest: None) -> None:
@@ -39,10 +31,22 @@ def test_jobs_that_ended_before_outcomes_were_kept_have_theirs(latest: None) -> 
     waiting = build.job(submitter=alice)
     expected |= {with_failure.pk: "fail", tried_again.pk: "pass", waiting.pk: ""}
 
-    _migrate(BEFORE_OUTCOME)
-    _migrate(MigrationExecutor(connection).loader.graph.leaf_nodes())
+    migrating.migrate_singly(BEFORE_OUTCOME)
+    migrating.upgrade()
 
     assert dict(Job.objects.values_list("pk", "outcome")) == expected
+
+
+def test_jobs_that_wanted_tags_before_their_events_told_them_have_their_names(latest: None) -> None:
+    build.device("qemu01", tags=("usb", "fast"))
+    wanting = build.job(submitter=build.user("alice"), tags=["usb", "fast"])
+    other = build.job(submitter=build.user("alice"))
+
+    migrating.migrate_singly(BEFORE_NAMES_OF_TAGS)
+    migrating.upgrade()
+
+    names = {job.pk: sorted(job.wanted_tags) for job in Job.objects.all()}
+    assert names == {wanting.pk: ["fast", "usb"], other.pk: []}
 
 
 def test_histories_that_were_kept_before_sums_were_have_theirs(latest: None) -> None:
@@ -58,12 +62,8 @@ def test_histories_that_were_kept_before_sums_were_have_theirs(latest: None) -> 
             HealthChange.objects.add(device, NOON + timedelta(hours=hour), health=health)
     expected = list(HealthChange.objects.values_list("device", "time", "spent"))
 
-    _migrate(BEFORE_SUMS)
-    _migrate(MigrationExecutor(connection).loader.graph.leaf_nodes())
+    migrating.migrate_singly(BEFORE_SUMS)
+    migrating.upgrade()
 
     assert list(HealthChange.objects.values_list("device", "time", "spent")) == expected
     assert expected[0][2] == {"0": 9 * 3_600_000_000, "3": 0}
-
-
-def _migrate(targets: list[tuple[str, str]]) -> None:
-    MigrationExecutor(connection).migrate(targets)

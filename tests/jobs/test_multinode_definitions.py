@@ -622,9 +622,9 @@ def test_no_damage_to_a_group_does_anything_but_pass_or_be_refused(
     ids=briefly,
 )
 def test_a_hostile_group_costs_little_time(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
 
     with suppress(InvalidDefinition):
         split(text)
 
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5

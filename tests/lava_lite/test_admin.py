@@ -12,6 +12,8 @@ from django.urls import reverse
 
 from accounts.models import Token
 from devices.models import Alias, DeviceRight, DeviceTypeRight, Right, Tag
+from events.subscriptions import lifecycle as subscriptions
+from events.webhooks import lifecycle as webhooks
 from jobs.states import State
 from lava_lite.admin_site import SECTIONS
 from tests import build
@@ -31,7 +33,15 @@ GUARDED = {
     "auth.Group": set(),
 }
 FREE_WHEN_NEW = {"name", "username", "user", "group", "device", "device_type"}
-READ_ONLY = {"admin.LogEntry", "devices.HealthChange", "events.Event", "jobs.Attempt", "jobs.Job"}
+READ_ONLY = {
+    "admin.LogEntry",
+    "devices.HealthChange",
+    "events.Event",
+    "events.Subscription",
+    "events.Webhook",
+    "jobs.Attempt",
+    "jobs.Job",
+}
 
 
 @pytest.fixture
@@ -52,6 +62,8 @@ def full(site: Client, alice: User) -> Client:
     DeviceTypeRight.objects.create(group=group, device_type=device.device_type, right=Right.CHANGE)
     Token.objects.issue(alice, description="laptop")
     build.tag("usb")
+    webhooks.add(alice, address="http://127.0.0.1:9/")
+    subscriptions.add(alice, "bridge")
     act = {"action": "maintenance", "_selected_action": [device.pk], "confirmed": "yes"}
     site.post(reverse("admin:devices_device_changelist"), act)
     return site

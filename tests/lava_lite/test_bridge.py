@@ -110,8 +110,8 @@ async def raw_log(scope: Scope, receive: Receive, send: Send) -> None:
 def serving(site: Site, limits: Limits) -> Iterator[Server]:
     front = Front(
         Bridge(site, threads=THREADS, limits=limits),
-        sockets=[(re.compile("/ws/"), echo_socket)],
-        streams=[(re.compile(r"/job/(?P<job>[0-9.]+)/log"), raw_log)],
+        sockets=[(re.compile("ws/"), echo_socket)],
+        streams=[(re.compile(r"job/(?P<job>[0-9.]+)/log"), raw_log)],
     )
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(

@@ -51,6 +51,29 @@ def test_an_event_socket_that_is_not_used_may_be_anything(settings: Settings) ->
     assert checks.event_socket_is_an_address(None) == []
 
 
+@pytest.mark.parametrize("url", ["amqp://a:b@127.0.0.1/", "amqp://[::1]/", "amqps://a:b@rabbit.example.org/"])
+def test_a_broker_nearby_or_called_by_tls_is_no_fault(settings: Settings, url: str) -> None:
+    settings.EVENT_AMQP_ENABLED, settings.EVENT_AMQP_URL = True, url
+
+    assert checks.broker_is_near_or_called_by_tls(None) == []
+
+
+def test_a_broker_far_away_without_tls_is_told_without_its_password(settings: Settings) -> None:
+    settings.EVENT_AMQP_ENABLED, settings.EVENT_AMQP_URL = True, "amqp://lab:hunter2@rabbit.example.org/"
+
+    (found,) = checks.broker_is_near_or_called_by_tls(None)
+
+    assert found.id == "lava_lite.W003"
+    assert "rabbit.example.org" in found.msg
+    assert "hunter2" not in found.msg
+
+
+def test_a_broker_that_is_not_used_may_be_anywhere(settings: Settings) -> None:
+    settings.EVENT_AMQP_URL = "amqp://rabbit.example.org/"
+
+    assert checks.broker_is_near_or_called_by_tls(None) == []
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_loopback_needs_no_https(settings: Settings, host: str) -> None:
     settings.LISTEN, settings.SERVED = host, False
@@ -95,6 +118,17 @@ def test_a_lab_on_loopback_needs_no_name(settings: Settings) -> None:
     assert checks.served_lab_knows_its_name(None) == []
 
 
+def test_a_plugin_that_cannot_be_used_is_told_and_stops_nothing(settings: Settings) -> None:
+    settings.PLUGINS = ["missing_plugin", "json"]
+
+    missing, no_plugin = checks.plugins_can_be_used(None)
+
+    assert ids([missing, no_plugin]) == ["lava_lite.W004"] * 2
+    assert "the plugin missing_plugin cannot be imported" in missing.msg
+    assert f"put it into {settings.DATA}/plugins" in missing.msg
+    assert "the plugin json has no function connect(bus)" in no_plugin.msg
+
+
 @pytest.mark.parametrize(
     ("mode", "expected"), [(0o600, []), (0o640, ["lava_lite.W002"]), (0o604, ["lava_lite.W002"])]
 )
@@ -112,3 +146,12 @@ def test_a_secret_key_that_is_not_there_yet_is_no_fault(settings: Settings, tmp_
     settings.SECRET_KEY_FILE = tmp_path / "secret.key"
 
     assert checks.secret_key_is_private(None) == []
+
+
+@pytest.mark.parametrize(("kept", "found"), [(0, []), (7, []), (6, ["lava_lite.W005"])])
+def test_events_that_go_before_a_subscription_expires_are_told(
+    kept: int, found: list[str], settings: Settings
+) -> None:
+    settings.KEEP_EVENTS_DAYS, settings.SUBSCRIPTION_DAYS = kept, 7
+
+    assert ids(checks.events_stay_for_who_is_away(None)) == found

@@ -7,11 +7,18 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
+from pytest_django import Settings
 
+from events import publisher
+from events.models import Event
 from lava_lite import doctor
+from lava_lite.health import checks
+from tests import build
 from tests.lab import Lab, eventually, free_port
 
 COMMAND = Path(sys.executable).with_name("lava-lite")
@@ -162,6 +169,41 @@ def test_what_others_can_read_is_told_once(ports: None, tmp_path: Path) -> None:
     rows = json.loads(examined("--json").stdout)
 
     assert [row["what"] for row in rows if str(key) in row["text"]] == ["secret key"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transport_that_takes_no_events_is_told_with_what_is_wrong(settings: Settings) -> None:
+    settings.EVENT_AMQP_ENABLED = True
+    settings.EVENT_AMQP_URL = f"amqp://guest:hunter2@127.0.0.1:{free_port()}/"
+    settings.EVENT_SOCKET = f"tcp://127.0.0.1:{free_port()}"
+    with ExitStack() as stack:
+        transports = [stack.enter_context(closing(transport)) for transport in publisher.configured()]
+        publisher.prepare(transports)
+        build.device()
+        publisher.run_once(transports)
+
+    down, well = checks.transports()
+
+    assert (down.level, well.level) == ("warn", "ok")
+    assert "amqp pulp.api.v2 takes none since" in down.text
+    assert "2 wait" in down.text
+    assert "Connection refused" in down.text
+    assert "hunter2" not in down.text
+    assert "2 so far" in well.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transport_that_nobody_drives_is_behind(settings: Settings) -> None:
+    publisher.prepare(publisher.configured())
+    build.device()
+    publisher.number()
+    assert [finding.level for finding in checks.transports()] == ["ok"]
+
+    Event.objects.update(time=timezone.now() - 2 * checks.BEHIND)
+
+    (finding,) = checks.transports()
+    assert finding.level == "warn"
+    assert "2 events behind" in finding.text
 
 
 @pytest.mark.lab

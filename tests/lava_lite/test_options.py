@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from events.subscriptions.models import MOST_DAYS
 from lava_lite import options
 
 
@@ -38,3 +39,59 @@ def test_what_is_no_address_is_refused_with_what_would_be_right(address: str, tm
         options.BadSetting, match=r"LAB_URL: expected an address such as https://lab\.example\.org"
     ):
         options.load(tmp_path, {"LAB_URL": address})
+
+
+@pytest.mark.parametrize(
+    "url", ["amqp://guest:guest@127.0.0.1:5672/", "amqps://rabbit.example.org", "amqp://[::1]/lab%2Fone"]
+)
+def test_a_broker_is_named_by_an_address(url: str, tmp_path: Path) -> None:
+    assert options.load(tmp_path, {"EVENT_AMQP_URL": url})["EVENT_AMQP_URL"] == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rabbit",
+        "http://a:hunter2@rabbit",
+        "amqp://",
+        "amqp://a:hunter2@rabbit:port/",
+        "amqp://a:hunter2@rabbit/?x=1",
+    ],
+)
+def test_what_is_no_address_of_a_broker_is_refused_without_its_password(url: str, tmp_path: Path) -> None:
+    with pytest.raises(options.BadSetting, match=r"EVENT_AMQP_URL: .* amqp://user:password@host") as refused:
+        options.load(tmp_path, {"EVENT_AMQP_URL": url})
+
+    assert "hunter2" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("EVENT_AMQP_AUDIENCE", "everybody"), ("EVENT_AMQP_EXCHANGE", "x" * 128)]
+)
+def test_an_exchange_has_a_name_that_fits_and_an_audience_that_is_known(
+    name: str, value: str, tmp_path: Path
+) -> None:
+    with pytest.raises(options.BadSetting, match=f"{name}: expected"):
+        options.load(tmp_path, {name: value})
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/33", "192.168.7.1/24", "the lab"])
+def test_what_is_no_network_is_refused_in_the_environment_and_in_the_file(
+    network: str, tmp_path: Path
+) -> None:
+    with pytest.raises(options.BadSetting, match="WEBHOOK_ALLOWED_NETWORKS"):
+        options.load(tmp_path, {"WEBHOOK_ALLOWED_NETWORKS": network})
+    (tmp_path / "settings.yaml").write_text(f"WEBHOOK_ALLOWED_NETWORKS: [{network}]\n")
+    with pytest.raises(options.BadSetting, match="WEBHOOK_ALLOWED_NETWORKS"):
+        options.load(tmp_path, {})
+
+
+@pytest.mark.parametrize("days", ["0", "366", "week"])
+def test_a_subscription_lasts_for_some_days(days: str, tmp_path: Path) -> None:
+    with pytest.raises(options.BadSetting, match="SUBSCRIPTION_DAYS: expected a whole number of days from 1"):
+        options.load(tmp_path, {"SUBSCRIPTION_DAYS": days})
+
+
+def test_the_usual_days_of_a_subscription_are_no_more_than_it_may_have() -> None:
+    assert options.MOST_DAYS == MOST_DAYS

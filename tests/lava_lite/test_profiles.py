@@ -62,7 +62,7 @@ ADDRESSES = [
     "/RPC2",
 ]
 # Asked with tokens and not with cookies, or (the API) with a check of their own for cookies.
-WITHOUT_CSRF = ("api/", "RPC2", "scheduler/internal/")
+WITHOUT_CSRF = ("api/", "core4/api/", "RPC2", "scheduler/internal/")
 
 
 def settings_of_the_page() -> str:

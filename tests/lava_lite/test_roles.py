@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
+from lava_lite import roles
 from tests.lab import COMMAND, Lab, eventually
 
 PROGRAM = """
@@ -97,3 +99,17 @@ def test_the_worker_role_needs_no_django(tmp_path: Path) -> None:
     )
 
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(("named", "runs"), [([], False), (["print_foo"], True)], ids=["none", "one"])
+def test_only_an_engine_with_plugins_follows_events_for_them(
+    named: list[str], runs: bool, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(roles, "_work_until_told", started.extend)
+    settings.PLUGINS = named
+
+    roles.engine()
+
+    assert ("plugins" in started) is runs
+    assert "publisher" in started

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -100,3 +101,26 @@ def test_a_subscriber_hears_a_whole_job_and_a_device_put_into_maintenance_in_the
     ]
     sequences = [each.data["sequence"] for each in ears.heard]
     assert sequences == sorted(set(sequences))  # in order; LAVA's dialect has no word for steps
+
+
+@pytest.mark.parametrize("name", ["lab", "postgresql_lab"], ids=["SQLite", "PostgreSQL"])
+def test_a_subscriber_hears_what_a_test_and_a_program_say_of_their_own(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    lab: Lab = request.getfixturevalue(name)
+    person = Person(lab)
+    person.log_in()
+
+    with listening(lab, person) as ears:
+        number = submit(lab, "flashing", """lava-test-event 'flashed: {"boards": 3}'""")
+        assert has_ended(lab, number)
+        body = json.dumps({"name": "reviewed", "message": "looks good"}).encode()
+        status, answer = lab.request("POST", f"/api/v1/jobs/{number}/events/", body, "application/json")
+        assert status == 201, answer
+        assert eventually(lambda: ears.of("name", "reviewed")), ears.heard
+
+    said = [each for each in ears.of("job", number) if each.kind == "event"]
+    assert [(each.data["event"], each.data["message"], each.data.get("data")) for each in said] == [
+        ("custom.flashed", 'flashed: {"boards": 3}', {"boards": 3}),
+        ("custom.reviewed", "looks good", None),
+    ]

@@ -15,6 +15,8 @@ import pytest
 from tests.lab import Lab, eventually
 from tests.statements.visitors import JSON, TO_END, has_ended, has_printed, job, processes_of, rows, submit
 
+TO_PING = 40.0  # seconds; a worker asks every 20 s
+
 pytestmark = pytest.mark.lab
 
 BOARD = "local-01"
@@ -96,7 +98,7 @@ def test_a_worker_that_comes_back_in_time_ends_its_job_as_if_nothing_had_happene
     with stopped_worker(lab):
         make_silent(lab)
         assert eventually(lambda: "lost" in events_of(lab, number))
-    assert eventually(lambda: "found" in events_of(lab, number))
+    assert eventually(lambda: "found" in events_of(lab, number), TO_PING)
     (home,) = lab.data.glob(f"worker/**/{number}*/home")
     (home / "go").touch()
 

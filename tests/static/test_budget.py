@@ -13,9 +13,10 @@ STATIC = Path(settings.STATICFILES_DIRS[0])
 TEMPLATES = Path(settings.TEMPLATES[0]["DIRS"][0])
 VENDORED = ("js/vendor/htmx-2.0.11.min.js",)
 EVERY_PAGE = ("css/lava_lite.css", "js/theme.js", "js/page.js", "js/keys.js", "js/copy.js", *VENDORED)
-VIEWER = ("js/poll.js", "js/log.js")
+VIEWER = ("js/poll.js", "js/push.js", "js/log.js")
 EDITOR = ("js/editor.js",)
 INVENTORY = ("js/choose.js",)
+EVENTS = ("js/events.js",)
 ADMIN_SITE = ("css/admin.css",)
 API_REFERENCE = ("css/api.css",)
 OWN_SCRIPTS = [path for path in sorted(STATIC.rglob("*.js")) if "vendor" not in path.parts]
@@ -55,7 +56,7 @@ def test_what_is_vendored_has_its_version_in_its_name_and_its_licence_beside_it(
 def test_every_script_and_style_is_counted() -> None:
     found = {str(path.relative_to(STATIC)) for path in STATIC.rglob("*") if path.suffix in {".js", ".css"}}
 
-    assert found == {*EVERY_PAGE, *VIEWER, *EDITOR, *INVENTORY, *ADMIN_SITE, *API_REFERENCE}
+    assert found == {*EVERY_PAGE, *VIEWER, *EDITOR, *INVENTORY, *EVENTS, *ADMIN_SITE, *API_REFERENCE}
 
 
 @pytest.mark.parametrize("path", OWN_SCRIPTS, ids=lambda path: path.name)

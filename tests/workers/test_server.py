@@ -690,6 +690,50 @@ def test_a_worker_that_lost_its_directory_confirms_with_its_new_token(
     assert not Device.objects.get(pk="qemu01").is_closed
 
 
+# What a test says of its own
+
+
+SPOKEN = (
+    record("<LAVA_SIGNAL_TESTEVENT flashed: 3 boards>"),
+    record("Received signal: <TESTEVENT> flashed: 3 boards", level="debug"),
+    record("flashed: 3 boards", level="event"),
+)
+
+
+def sayings() -> list[tuple[str, str]]:
+    events = Event.objects.filter(type__startswith="custom.").order_by("id")
+    return [(event.type, event.data["message"]) for event in events]
+
+
+def test_what_a_test_says_by_lava_s_worker_is_told_once(wire: Wire, running: Job, token: str) -> None:
+    for _ in range(2):
+        assert wire.log(running.pk, token, index=0, lines=lines(*SPOKEN)) == (200, {"line_count": 3})
+
+    assert sayings() == [("custom.flashed", "flashed: 3 boards")]
+    assert "flashed: 3 boards" in text_of(running).splitlines()
+
+
+def test_what_a_test_says_is_told_by_the_post_after_the_one_that_was_not_answered(
+    wire: Wire, running: Job, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr("jobs.sayings.outbox.record_all", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            wire.log(running.pk, token, index=0, lines=lines(*SPOKEN))
+    assert sayings() == []
+
+    wire.log(running.pk, token, index=0, lines=lines(*SPOKEN))
+
+    assert sayings() == [("custom.flashed", "flashed: 3 boards")]
+
+
+def test_a_test_that_says_too_much_does_not_stop_its_worker(wire: Wire, running: Job, token: str) -> None:
+    said = [record(f"count: {number}", level="event") for number in range(100)]
+
+    assert wire.log(running.pk, token, index=0, lines=lines(*said)) == (200, {"line_count": 100})
+    assert len(sayings()) == 20
+
+
 # Another attempt
 
 

@@ -1,50 +1,38 @@
-"""The socket `/ws/`: a worker is told at once that there is something to do, and nobody else is told anything."""
+"""The socket `/ws/` as workers use it: one is told at once that there is something to do, and nothing else."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
 from typing import Any, Self
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
 from django.contrib.auth.models import User
-from django.db import connections
 from django.utils import timezone
 
 from core import doorbell
-from events import publisher
+from events import live
 from events.models import Event
 from jobs import lifecycle
 from jobs.models import Job
 from jobs.states import State
 from tests import build
+from tests.events.meanwhile import PATIENCE, do, run
 from workers import wakeup
-from workers.wakeup import WakeUpConsumer, frames
-
-PATIENCE = 20.0  # seconds
+from workers.wakeup import frames
 
 LAVA_WORKER = "lava-worker 2023.01"
 
 
-@pytest.fixture(autouse=True)
-def reader(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The thread that reads for the sockets gives its connection back."""
-    yield
-    if "alice" in request.fixturenames:
-        wakeup._reader.submit(connections.close_all).result(PATIENCE)
-
-
 @pytest.fixture
 def only_the_bell(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wakeup, "POLL_SECONDS", 3600.0)
+    monkeypatch.setattr(live, "POLL_SECONDS", 3600.0)
 
 
 @pytest.fixture
 def only_polling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wakeup, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(live, "POLL_SECONDS", 0.05)
     monkeypatch.setattr(doorbell, "ring", lambda directory, role: None)
 
 
@@ -53,8 +41,8 @@ class Socket:
 
     def __init__(self, agent: str = LAVA_WORKER) -> None:
         headers = [(b"user-agent", agent.encode())] if agent else []
-        scope = {"type": "websocket", "path": "/ws/", "headers": headers, "subprotocols": []}
-        self._application = ApplicationCommunicator(WakeUpConsumer.as_asgi(), scope)
+        scope = {"type": "websocket", "path": "/ws/", "query_string": b"", "headers": headers}
+        self._application = ApplicationCommunicator(wakeup.socket, scope)
 
     async def connect(self) -> dict[str, Any]:
         await self._application.send_input({"type": "websocket.connect"})
@@ -73,23 +61,6 @@ class Socket:
     async def leave(self) -> None:
         await self._application.send_input({"type": "websocket.disconnect", "code": 1000})
         await self._application.wait(PATIENCE)
-
-
-async def do(deed: Callable[[], object]) -> None:
-    """In another thread, as another process would; on PostgreSQL with the publisher that numbers the events."""
-
-    def whole() -> None:
-        try:
-            deed()
-            publisher.run_once([])
-        finally:
-            connections.close_all()
-
-    await asyncio.to_thread(whole)
-
-
-def run(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(story, 3 * PATIENCE))
 
 
 def call(frame: str) -> dict[str, str]:
@@ -190,11 +161,19 @@ def test_what_happened_while_nobody_was_connected_is_not_told_later(alice: User,
     run(story())
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("agent", ["", "lavacli 1.2", "Mozilla/5.0", "not-a-lava-worker"])
-def test_whoever_is_no_worker_is_refused(agent: str) -> None:
+def test_whoever_is_no_worker_is_not_called(agent: str, alice: User, only_the_bell: None) -> None:
+    hidden = build.job(submitter=alice, visibility="personal")
+
     async def story() -> None:
-        answer = await Socket(agent).connect()
-        assert (answer["type"], answer["code"]) == ("websocket.close", 4403)
+        listener = await Socket(agent).accepted()
+        await do(lambda: lifecycle.schedule(hidden.pk, "qemu01"))
+        topic, *_ = json.loads(await listener.hear())
+        assert topic.endswith(".device")
+        await do(lambda: build.job(submitter=alice))
+        assert call(await listener.hear())["state"] == "Submitted"
+        await listener.leave()
 
     run(story())
 

@@ -125,6 +125,14 @@ signal TESTRAISE "$(safe "$*")"
 exit 1
 """
 
+_TEST_EVENT: Final = r"""
+usage='lava-test-event MESSAGE
+       lava-test-event "NAME: MESSAGE"'
+
+[ -n "$*" ] || refuse 'the message is missing'
+signal TESTEVENT "$(safe "$*")"
+"""
+
 _DEFER: Final = r"""
 usage='lava-lite-defer SECONDS REASON'
 
@@ -254,6 +262,7 @@ _SCRIPTS: Final = {
     "lava-test-set": _TEST_SET,
     "lava-test-reference": _TEST_REFERENCE,
     "lava-test-raise": _TEST_RAISE,
+    "lava-test-event": _TEST_EVENT,
     "lava-lite-defer": _DEFER,
     "lava-lite-progress": _PROGRESS,
     "lava-lite-wait-for-person": _WAIT_FOR_PERSON,

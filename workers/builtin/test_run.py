@@ -67,6 +67,8 @@ class TestRun:
                 self._set = ""
             case "TESTREFERENCE", (name, result, reference, *_):
                 self._add(name, result, {"reference": reference})
+            case "TESTEVENT", (_, *_) as words:
+                self._journal.say("event", " ".join(words))
             case "TESTRAISE", words:
                 raise TestRaised(" ".join(words))
             case name, _ if name in FOR_THE_LAB:

@@ -252,6 +252,11 @@ def test_a_list_costs_the_same_queries_however_long_it_is(
         ("submit_time__gt=2020-01-01", ["queued", "running", "failed"]),
         ("submit_time__lt=2020-01-01T00:00:00Z", []),
         ("viewing_groups__name=kernel", []),
+        ("search=QUEUE", ["queued"]),
+        ("search=bob", ["failed"]),
+        ("search=rpi", ["failed"]),
+        ("search=alice%20qemu01", ["running"]),
+        ("search=nobody", []),
         ("state=&unknown=1", ["queued", "running", "failed"]),
     ],
 )
@@ -330,6 +335,21 @@ def test_a_page_is_as_large_as_it_is_asked_to_be(
     assert answer["Content-Type"] == "application/json"
     assert json.loads(answer.getvalue()) == small
     assert [job["id"] for job in small["results"]] == pks[:0:-1]
+
+
+@pytest.mark.parametrize("ordering", ["-id", "id", "-priority"])
+def test_every_page_knows_its_jobs_and_how_many_there_are_in_all(
+    ordering: str, alice: User, anyone: APIClient
+) -> None:
+    for priority in (3, 1, 2, 3, 1):
+        build.job(submitter=alice, priority=priority)
+    whole = ids(anyone, f"ordering={ordering}")
+
+    for offset in range(len(whole) + 2):
+        page = anyone.get(f"{JOBS}?ordering={ordering}&limit=2&offset={offset}").json()
+
+        assert page["count"] == len(whole)
+        assert [job["id"] for job in page["results"]] == whole[offset : offset + 2]
 
 
 def test_a_page_reads_the_texts_of_its_own_jobs_only(alice: User, anyone: APIClient) -> None:

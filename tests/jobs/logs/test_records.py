@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from time import perf_counter
+from time import process_time
 
 import pytest
 import yaml
@@ -190,12 +190,12 @@ def test_an_empty_post_has_no_records() -> None:
     ],
 )
 def test_hostile_structures_cost_little_and_stay_text(item: str) -> None:
-    before = perf_counter()
+    before = process_time()
 
     [found] = parse_lines(f"- {item}")
 
     assert found.message == item
-    assert perf_counter() - before < 10
+    assert process_time() - before < 10
 
 
 @settings(deadline=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -186,3 +187,26 @@ def test_a_server_is_examined_from_outside(lab: Lab, type_: Type) -> None:
     assert done.returncode == 0
     assert {line.split()[0] for line in done.stdout.splitlines()} == {"ok"}
     assert "good for admin" in done.stdout
+
+
+def test_a_job_is_waited_for_and_its_events_are_followed(lab: Lab, type_: Type) -> None:
+    log_in(type_, "admin", lab.password)
+    number = type_("job", "submit", str(EXAMPLES / "one-minute.yaml")).stdout.split()[0]
+
+    running = type_("events", "wait", "job", number, "--state", "Running", "--timeout", "60")
+    late = type_("events", "wait", "job", number, "--timeout", "0.5")
+    type_("job", "cancel", number)
+    missed = type_("events", "wait", "job", number, "--state", "Running", "--timeout", "60")
+    with subprocess.Popen(
+        [COMMAND, "events", "tail", "--since", "0", "--filter", f"job.# job={number}"],
+        env=lab.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as tail:
+        assert tail.stdout is not None
+        types = [tail.stdout.readline().split("\t")[2] for _ in range(3)]
+        tail.send_signal(signal.SIGINT)
+
+    assert (running.returncode, running.stdout) == (0, f"{number}\tRunning\n")
+    assert (late.returncode, missed.returncode, tail.returncode) == (124, 7, 130)
+    assert types == ["job.submitted", "job.scheduled", "job.started"]

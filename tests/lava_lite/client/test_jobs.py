@@ -388,9 +388,12 @@ def test_a_terminal_that_lacks_a_character_ends_nothing(
 
 
 def test_whoever_reads_the_output_may_end_first(fake: FakeServer, tmp_path: Path) -> None:
+    # More than a pipe and its reader hold together, so it can't all be written before the reader goes.
     jobs = [job(number) for number in range(200)]
     fake.on("GET", f"{JOBS}?limit=200", {"items": jobs, "next": "?before=1"})
-    fake.on("GET", f"{JOBS}?before=1", {"items": jobs, "next": "?before=1"})
+    for page in range(1, 20):
+        fake.on("GET", f"{JOBS}?before={page}", {"items": jobs, "next": f"?before={page + 1}"})
+    fake.on("GET", f"{JOBS}?before=20", {"items": jobs})
     line = f"{COMMAND} job list --limit 100000 --server {fake.url} | head -1; echo ${{PIPESTATUS[0]}}"
 
     done = subprocess.run(

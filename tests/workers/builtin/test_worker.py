@@ -176,6 +176,8 @@ def test_a_case_may_run_anything(lab: LabServer, start_worker: StartWorker) -> N
         "lava-test-reference",
         "lava-test-raise",
         "lava-lite-progress",
+        "lava-test-event",
+        "lava-test-event ''",
         "lava-lite-progress 101",
         "lava-lite-progress soon",
         "lava-background-process-start x",
@@ -307,6 +309,26 @@ def test_a_test_says_how_far_it_is(lab: LabServer, start_worker: StartWorker) ->
     assert said == [
         "Received signal: <PROGRESS> 40 flashing%20it",
         "Received signal: <PROGRESS> 100",
+    ]
+    assert job.messages("warning") == []
+
+
+def test_a_test_says_something_of_its_own(lab: LabServer, start_worker: StartWorker) -> None:
+    start_worker()
+
+    job = run_job(
+        lab,
+        definition(
+            'lava-test-event \'flashed: {"boards": ["ä <b>", 3]}\'',
+            "lava-test-event the board is warm",
+            "printf '<LAVA_SIGNAL_%s>\\n' 'TESTEVENT as LAVA prints it'",
+        ),
+    )
+
+    assert job.messages("event") == [
+        'flashed: {"boards": ["ä <b>", 3]}',
+        "the board is warm",
+        "as LAVA prints it",
     ]
     assert job.messages("warning") == []
 

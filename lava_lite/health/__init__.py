@@ -1,0 +1,1 @@
+"""How the lab is: one list of checks for the probes of a service manager, the metrics and the doctor."""

@@ -1,0 +1,4 @@
+from tests.lab import lab
+from tests.serving import site
+
+__all__ = ["lab", "site"]
