@@ -8,13 +8,14 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import amqp
 import psycopg
 
+from tests.events import rabbit
 from tests.lab import eventually, free_port
 
 TO_START = 120.0  # seconds, on a busy machine
@@ -139,16 +140,13 @@ class RabbitMQ:
         }
 
     def _answers(self) -> bool:
-        with suppress(OSError, amqp.AMQPError):
-            self.connection().close()
+        with suppress(OSError, amqp.AMQPError), self.connection():
             return True
         return False
 
-    def connection(self, port: int | None = None) -> amqp.Connection:
+    def connection(self, port: int | None = None) -> AbstractContextManager[amqp.Connection]:
         """Through another port, if one leads here."""
-        connection = amqp.Connection(f"127.0.0.1:{port or self.port}", connect_timeout=5)
-        connection.connect()
-        return connection
+        return rabbit.connected(amqp.Connection(f"127.0.0.1:{port or self.port}", connect_timeout=5))
 
     def kill(self) -> None:
         if self._process is not None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,27 +34,38 @@ def url(port: int) -> str:
     return parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}").geturl()
 
 
-def connection() -> Any:
+@contextmanager
+def connected(connection: amqp.Connection) -> Iterator[amqp.Connection]:
+    """The client itself leaves its socket open after some of the ways in which a broker hangs up."""
+    try:
+        connection.connect()
+        yield connection
+        connection.close()
+    finally:
+        connection.collect()
+
+
+def connection() -> AbstractContextManager[amqp.Connection]:
     broker = Broker.at(URL)
-    found = amqp.Connection(
-        broker.host,
-        userid=broker.user,
-        password=broker.password,
-        virtual_host=broker.virtual_host,
-        login_method="PLAIN",
-        connect_timeout=5,
+    return connected(
+        amqp.Connection(
+            broker.host,
+            userid=broker.user,
+            password=broker.password,
+            virtual_host=broker.virtual_host,
+            login_method="PLAIN",
+            connect_timeout=5,
+        )
     )
-    found.connect()
-    return found
 
 
 def why_not() -> str | None:
     """What keeps these tests from running here."""
     try:
-        connection().close()
+        with connection():
+            return None
     except (OSError, amqp.AMQPError) as error:
         return f"needs RabbitMQ: {urlsplit(URL).hostname} ({error}); TEST_RABBITMQ names another"
-    return None
 
 
 class Message:
@@ -110,13 +121,13 @@ class Queue:
 
 @contextmanager
 def exchange() -> Iterator[Exchange]:
-    with connection() as connected:
+    with connection() as client:
         name = f"lava_lite-{uuid.uuid4().hex}"
         try:
-            yield Exchange(connected.channel(), name)
+            yield Exchange(client.channel(), name)
         finally:
             with suppress(amqp.AMQPError):
-                connected.channel().exchange_delete(name)
+                client.channel().exchange_delete(name)
 
 
 @contextmanager
