@@ -11,7 +11,7 @@ import sys
 from functools import partial
 
 from tests.chaos import servers
-from tests.chaos.run import run
+from tests.chaos.run import Plan, run
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
     if reason := servers.why_not():
         print(f"This {reason}.", file=sys.stderr)
         return 2
-    report = run(asked.minutes * 60, asked.seed, partial(print, flush=True))
+    report = run(Plan(seed=asked.seed, seconds=asked.minutes * 60), partial(print, flush=True))
     print(report.table if report.is_clean else report.story)
     print("all of it holds" if report.is_clean else "FAULTS", f"(seed {report.seed})", sep=" ")
     return not report.is_clean

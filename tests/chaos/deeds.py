@@ -13,12 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from tests.chaos.listeners import Listener, Webhook
+from tests.chaos.listeners import Listener
+from tests.chaos.messages import Subscriber, Webhook
 from tests.chaos.servers import PostgreSQL, RabbitMQ
 from tests.events.cable import Cable
 from tests.lab import ROLES, SUPERVISOR, Lab, eventually, is_alive
 
-LONGEST_REST = 2.0  # seconds between two deeds of one hand
 LONGEST_TROUBLE = 4.0  # seconds that something is stopped, held or away
 
 _NEVER = threading.Event()
@@ -45,7 +45,9 @@ class Diary:
 class Hand:
     """Does one deed after the other in a thread of its own, each of them once at least, and leaves nothing broken."""
 
-    def __init__(self, deeds: Sequence[Deed], chance: random.Random, diary: Diary) -> None:
+    def __init__(self, deeds: Sequence[Deed], chance: random.Random, diary: Diary, *, rest: float) -> None:
+        """`rest`: between two deeds are at most so many seconds."""
+        self._rest = rest
         self._deeds = list(deeds)
         self._chance = chance
         self._diary = diary
@@ -75,7 +77,7 @@ class Hand:
         self._chance.shuffle(self._deeds)
         for words, act in self._deeds:
             trouble = self._chance.uniform(0, LONGEST_TROUBLE)
-            self._over.wait(self._chance.uniform(0, LONGEST_REST))
+            self._over.wait(self._chance.uniform(0, self._rest))
             if until.is_set():
                 return
             self._diary.note(words, trouble)
@@ -102,17 +104,20 @@ def to_the_broker(broker: RabbitMQ, line: Cable) -> list[Deed]:
     ]
 
 
-def to_listeners(listeners: Sequence[Listener], lines: Sequence[Cable], webhook: Webhook) -> list[Deed]:
-    """`lines`: further ones on which somebody listens."""
-    cuts: list[Deed] = [(f"cut of {each.name}", partial(_cut, each.line)) for each in listeners]
-    holds: list[Deed] = [(f"hold of {each.name}", partial(_hold, each.line)) for each in listeners]
-    sleeps: list[Deed] = [(f"{each.name} reads nothing", partial(_sleep, each)) for each in listeners]
-    others: list[Deed] = [("cut of ZMQ's socket", partial(_cut, line)) for line in lines]
-    fails: list[Deed] = [
-        ("the webhook answers 500", lambda _: webhook.fail()),
-        ("the webhook hangs", lambda _: webhook.hang()),
+def to_listeners(listeners: Sequence[Listener], webhooks: Sequence[Webhook]) -> list[Deed]:
+    lines = [(f"cut of {each.name}", f"hold of {each.name}", each.line) for each in listeners]
+    lines += [
+        (f"cut of {each.name}'s socket", f"hold of {each.name}'s socket", each.socket_line)
+        for each in listeners
+        if isinstance(each, Subscriber)
     ]
-    return [*cuts, *holds, *sleeps, *others, *fails]
+    return [
+        *((cut, partial(_cut, line)) for cut, _, line in lines),
+        *((hold, partial(_hold, line)) for _, hold, line in lines),
+        *((f"{each.name} reads nothing", partial(_sleep, each)) for each in listeners),
+        *((f"{each.name} answers 500", partial(_fail, each)) for each in webhooks),
+        *((f"{each.name} hangs", partial(_hang, each)) for each in webhooks),
+    ]
 
 
 def _kill(lab: Lab, role: str, _: float) -> None:
@@ -165,3 +170,11 @@ def _hold(line: Cable, seconds: float) -> None:
 def _sleep(listener: Listener, seconds: float) -> None:
     with listener.asleep():
         time.sleep(seconds)
+
+
+def _fail(webhook: Webhook, _: float) -> None:
+    webhook.fail()
+
+
+def _hang(webhook: Webhook, _: float) -> None:
+    webhook.hang()

@@ -7,34 +7,31 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from api.core4.interest import SUMMARY
 from events import catalogue
 from tests.chaos import audit, deeds
 from tests.chaos.audit import Entry, Finding, Promise
 from tests.chaos.deeds import Diary, Hand
-from tests.chaos.listeners import (
-    Core4Socket,
-    Heard,
-    History,
-    LavaSocket,
-    Listener,
-    Queue,
-    Stream,
-    Subscriber,
-    Webhook,
-)
+from tests.chaos.listeners import Consumer, Heard, History, Listener, Stream
+from tests.chaos.load import FINISHED, LINES, LOOK, TO_REST, Changes, Runs, post, unfinished
+from tests.chaos.messages import Queue, Subscriber, Webhook
 from tests.chaos.servers import PostgreSQL
-from tests.chaos.stage import FINISHED, LINES, LOOK, TO_REST, Load, Stage, post, stage, unfinished
+from tests.chaos.sockets import Core4Socket, LavaSocket
+from tests.chaos.stage import TWENTY, Cast, Stage, stage
 from tests.lab import Lab, eventually
 from tests.statements.visitors import log
 
 TO_HEAR = 60.0  # seconds in which somebody hears of something, if anybody still will
 SAID_AGAIN = 5  # times at most
-COMPLETE = 1  # the health of a job in the table
+SUMMARY = "queue.summary"
+COMPLETE, CANCELED = 1, 3  # healths of a job in the table
+
+NEAR = 10_000  # events that may come after the last one, or come again
 
 Say = Callable[[str], object]
+Row = tuple[Any, ...]  # of a job: number, name, state, health
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,40 +55,67 @@ class Report:
         return "\n".join([f"seed {self.seed}", *self.diary.lines, self.table, *self.last_words])
 
 
-def run(seconds: float, seed: int, say: Say) -> Report:
-    """As much chaos as fits into so many seconds. It takes longer: to begin, and until everybody has caught up."""
-    with stage() as on:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    runs: Runs
+    changes: Changes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How bad it gets."""
+
+    seed: int
+    seconds: float
+    rest: float = 10.0  # seconds at most in which nothing is done to the lab, and nothing to its broker …
+    rate: float = 100.0  # events a second, besides those of the jobs that run
+    cast: Cast = field(default_factory=lambda: TWENTY)
+
+
+def run(plan: Plan, say: Say) -> Report:
+    """It takes longer than the seconds of the plan: to begin, and until everybody has caught up."""
+    with stage(plan.cast) as on:
         diary = Diary()
-        say(f"seed {seed}: chaos for {seconds:g} s")
+        say(
+            f"seed {plan.seed}: chaos for {plan.seconds:g} s, {plan.rate:g} events a second, "
+            f"{len(on.everybody)} listeners"
+        )
         try:
-            return _run(on, seconds, seed, diary, say)
+            return _run(on, plan, diary, say)
         except Exception as error:
-            error.add_note("\n".join([f"seed {seed}", *diary.lines, *on.last_words]))
+            error.add_note("\n".join([f"seed {plan.seed}", *diary.lines, *on.last_words]))
             raise
 
 
-def _run(on: Stage, seconds: float, seed: int, diary: Diary, say: Say) -> Report:
-    load = Load(on.lab, on.database, on.witness)
+def _run(on: Stage, plan: Plan, diary: Diary, say: Say) -> Report:
+    runs = Runs(on.lab, on.database, on.witness)
+    load = Load(runs=runs, changes=Changes(on.lab, on.database, plan.rate))
+    began = time.monotonic()
     with ExitStack() as at_work:
-        for each in (load, *_hands(on, seed, diary)):
+        for each in (load.runs, load.changes, *_hands(on, plan, diary)):
             each.start()
             at_work.callback(each.stop)
-        time.sleep(seconds)
+        time.sleep(plan.seconds)
+    took = time.monotonic() - began
     diary.say("the chaos is over")
     say("\n".join(f"{count:6} times: {deed}" for deed, count in sorted(diary.deeds.items())))
     end = _come_to_rest(on, diary)
+    say(f"{(end - on.begin) / took:.0f} events a second, for {took:.0f} s")
     for listener in on.listeners:
         listener.stop()
-    return Report(seed=seed, findings=_audit(on, load, end), diary=diary, last_words=on.last_words)
+    return Report(seed=plan.seed, findings=_audit(on, load, end), diary=diary, last_words=on.last_words)
 
 
-def _hands(on: Stage, seed: int, diary: Diary) -> list[Hand]:
+def _hands(on: Stage, plan: Plan, diary: Diary) -> list[Hand]:
     packs = {
         "lab": deeds.to_the_lab(on.lab, on.database),
         "broker": deeds.to_the_broker(on.broker, on.to_broker),
-        "listeners": deeds.to_listeners(on.listeners, [on.to_zmq], on.webhook),
+        "listeners": deeds.to_listeners(on.listeners, on.webhooks),
     }
-    return [Hand(pack, random.Random(f"{seed} {name}"), diary) for name, pack in packs.items()]
+    return [
+        Hand(pack, random.Random(f"{plan.seed} {name}"), diary, rest=plan.rest)
+        for name, pack in packs.items()
+    ]
 
 
 def _come_to_rest(on: Stage, diary: Diary) -> int:
@@ -137,7 +161,12 @@ def _heard_by_all(on: Stage) -> int:
 
 
 def _late(on: Stage, end: int) -> list[str]:
-    return [each.name for each in on.everybody if end not in {event.sequence for event in each.heard}]
+    return [each.name for each in on.everybody if not _has_heard(each, end)]
+
+
+def _has_heard(who: Listener | Webhook, end: int) -> bool:
+    """What comes again comes with all that follows it, so the end is near the end."""
+    return any(event.sequence == end for event in reversed(who.heard[-NEAR:]))
 
 
 def _audit(on: Stage, load: Load, end: int) -> list[Finding]:
@@ -148,17 +177,26 @@ def _audit(on: Stage, load: Load, end: int) -> list[Finding]:
         entry for entry in table if entry.type != SUMMARY
     ]  # its channel `queue` has summaries of its own
     promises: dict[str, tuple[str, Promise, list[Entry]]] = {
-        LavaSocket.name: ("exactly once, in order", audit.exactly_once, has_frame),
-        Core4Socket.name: ("exactly once, in order", audit.exactly_once, of_core4),
-        Stream.name: ("exactly once, in order", audit.exactly_once, table),
-        History.name: ("exactly once, in order", audit.exactly_once, table),
-        Queue.name: ("at least once, same id", audit.at_least_once, later),
-        Subscriber.name: ("gaps are seen and fetched", audit.exactly_once, table),
-        Webhook.name: ("at least once, same id", audit.at_least_once, later),
+        LavaSocket.kind: ("exactly once, in order", audit.exactly_once, has_frame),
+        Core4Socket.kind: ("exactly once, in order", audit.exactly_once, of_core4),
+        Stream.kind: ("exactly once, in order", audit.exactly_once, table),
+        History.kind: ("exactly once, in order", audit.exactly_once, table),
+        Consumer.kind: ("at least once, same id", audit.at_least_once, table),
+        Queue.kind: ("at least once, same id", audit.at_least_once, later),
+        Subscriber.kind: ("gaps are seen and fetched", audit.exactly_once, table),
+        Webhook.kind: ("at least once, same id", audit.at_least_once, later),
     }
-    findings = [_finding(each, *promises[each.name], end) for each in on.everybody]
-    told = [event for event in on.subscriber.told if event.sequence <= end]
-    return [*findings, _of_zmq(told, has_frame), _of_the_table(on.database, table), _of_jobs(on, load)]
+    findings = [_finding(each, *promises[each.kind], end) for each in on.everybody]
+    alone = [
+        _of_zmq([event for event in each.told if event.sequence <= end], has_frame) for each in on.subscribers
+    ]
+    return [
+        *findings,
+        *alone,
+        _of_the_table(on.database, table),
+        _of_runs(on, load.runs),
+        _of_changes(on, load.changes),
+    ]
 
 
 def _finding(
@@ -202,25 +240,48 @@ def _of_the_table(database: PostgreSQL, table: list[Entry]) -> Finding:
     )
 
 
-def _of_jobs(on: Stage, load: Load) -> Finding:
-    rows = on.database.ask(
-        "SELECT id, description, state, health FROM jobs_job WHERE description LIKE 'counted-%'"
-    )
+def _of_runs(on: Stage, runs: Runs) -> Finding:
+    rows = _jobs(on.database, "counted")
     begun = Counter((on.witness / "begun").read_text().split())
     beside = sorted(path.name.removeprefix("beside-") for path in on.witness.glob("beside-*"))
-    lost = sorted(load.accepted - {name for _, name, _, _ in rows})
     return Finding(
         name="jobs",
         promise="complete, once, whole logs",
         expected=len(rows),
         found=begun.total(),
         faults=[
-            *(f"{name} was accepted and is not there" for name in lost),
+            *_lost(runs.accepted, rows),
             *(f"{name} ran {begun[name]} times" for _, name, _, _ in rows if begun[name] != 1),
             *(f"{name} ran beside another job on its device" for name in beside),
             *(fault for pk, name, *state in rows for fault in _faults_of_job(on.lab, pk, name, state)),
         ],
     )
+
+
+def _of_changes(on: Stage, changes: Changes) -> Finding:
+    rows = _jobs(on.database, "brief")
+    canceled = [name for _, name, *state in rows if state == [FINISHED, CANCELED]]
+    return Finding(
+        name="jobs",
+        promise="come and gone",
+        expected=len(rows),
+        found=len(canceled),
+        faults=[
+            *_lost(changes.accepted, rows),
+            *(f"{name} is not canceled" for name in sorted({name for _, name, *_ in rows} - set(canceled))),
+        ],
+    )
+
+
+def _jobs(database: PostgreSQL, kind: str) -> list[Row]:
+    return database.ask(
+        f"SELECT id, description, state, health FROM jobs_job WHERE description LIKE '{kind}-%'"
+    )
+
+
+def _lost(accepted: set[str], rows: list[Row]) -> list[str]:
+    there = {name for _, name, _, _ in rows}
+    return [f"{name} was accepted and is not there" for name in sorted(accepted - there)]
 
 
 def _faults_of_job(lab: Lab, number: int, name: str, state: list[int]) -> Iterable[str]:

@@ -15,7 +15,7 @@ from typing import Any
 import amqp
 import psycopg
 
-from tests.events import rabbit
+from tests.broker import connected
 from tests.lab import eventually, free_port
 
 TO_START = 120.0  # seconds, on a busy machine
@@ -146,7 +146,7 @@ class RabbitMQ:
 
     def connection(self, port: int | None = None) -> AbstractContextManager[amqp.Connection]:
         """Through another port, if one leads here."""
-        return rabbit.connected(amqp.Connection(f"127.0.0.1:{port or self.port}", connect_timeout=5))
+        return connected(amqp.Connection(f"127.0.0.1:{port or self.port}", connect_timeout=5))
 
     def kill(self) -> None:
         if self._process is not None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tests.chaos import servers
-from tests.chaos.run import run
+from tests.chaos.run import Plan, run
+from tests.chaos.stage import ONE_OF_EACH
 
-SECONDS = 60
-SEED = 20261128
+# Other tests run at the same time.
+SHORT = Plan(seed=20261128, seconds=60, rest=2, rate=20, cast=ONE_OF_EACH)
 # Each of them more than once in a minute, and on a busy machine once at least.
 WANTED = {
     "kill -9 of web",
@@ -25,7 +29,14 @@ def test_after_a_minute_of_chaos_everybody_has_heard_what_was_promised() -> None
     if reason := servers.why_not():
         pytest.skip(reason)
 
-    report = run(SECONDS, SEED, lambda line: None)
+    report = run(SHORT, lambda line: None)
 
     assert report.is_clean, report.story
     assert report.diary.deeds.keys() >= WANTED
+
+
+def test_the_command_starts_without_a_lab() -> None:
+    told = subprocess.run([sys.executable, "-m", "tests.chaos", "--help"], capture_output=True, text=True)
+
+    assert told.returncode == 0, told.stderr
+    assert "--minutes" in told.stdout

@@ -10,7 +10,7 @@ from tests.chaos.deeds import Deed, Diary, Hand
 
 
 def hand(*deeds: Deed, diary: Diary, seed: int = 1) -> Hand:
-    return Hand(deeds, random.Random(seed), diary)
+    return Hand(deeds, random.Random(seed), diary, rest=2)
 
 
 def test_a_hand_that_is_stopped_at_once_has_done_each_deed() -> None:

@@ -8,7 +8,8 @@ import urllib.request
 
 import pytest
 
-from tests.chaos.listeners import Heard, Webhook
+from tests.chaos.listeners import Heard
+from tests.chaos.messages import Webhook
 from tests.events.webhooks.endpoint import listening
 
 ID = "0b8f6c1f-2d5e-4f0a-9c1d-7e5512345678"

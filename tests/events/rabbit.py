@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import amqp
 
 from events.transports.amqp import Broker
+from tests.broker import connected
 from tests.lab import eventually
 
 URL = os.environ.get("TEST_RABBITMQ") or "amqp://guest:guest@127.0.0.1:5672/"
@@ -32,17 +33,6 @@ def url(port: int) -> str:
     """The same broker at another port of this machine."""
     parts = urlsplit(URL)
     return parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}").geturl()
-
-
-@contextmanager
-def connected(connection: amqp.Connection) -> Iterator[amqp.Connection]:
-    """The client itself leaves its socket open after some of the ways in which a broker hangs up."""
-    try:
-        connection.connect()
-        yield connection
-        connection.close()
-    finally:
-        connection.collect()
 
 
 def connection() -> AbstractContextManager[amqp.Connection]:
