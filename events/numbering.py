@@ -22,6 +22,22 @@ from events.models import Event
 COUNTER = "sequence"
 LOCK = 5_500  # any number, the same in every process of the lab
 BATCH = 1000
+
+# One statement, as every event waits for it. The counter is not touched where there is nothing to number.
+_NUMBER = """
+WITH batch AS (
+    SELECT id, row_number() OVER (ORDER BY id) AS place
+    FROM (SELECT id FROM events_event WHERE sequence IS NULL ORDER BY id LIMIT %s) AS waiting
+), counter AS (
+    INSERT INTO events_counter AS known (name, value)
+    SELECT %s, count(*) FROM batch HAVING count(*) > 0
+    ON CONFLICT (name) DO UPDATE SET value = known.value + excluded.value
+    RETURNING value
+)
+UPDATE events_event SET sequence = counter.value - (SELECT count(*) FROM batch) + batch.place
+FROM batch, counter WHERE events_event.id = batch.id
+"""
+
 FOLLOWERS = (
     "engine",
     "web",
@@ -130,14 +146,9 @@ def _unnumbered() -> QuerySet[Event]:
 
 def _number_batch() -> int:
     """For the only one who numbers; how many there were."""
-    rows = list(_unnumbered().order_by("id").only("id")[:BATCH])
-    if not rows:
-        return 0
-    first = _advance(len(rows)) - len(rows) + 1
-    for sequence, event in enumerate(rows, start=first):
-        event.sequence = sequence
-    Event.objects.bulk_update(rows, ["sequence"])
-    return len(rows)
+    with connection.cursor() as cursor:
+        cursor.execute(_NUMBER, [BATCH, COUNTER])
+        return int(cursor.rowcount)
 
 
 def _only_one() -> bool:

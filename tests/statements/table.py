@@ -289,6 +289,14 @@ SHOWN: dict[int, tuple[str, tuple[str, ...]]] = {
             "tests/jobs/test_log_views.py::test_a_large_log_comes_in_pieces_that_are_not_finished_before_the_last",
         ),
     ),
+    39: (
+        "a log is pushed with byte offsets, resumes exactly, and says that it is finished after the last byte",
+        (
+            "tests/jobs/log_live/test_socket.py::test_whoever_is_cut_off_after_each_frame_goes_on_at_the_byte_and_has_all_of_it_once",
+            "tests/jobs/log_live/test_socket.py::test_the_end_of_the_job_is_told_after_the_last_byte",
+            "tests/jobs/log_live/test_socket.py::test_whoever_stops_reading_delays_nobody_and_loses_nothing",
+        ),
+    ),
     40: (
         "custom events with limits of size and pace",
         (
@@ -351,9 +359,4 @@ SHOWN: dict[int, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     46: ("after chaos everybody has heard what was promised", (CHAOS,)),
-}
-
-# What no test of the suite shows, and why.
-NOT_SHOWN: dict[int, str] = {
-    39: "logs are followed by log-tail alone, until there is a stream of them",
 }

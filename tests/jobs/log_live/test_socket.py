@@ -80,6 +80,22 @@ def test_a_burst_is_pushed_in_few_frames_and_whole(site: Site) -> None:
     assert put_together(pieces) == whole(job)
 
 
+def test_whoever_is_cut_off_after_each_frame_goes_on_at_the_byte_and_has_all_of_it_once(site: Site) -> None:
+    job = running()
+    pieces: list[dict[str, Any]] = [{"start": 0, "content": "", "new_size": 0, "is_finished": False}]
+
+    for number in range(30):
+        write(job, f"{number} " + "grüße € 😀 " * (number * 50))
+        with watch(site, job, f"?start={pieces[-1]['new_size']}") as client:
+            pieces.append(hear(client))
+    finish(job)
+    rest, _, _ = farewell(watch(site, job, f"?start={pieces[-1]['new_size']}"))
+
+    told = [*pieces, *rest]
+    assert put_together(told) == whole(job)
+    assert [piece["is_finished"] for piece in told] == [False] * (len(told) - 1) + [True]
+
+
 def test_a_large_log_comes_in_pieces_of_which_only_the_last_is_finished(site: Site) -> None:
     job = running()
     write(job, *(f"{number:06} {'ü' * 40}" for number in range(10_000)))
