@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -24,8 +25,7 @@ from accounts.rights import Anyone
 from core.downloads import download
 from core.pages import whole_number
 from jobs import logs
-from jobs.logs import Tail, lava_yaml
-from jobs.logs.index import TEXT_NAME
+from jobs.logs import Tail, lava_yaml, text
 from jobs.models import Job
 
 TEXT = "text/plain; charset=utf-8"
@@ -93,7 +93,11 @@ def log(request: HttpRequest, pk: int) -> HttpResponseBase:
         return HttpResponse(content_type=TEXT)
     # A log only grows, so its size says which text it is.
     answer = download(
-        request, directory / TEXT_NAME, size=size, version=f"{pk}-{attempt}-{size}", content_type=TEXT
+        request,
+        partial(text.stream, directory),
+        size=size,
+        version=f"{pk}-{attempt}-{size}",
+        content_type=TEXT,
     )
     answer["Content-Disposition"] = f'inline; filename="job_{pk}.log"'
     answer["Cache-Control"] = (

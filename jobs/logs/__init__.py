@@ -12,9 +12,9 @@ from jobs.logs.tail import (
     next_index,
     read,
     record_count,
-    size,
     spans,
 )
+from jobs.logs.text import exists, size
 
 __all__ = [
     "LEVELS",
@@ -29,6 +29,7 @@ __all__ = [
     "append",
     "between",
     "directory_for",
+    "exists",
     "last_part",
     "next_index",
     "parse_lines",
