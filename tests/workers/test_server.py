@@ -569,6 +569,24 @@ def test_records_that_come_after_the_end_are_stored(wire: Wire, running: Job, to
     assert text_of(running) == "last words\n"
 
 
+def test_no_secret_of_the_job_comes_into_its_log_its_results_or_the_words_of_its_end(
+    wire: Wire, alice: User
+) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING, secrets={"KEY": "hunter2x"})
+    token = token_of(job.pk, 1)
+    spoken = record(f"hunter2x, and {token}")
+
+    wire.log(job.pk, token, lines=lines(spoken, result("boot-hunter2x", note=["hunter2x"])), index=0)
+    wire.tell(job.pk, token, state="FINISHED", result="fail", error_type="Job", errors="no hunter2x here")
+
+    assert text_of(job).startswith("[masked], and [masked]\n")
+    assert "hunter2x" not in text_of(job)
+    case = Case.objects.get()
+    assert (case.name, case.metadata["note"]) == ("boot-[masked]", ["[masked]"])
+    job.refresh_from_db()
+    assert job.failure_comment == "no [masked] here"
+
+
 def test_results_are_stored_by_the_repeated_post_when_the_server_died_after_the_file(
     wire: Wire, running: Job, token: str
 ) -> None:
