@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobs.logs import format
+from jobs.logs import format, packing
 from jobs.logs.index import INDEX_NAME, NAMESPACES_NAME, TEXT_NAME, Index, namespaces, to_microseconds, whole
 from jobs.logs.masking import NO_SECRETS, Masker
 from jobs.logs.open_line import OpenLine
@@ -205,6 +205,7 @@ def _locked(directory: Path) -> Iterator[tuple[int, int]]:
     index_file = _open(directory, INDEX_NAME)
     try:
         fcntl.flock(index_file, fcntl.LOCK_EX)
+        packing.unpack(directory)
         if os.fstat(index_file).st_size < format.SLOT:
             _set_aside_orphan(directory)
         text_file = _open(directory, TEXT_NAME)
