@@ -263,6 +263,8 @@ def _store(attempt: Attempt, index: int, records: list[logs.Record], *, strict: 
     progress.collect(attempt, appended)
     waits.collect(attempt, appended)
     sayings.collect(attempt, appended)
+    if 0 < settings.LOG_HARD_LIMIT < appended.size and not attempt.is_over:
+        lifecycle.end_oversized(attempt.job_id, attempt.number)
     for deferral in _deferrals(appended.records):
         attempts.ask_for_deferral(
             attempt, timedelta(seconds=deferral.seconds), storable(deferral.reason)[:MAX_REASON]

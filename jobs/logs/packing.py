@@ -54,6 +54,14 @@ def pack(directory: Path, *, keep: int = 0, stops: Callable[[], bool] = never) -
             return draft is not None and _replace_plain(directory, draft, opened.size)
 
 
+def plain_size(directory: Path) -> int:
+    """Bytes of the text that is not packed; 0 where there is none."""
+    try:
+        return (directory / TEXT_NAME).stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def unpack(directory: Path) -> None:
     """Has the text as it was before it was packed. The lock of the log must be held. OSError: the disk is full."""
     try:
