@@ -1,31 +1,31 @@
-"""Files that are downloaded, in parts or whole: HTTP's Range, ETag and gzip (RFC 9110), for Django's views."""
+"""Bytes that are downloaded, in parts or whole: HTTP's Range, ETag and gzip (RFC 9110), for Django's views."""
 
 from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.cache import get_conditional_response, patch_vary_headers
 
-PIECE = 256 * 1024  # bytes that are read at once
 FASTEST = 1  # level of compression: a text gets a third as large, at the speed of a network
 GZIP = 16 + zlib.MAX_WBITS  # zlib's way to say that it is to write gzip's header
+
+Read = Callable[[int, int], Iterator[bytes]]  # the bytes from one offset up to another, in pieces
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII)
 _NONE_OF_IT = re.compile(r"q=0(\.0*)?", re.ASCII)
 
 
 class NotThere(ValueError):
-    """A range of bytes of which the file has none."""
+    """A range of bytes of which there is none."""
 
 
 def download(
-    request: HttpRequest, path: Path, *, size: int, version: str, content_type: str
+    request: HttpRequest, read: Read, *, size: int, version: str, content_type: str
 ) -> HttpResponseBase:
-    """The first `size` bytes of a file, or those of them that the request asks for.
+    """The first `size` bytes of what is read, or those of them that the request asks for.
 
     `version`: a name of just these bytes, which no others ever have.
     """
@@ -37,7 +37,7 @@ def download(
     etag = f'"{version}-gzip"' if packs else f'"{version}"'
     answer: HttpResponseBase | None = get_conditional_response(request, etag)
     if answer is None:
-        answer = _packed_whole(path, size) if packs else _plain(path, part, size)
+        answer = _packed_whole(read, size) if packs else _plain(read, part, size)
         answer["Content-Type"] = content_type
         answer["Accept-Ranges"] = "bytes"
     answer["ETag"] = etag
@@ -45,9 +45,9 @@ def download(
     return answer
 
 
-def _plain(path: Path, part: tuple[int, int] | None, size: int) -> HttpResponseBase:
+def _plain(read: Read, part: tuple[int, int] | None, size: int) -> HttpResponseBase:
     first, last = part or (0, size - 1)
-    answer = StreamingHttpResponse(_bytes(path, first, last + 1))
+    answer = StreamingHttpResponse(read(first, last + 1))
     answer["Content-Length"] = str(last + 1 - first)
     if part is not None:
         answer.status_code = 206
@@ -55,8 +55,8 @@ def _plain(path: Path, part: tuple[int, int] | None, size: int) -> HttpResponseB
     return answer
 
 
-def _packed_whole(path: Path, size: int) -> HttpResponseBase:
-    answer = StreamingHttpResponse(_packed(_bytes(path, 0, size)))
+def _packed_whole(read: Read, size: int) -> HttpResponseBase:
+    answer = StreamingHttpResponse(_packed(read(0, size)))
     answer["Content-Encoding"] = "gzip"
     return answer
 
@@ -99,14 +99,6 @@ def _takes_gzip(request: HttpRequest) -> bool:
         name == "gzip" and not _NONE_OF_IT.fullmatch(weight)
         for name, _, weight in (coding.partition(";") for coding in codings)
     )
-
-
-def _bytes(path: Path, first: int, behind: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        file.seek(first)
-        while first < behind and (piece := file.read(min(PIECE, behind - first))):
-            first += len(piece)
-            yield piece
 
 
 def _packed(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -11,7 +11,6 @@ from django.urls import reverse
 
 from core.looks import Look
 from jobs import logs, looks
-from jobs.logs.index import TEXT_NAME
 from jobs.models import Job, TestCase
 from jobs.tallies import Tally
 
@@ -68,7 +67,7 @@ class LogPart:
             is_finished=is_finished and is_last,
             is_last=is_last,
             is_place=start is not None,
-            is_gone=is_finished and job.start_time is not None and not (directory / TEXT_NAME).exists(),
+            is_gone=is_finished and job.start_time is not None and not logs.exists(directory),
         )
 
     @property

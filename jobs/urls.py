@@ -3,7 +3,17 @@
 from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 
-from jobs import history_views, lab_views, log_views, numbers, reservation_views, submit_views, views
+from jobs import (
+    history_views,
+    lab_views,
+    log_lines_views,
+    log_search_views,
+    log_views,
+    numbers,
+    reservation_views,
+    submit_views,
+    views,
+)
 
 
 class MemberConverter(StringConverter):
@@ -17,6 +27,8 @@ register_converter(MemberConverter, "member")
 job_urls = [
     path("", views.detail, name="job"),
     path("log-tail", log_views.log_tail, name="job-log-tail"),
+    path("log-lines", log_lines_views.log_lines, name="job-log-lines"),
+    path("log-search", log_search_views.log_search, name="job-log-search"),
     path("log", log_views.log, name="job-log"),
     path("definition", views.definition, name="job-definition"),
     path("definition/whole", views.whole_definition, name="job-whole-definition"),

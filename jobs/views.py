@@ -22,7 +22,7 @@ from jobs.attempts import NotDeferrable
 from jobs.definition import InvalidDefinition
 from jobs.filters import STATUSES, JobFilter, UnknownStatus
 from jobs.forms import AnswerForm, CancelForm, DeferForm, SubmitForm
-from jobs.log_views import attempt_in
+from jobs.log_access import attempt_in
 from jobs.models import Attempt, Job, Progress, TestCase, Wait
 from jobs.page_parts import RESULTS_BESIDE_LOG, LogPart, Results, Verdict
 from jobs.states import InvalidMove, State

@@ -1,6 +1,7 @@
 """A job's log on disk: `output.log`, the text as people read it, and `output.idx`, what each piece of it is."""
 
 from jobs.logs.format import UnknownFormat
+from jobs.logs.masking import Masker
 from jobs.logs.records import LEVELS, Record, parse_lines
 from jobs.logs.store import Appended, Hole, Placed, append, directory_for, sync
 from jobs.logs.tail import (
@@ -12,9 +13,9 @@ from jobs.logs.tail import (
     next_index,
     read,
     record_count,
-    size,
     spans,
 )
+from jobs.logs.text import exists, size
 
 __all__ = [
     "LEVELS",
@@ -22,6 +23,7 @@ __all__ = [
     "Appended",
     "Hole",
     "LastPart",
+    "Masker",
     "Placed",
     "Record",
     "Tail",
@@ -29,6 +31,7 @@ __all__ = [
     "append",
     "between",
     "directory_for",
+    "exists",
     "last_part",
     "next_index",
     "parse_lines",

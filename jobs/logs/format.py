@@ -28,6 +28,7 @@ import struct
 from collections.abc import Sequence
 
 SLOT = 16  # bytes
+KIND = 6  # the byte of a slot that is its kind
 BLOCK = 1024  # slots
 VERSION = 1
 
@@ -84,6 +85,17 @@ def pack(words: Sequence[int]) -> bytes:
 
 def unpack(data: bytes) -> list[tuple[int, int]]:
     return list(_WORDS.iter_unpack(data))
+
+
+def columns(slots: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The first words of slots, and their second words."""
+    words = struct.unpack(f"<{len(slots) // 8}q", slots)
+    return words[0::2], words[1::2]
+
+
+def end_of(slots: bytes, entry: int) -> int:
+    """Where the text of one of these entries ends; a negative number counts from the last one."""
+    return low_48(_WORDS.unpack_from(slots, entry % (len(slots) // SLOT) * SLOT)[0])
 
 
 def entry_word(end: int, kind: int, namespace: int) -> int:
@@ -148,7 +160,7 @@ _PLAIN_KINDS = bytes([*LEVEL_NAMES, *(code | STRUCTURED for code in LEVEL_NAMES)
 
 def are_plain(slots: bytes) -> bool:
     """Whether every slot is one whole record, so that numbers go up by one from each to the next."""
-    return not slots[6::SLOT].translate(None, _PLAIN_KINDS)
+    return not slots[KIND::SLOT].translate(None, _PLAIN_KINDS)
 
 
 def is_entry(word: int) -> bool:

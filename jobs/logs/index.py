@@ -18,6 +18,7 @@ from pathlib import Path
 from jobs.logs import format
 
 TEXT_NAME = "output.log"
+PACKED_NAME = "output.log.zst"  # the text of a finished log, see packed.py
 INDEX_NAME = "output.idx"
 NAMESPACES_NAME = "namespaces.json"
 
@@ -133,6 +134,25 @@ class Index:
                     microseconds=time,
                 )
 
+    def holding(self, start: int, end: int) -> tuple[bytes, int]:
+        """The slots of the entries that hold these bytes of the text, without checkpoints, and a time near the first.
+
+        There are more before and behind them, up to the blocks' bounds.
+        """
+        first = max(0, bisect_right(range(self._blocks), start, key=self._end_before) - 1)
+        behind = bisect_left(range(self._blocks), end, key=self._end_before)
+        bounds = range(first * format.BLOCK, min(behind * format.BLOCK, self.slots), format.BLOCK)
+        blocks = [self._slots(bound + 1, min(bound + format.BLOCK, self.slots)) for bound in bounds]
+        return b"".join(blocks), self._time_near(first)
+
+    def blocks(self) -> Iterator[tuple[int, bytes]]:
+        """All entries by blocks, as slots without the checkpoint; with each, where the text of its first entry begins."""
+        start = 0
+        for first in range(0, self.slots, format.BLOCK):
+            slots = self._slots(first + 1, min(first + format.BLOCK, self.slots))
+            yield start, slots
+            start = format.end_of(slots, -1) if slots else start
+
     @property
     def _blocks(self) -> int:
         return -(-self.slots // format.BLOCK)
@@ -144,6 +164,10 @@ class Index:
         first = block * format.BLOCK
         (last, _), (checkpoint, index) = format.unpack(self._slots(first - 1, first + 1))
         return format.Cursor(index=index, number=format.low_48(checkpoint), end=format.low_48(last))
+
+    def _end_before(self, block: int) -> int:
+        """Where the text of the last entry before a block ends."""
+        return self._cursor_of(block).end
 
     def _entries(self, block: int) -> Iterator[tuple[int, int]]:
         """The words of all entries from the beginning of a block on."""

@@ -7,21 +7,20 @@ quoted, everything that is not printable ASCII is escaped, and what is no string
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import yaml
 
-from jobs.logs import format
-from jobs.logs.index import TEXT_NAME, Entry, namespaces, opened
+from jobs.logs import format, text
+from jobs.logs.index import Entry, namespaces, opened
+from jobs.logs.text import Ahead
 
 _NEVER_FOLDED = 1 << 30  # columns
-_AHEAD = 1 << 20  # bytes
 PIECE = 64 * 1024  # bytes
 
 _ESCAPED = re.compile(r'[^\x20-\x7e]|["\\]')
@@ -53,16 +52,16 @@ def stream(
     shown, unless the log is `finished` and no end will come.
     """
     names = namespaces(directory)
-    with opened(directory) as index, _opened_text(directory) as text_file:
-        text_size = os.fstat(text_file.fileno()).st_size
+    with opened(directory) as index, text.opened(directory) as opened_text:
+        ahead = Ahead(opened_text)
         behind = index.record_count(finished=finished)
         if end is not None:
             behind = min(behind, end)
         for number, pieces in groupby(index.from_number(start), key=attrgetter("number")):
             record = list(pieces)
-            if number >= behind or record[-1].end > text_size:
+            if number >= behind or record[-1].end > ahead.size:
                 return
-            yield _line(record, text_file, names)
+            yield _line(record, ahead, names)
 
 
 def in_pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -77,33 +76,25 @@ def in_pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(piece)
 
 
-def _opened_text(directory: Path) -> BinaryIO:
-    try:
-        return open(directory / TEXT_NAME, "rb", buffering=_AHEAD)
-    except FileNotFoundError:
-        return open(os.devnull, "rb")
-
-
-def _line(pieces: list[Entry], text_file: BinaryIO, names: list[str]) -> bytes:
+def _line(pieces: list[Entry], ahead: Ahead, names: list[str]) -> bytes:
     entry = pieces[0]
-    text_file.seek(entry.start)  # keeps what is read ahead when it is there already
-    text = "".join([_text(piece, text_file.read(piece.end - piece.start)) for piece in pieces])
+    message = "".join([_text(piece, ahead.read(piece.start, piece.end)) for piece in pieces])
     name = _name(entry.namespace, names)
     if not entry.kind & format.STRUCTURED:
         namespace = "" if name is None else f', "ns": {_quoted(name)}'
         head = f'- {{"dt": "{entry.time.isoformat()}", "lvl": "{entry.level}", "msg": '
-        return f"{head}{_quoted(text)}{namespace}}}\n".encode()
-    fields: dict[str, Any] = {"dt": entry.time.isoformat(), "lvl": entry.level, "msg": _structure(text)}
+        return f"{head}{_quoted(message)}{namespace}}}\n".encode()
+    fields: dict[str, Any] = {"dt": entry.time.isoformat(), "lvl": entry.level, "msg": _structure(message)}
     if name is not None:
         fields["ns"] = name
     return b"- " + _dump(fields)
 
 
 def _text(piece: Entry, data: bytes) -> str:
-    text = data.decode("utf-8", "replace")
+    content = data.decode("utf-8", "replace")
     if piece.kind & format.BREAKS:
-        text = text.removeprefix("\n")
-    return text if piece.kind & format.PARTIAL else text.removesuffix("\n")
+        content = content.removeprefix("\n")
+    return content if piece.kind & format.PARTIAL else content.removesuffix("\n")
 
 
 def _name(number: int, names: list[str]) -> str | None:

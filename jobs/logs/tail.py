@@ -1,18 +1,14 @@
-"""Reading a job's log from an offset: what `log-tail`, the pages and the downloads show.
-
-Only text that the index speaks of is shown: what lies beyond it is being written, or is the rest of a crash.
-The cost of a read depends on the bytes read, never on the size of the log.
-"""
+"""Reading a job's log from an offset: what `log-tail`, the pages and the downloads show."""
 
 from __future__ import annotations
 
 import codecs
-import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.logs.index import TEXT_NAME, opened
+from jobs.logs import text
+from jobs.logs.index import opened
 
 LIMIT = 1 << 20  # bytes of one read
 LONGEST_CHARACTER = 4  # bytes
@@ -41,10 +37,11 @@ def read(directory: Path, start: int, limit: int = LIMIT, *, finished: bool = Fa
     """
     if start < 0:
         raise ValueError(f"start: expected a number of bytes, 0 or more, got {start}")
-    end = size(directory)
+    with text.opened(directory) as opened_text:
+        end = opened_text.size
+        data = opened_text.read(start, start + max(limit, LONGEST_CHARACTER))
     if start >= end:
         return Tail(content="", new_size=end, at_end=True)
-    data = _bytes(directory, start, min(start + max(limit, LONGEST_CHARACTER), end))
     final = finished and start + len(data) == end
     content, used = codecs.utf_8_decode(data, "replace", final)
     return Tail(content=content, new_size=start + used, at_end=start + used == end)
@@ -52,17 +49,18 @@ def read(directory: Path, start: int, limit: int = LIMIT, *, finished: bool = Fa
 
 def last_part(directory: Path, max_bytes: int = 65_536) -> LastPart:
     """The end of the log, from the beginning of a line on if one begins in the last `max_bytes`."""
-    end = size(directory)
-    start = max(0, end - max_bytes)
-    # The byte before shows whether the part begins with a line.
-    before = min(start, 1)
-    data = _bytes(directory, start - before, end)
+    with text.opened(directory) as opened_text:
+        end = opened_text.size
+        start = max(0, end - max_bytes)
+        # The byte before shows whether the part begins with a line.
+        before = min(start, 1)
+        data = opened_text.read(start - before, end)
     if before:
         begin = _line_start(data)
         start += begin - before
         data = data[begin:]
-    text, used = codecs.utf_8_decode(data, "replace", False)
-    return LastPart(start=start, text=text, end=start + used)
+    content, used = codecs.utf_8_decode(data, "replace", False)
+    return LastPart(start=start, text=content, end=start + used)
 
 
 def between(directory: Path, first: int, behind: int, max_bytes: int) -> str:
@@ -76,7 +74,7 @@ def between(directory: Path, first: int, behind: int, max_bytes: int) -> str:
             end = entry.end
     if start is None or end is None:
         return ""
-    return _bytes(directory, start, end).decode("utf-8", "replace")
+    return text.read(directory, start, end).decode("utf-8", "replace")
 
 
 def spans(directory: Path, numbers: Collection[int]) -> dict[int, tuple[int, int]]:
@@ -95,16 +93,6 @@ def spans(directory: Path, numbers: Collection[int]) -> dict[int, tuple[int, int
     return found
 
 
-def size(directory: Path) -> int:
-    """Bytes of the log's text; 0 where there is no log."""
-    with opened(directory) as index:
-        end = index.end
-    try:
-        return min(end, os.stat(directory / TEXT_NAME).st_size)
-    except FileNotFoundError:
-        return 0
-
-
 def next_index(directory: Path) -> int:
     """The wire index of the record that comes next."""
     with opened(directory) as index:
@@ -115,17 +103,6 @@ def record_count(directory: Path, *, finished: bool = False) -> int:
     """Records as clients of LAVA count them; a line that has no end yet counts when the log is finished."""
     with opened(directory) as index:
         return index.record_count(finished=finished)
-
-
-def _bytes(directory: Path, start: int, end: int) -> bytes:
-    try:
-        descriptor = os.open(directory / TEXT_NAME, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return b""
-    try:
-        return os.pread(descriptor, end - start, start)
-    finally:
-        os.close(descriptor)
 
 
 def _line_start(data: bytes) -> int:

@@ -72,6 +72,8 @@ PAGES = {
     "submit/check": Row(post=anybody, by="session"),
     "job/<int:pk>": Row(of="job", get=who_sees_it),
     "job/<int:pk>/log-tail": Row(of="job", get=who_sees_it),
+    "job/<int:pk>/log-lines": Row(of="job", get=who_sees_it),
+    "job/<int:pk>/log-search": Row(of="job", get=who_sees_it),
     "job/<int:pk>/log": Row(of="job", get=who_sees_it),
     "job/<int:pk>/definition": Row(of="job", get=who_sees_it),
     "job/<int:pk>/definition/whole": Row(of="job", get=who_sees_it),

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 import pytest
 from django.http import HttpResponseBase
@@ -15,16 +14,14 @@ from core.downloads import NotThere, download, parse_range
 TEXT = b"".join(b"line %05d\n" % number for number in range(100_000))
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    file = tmp_path / "output.log"
-    file.write_bytes(TEXT + b"and what was written meanwhile")
-    return file
+def read(start: int, end: int) -> Iterator[bytes]:
+    yield TEXT[start : min(start + 1000, end)]
+    yield TEXT[min(start + 1000, end) : end]
 
 
-def get(path: Path, **headers: str) -> HttpResponseBase:
+def get(**headers: str) -> HttpResponseBase:
     request = RequestFactory().get("/", headers=headers)
-    return download(request, path, size=len(TEXT), version="1-1", content_type="text/plain")
+    return download(request, read, size=len(TEXT), version="1-1", content_type="text/plain")
 
 
 def body(answer: HttpResponseBase) -> bytes:
@@ -32,8 +29,8 @@ def body(answer: HttpResponseBase) -> bytes:
     return b"".join(pieces)
 
 
-def test_the_whole_has_its_length_and_says_that_parts_may_be_asked_for(path: Path) -> None:
-    answer = get(path)
+def test_the_whole_has_its_length_and_says_that_parts_may_be_asked_for() -> None:
+    answer = get()
 
     assert answer.status_code == 200
     assert answer["Content-Length"] == str(len(TEXT))
@@ -51,8 +48,8 @@ def test_the_whole_has_its_length_and_says_that_parts_may_be_asked_for(path: Pat
         ("bytes=-99999999999", 0, len(TEXT) - 1),
     ],
 )
-def test_a_part_comes_with_its_place(asked: str, first: int, last: int, path: Path) -> None:
-    answer = get(path, Range=asked)
+def test_a_part_comes_with_its_place(asked: str, first: int, last: int) -> None:
+    answer = get(Range=asked)
 
     assert answer.status_code == 206
     assert answer["Content-Range"] == f"bytes {first}-{last}/{len(TEXT)}"
@@ -61,23 +58,23 @@ def test_a_part_comes_with_its_place(asked: str, first: int, last: int, path: Pa
 
 
 @pytest.mark.parametrize("asked", [f"bytes={len(TEXT)}-", "bytes=-0"])
-def test_a_part_of_which_there_is_nothing_is_refused_with_the_size(asked: str, path: Path) -> None:
-    answer = get(path, Range=asked)
+def test_a_part_of_which_there_is_nothing_is_refused_with_the_size(asked: str) -> None:
+    answer = get(Range=asked)
 
     assert answer.status_code == 416
     assert answer["Content-Range"] == f"bytes */{len(TEXT)}"
 
 
 @pytest.mark.parametrize("asked", ["bytes=1-2,5-6", "lines=1-2", "bytes=-", "bytes=9-3", "bytes=x-", ""])
-def test_what_is_no_single_part_is_answered_with_the_whole(asked: str, path: Path) -> None:
-    answer = get(path, Range=asked)
+def test_what_is_no_single_part_is_answered_with_the_whole(asked: str) -> None:
+    answer = get(Range=asked)
 
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("accepted", ["gzip", "br, GZIP;q=0.5", "deflate,gzip"])
-def test_it_is_packed_for_whoever_takes_it_so(accepted: str, path: Path) -> None:
-    answer = get(path, **{"Accept-Encoding": accepted})
+def test_it_is_packed_for_whoever_takes_it_so(accepted: str) -> None:
+    answer = get(**{"Accept-Encoding": accepted})
 
     packed = body(answer)
     assert answer["Content-Encoding"] == "gzip"
@@ -87,32 +84,32 @@ def test_it_is_packed_for_whoever_takes_it_so(accepted: str, path: Path) -> None
 
 
 @pytest.mark.parametrize("accepted", ["", "br", "gzip;q=0", "gzip; q=0.00", "identity"])
-def test_it_is_not_packed_for_others(accepted: str, path: Path) -> None:
-    answer = get(path, **{"Accept-Encoding": accepted})
+def test_it_is_not_packed_for_others(accepted: str) -> None:
+    answer = get(**{"Accept-Encoding": accepted})
 
     assert "Content-Encoding" not in answer
 
 
-def test_a_part_is_never_packed(path: Path) -> None:
-    answer = get(path, Range="bytes=0-9", **{"Accept-Encoding": "gzip"})
+def test_a_part_is_never_packed() -> None:
+    answer = get(Range="bytes=0-9", **{"Accept-Encoding": "gzip"})
 
     assert body(answer) == TEXT[:10]
 
 
-def test_the_two_forms_have_tags_of_their_own_and_caches_are_told_why(path: Path) -> None:
-    plain, packed = get(path), get(path, **{"Accept-Encoding": "gzip"})
+def test_the_two_forms_have_tags_of_their_own_and_caches_are_told_why() -> None:
+    plain, packed = get(), get(**{"Accept-Encoding": "gzip"})
 
     assert (plain["ETag"], packed["ETag"]) == ('"1-1"', '"1-1-gzip"')
     assert plain["Vary"] == packed["Vary"] == "Accept-Encoding"
 
 
-def test_whoever_has_it_already_is_told_so(path: Path) -> None:
-    assert get(path, **{"If-None-Match": '"1-1"'}).status_code == 304
+def test_whoever_has_it_already_is_told_so() -> None:
+    assert get(**{"If-None-Match": '"1-1"'}).status_code == 304
 
 
 @pytest.mark.parametrize(("tag", "status"), [('"1-1"', 206), ('"of another version"', 200)])
-def test_a_part_of_another_version_is_not_mixed_with_this_one(tag: str, status: int, path: Path) -> None:
-    answer = get(path, Range="bytes=0-9", **{"If-Range": tag})
+def test_a_part_of_another_version_is_not_mixed_with_this_one(tag: str, status: int) -> None:
+    answer = get(Range="bytes=0-9", **{"If-Range": tag})
 
     assert answer.status_code == status
 

@@ -20,7 +20,7 @@ from accounts.models import Token
 from api.core4 import counting
 from devices.models import Right
 from events import live
-from jobs import lifecycle, log_views
+from jobs import lifecycle, log_access
 from jobs.models import Job, Visibility
 from jobs.states import State
 from tests import build
@@ -102,7 +102,7 @@ def session_of(user: User) -> dict[str, str]:
 def test_what_takes_longest_to_be_noticed_takes_no_longer_than_is_allowed() -> None:
     assert live.WELCOME_SECONDS + live.SHARED_SECONDS < ALLOWED
     assert counting.RIGHTS_SECONDS < ALLOWED
-    assert log_views.PERMISSION_SECONDS <= ALLOWED
+    assert log_access.PERMISSION_SECONDS <= ALLOWED
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -162,7 +162,7 @@ def test_a_summary_narrows_although_nothing_happens(
 def test_a_log_is_shut_when_what_is_remembered_is_forgotten(
     alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_views, "PERMISSION_SECONDS", 0)
+    monkeypatch.setattr(log_access, "PERMISSION_SECONDS", 0)
     job = build.job(submitter=alice, state=State.RUNNING, visibility={"group": ["kernel"]})
     client = Client(headers=token(Token.objects.issue(bob)))
     assert client.get(f"/job/{job.pk}/log-tail", {"start": 0}).status_code == 200
