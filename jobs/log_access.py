@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 
 from accounts.models import digest
 from accounts.rights import Anyone
@@ -86,9 +86,12 @@ def flag(request: HttpRequest, name: str) -> bool:
     return FLAGS[text]
 
 
-def answer(asked: Asked, content: Mapping[str, Any]) -> JsonResponse:
-    """The header Log-Attempt says whose log it is of."""
-    response = JsonResponse(content)
+def answer(asked: Asked, content: Mapping[str, Any]) -> HttpResponseBase:
+    return of(asked, JsonResponse(content))
+
+
+def of(asked: Asked, response: HttpResponseBase) -> HttpResponseBase:
+    """The answer, which nobody keeps; the header Log-Attempt says whose log it is of."""
     response["Cache-Control"] = "no-store"
     response["Log-Attempt"] = str(asked.attempt)
     return response

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from django.conf import settings
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from jobs import log_access
@@ -46,7 +46,7 @@ class Wanted:
 
 
 @require_safe
-def log_lines(request: HttpRequest, pk: int) -> JsonResponse:
+def log_lines(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Lines of the log: where they are, when they came and of what level they are; with `text=1`, their text too."""
     try:
         wanted = Wanted.of(request)

@@ -46,7 +46,7 @@ class Wanted:
 
 
 @require_safe
-def log_tail(request: HttpRequest, pk: int) -> HttpResponse:
+def log_tail(request: HttpRequest, pk: int) -> HttpResponseBase:
     """What comes after byte `start` of the log: exactly `content`, `new_size` and `is_finished`.
 
     `attempt` asks for another than the latest one, and `end` for nothing behind that byte. The header Log-Attempt

@@ -93,6 +93,11 @@ def columns(slots: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return words[0::2], words[1::2]
 
 
+def end_of(slots: bytes, entry: int) -> int:
+    """Where the text of one of these entries ends; a negative number counts from the last one."""
+    return low_48(_WORDS.unpack_from(slots, entry % (len(slots) // SLOT) * SLOT)[0])
+
+
 def entry_word(end: int, kind: int, namespace: int) -> int:
     return end | kind << 48 | namespace << 56
 

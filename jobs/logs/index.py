@@ -144,6 +144,14 @@ class Index:
         blocks = [self._slots(bound + 1, min(bound + format.BLOCK, self.slots)) for bound in bounds]
         return b"".join(blocks), self._time_near(first)
 
+    def blocks(self) -> Iterator[tuple[int, bytes]]:
+        """All entries by blocks, as slots without the checkpoint; with each, where the text of its first entry begins."""
+        start = 0
+        for first in range(0, self.slots, format.BLOCK):
+            slots = self._slots(first + 1, min(first + format.BLOCK, self.slots))
+            yield start, slots
+            start = format.end_of(slots, -1) if slots else start
+
     @property
     def _blocks(self) -> int:
         return -(-self.slots // format.BLOCK)

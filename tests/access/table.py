@@ -73,6 +73,7 @@ PAGES = {
     "job/<int:pk>": Row(of="job", get=who_sees_it),
     "job/<int:pk>/log-tail": Row(of="job", get=who_sees_it),
     "job/<int:pk>/log-lines": Row(of="job", get=who_sees_it),
+    "job/<int:pk>/log-search": Row(of="job", get=who_sees_it),
     "job/<int:pk>/log": Row(of="job", get=who_sees_it),
     "job/<int:pk>/definition": Row(of="job", get=who_sees_it),
     "job/<int:pk>/definition/whole": Row(of="job", get=who_sees_it),
