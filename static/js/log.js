@@ -1,193 +1,135 @@
-// Shows one log as it grows: text nodes in <pre> blocks, and a place that follows the end until the reader looks up.
+// Shows one log as it grows, from the server to the screen.
 
+import { gutter, linesIn } from "./log-lines.js";
+import { places, rangeOf } from "./log-places.js";
 import { poll } from "./poll.js";
 import { push } from "./push.js";
 
-const LINES = 500; // per block: the browser lays out only the blocks that are on the screen
-const NEAR = 25; // px from the end that still count as the end
-const UPWARDS = new Set(["ArrowUp", "PageUp", "Home"]);
-const SCROLLING = new Set([...UPWARDS, "ArrowDown", "PageDown", "End"]);
+const SAYINGS = {
+  live: () => "Live",
+  part: () => "A part of the log",
+  slow: () => "Waiting for the server…",
+  lost: (wait) => `Connection lost. Trying again in ${Math.ceil(wait / 1_000)} s, nothing is skipped.`,
+  refused: (status) =>
+    status === 404
+      ? "This log is not here any more: its job was deleted, or is hidden from you."
+      : "You may not read this log. Log in in another tab, and it goes on here.",
+  finished: () => "Complete log",
+};
 
-const countLines = (text) => text.split("\n").length - 1;
-
-// Where the `count`th line of `text` ends, or the text itself if it has fewer.
-function endOfLine(text, count) {
-  let end = 0;
-  while (count-- > 0) {
-    end = text.indexOf("\n", end) + 1;
-    if (!end) return text.length;
-  }
-  return end;
-}
-
-// Appends text before the node `before`, in blocks that are only ever broken at the end of a line.
-function writer(lines, before, block) {
-  let room = block ? LINES - countLines(block.textContent) : 0;
-  return (text) => {
-    while (text) {
-      if (room <= 0) {
-        block = lines.insertBefore(document.createElement("pre"), before);
-        room = LINES;
-      }
-      const piece = text.slice(0, endOfLine(text, room));
-      block.append(piece);
-      room -= countLines(piece);
-      text = text.slice(piece.length);
-    }
-  };
-}
-
-export function show(log) {
+function show(log) {
   const part = (name) => log.querySelector(`[data-log-${name}]`);
-  const view = part("view");
-  const lines = part("lines");
-  const state = part("state");
-  const notice = part("notice");
-  const pill = part("follow");
-  const unread = part("unread");
-  const earlier = part("earlier");
+  const [view, lines, state, notices] = ["view", "lines", "state", "notice"].map(part);
+  const { url, socket, start, begin } = log.dataset;
+  let [announce, paint] = [() => {}, () => {}]; // until there are tools
+  let isComplete = log.dataset.state === "finished";
+  let connection = 0; // of which only the last one counts
 
-  let following = false;
-  let missed = 0;
-  let place = 0;
-  let write = writer(lines, null, lines.lastElementChild);
-
-  const fromEnd = () => view.scrollHeight - view.scrollTop - view.clientHeight;
-
-  function stick() {
-    if (!following) return;
-    view.scrollTop = view.scrollHeight;
-    place = view.scrollTop;
+  // Asks what is beside the tail, of the same attempt. An Error says what the server has against it.
+  async function ask(name, query) {
+    const answer = await fetch(url.replace("log-tail", name).replace("start=", "") + new URLSearchParams(query));
+    const told = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(told.error ?? "The server did not answer. Try again in a moment.");
+    return told;
   }
 
-  function follow() {
-    following = true;
-    missed = 0;
-    unread.textContent = "";
-    pill.hidden = true;
-    stick();
-  }
-
-  function letGo() {
-    if (!following || view.scrollHeight <= view.clientHeight) return;
-    following = false;
-    pill.hidden = false;
-  }
-
-  function append(text) {
-    write(text);
-    notice.hidden = true;
-    stick();
-    if (following) return;
-    missed += countLines(text);
-    unread.textContent = missed ? `${missed.toLocaleString("en")} new ${missed === 1 ? "line" : "lines"}` : "";
-  }
-
-  function restart() {
-    lines.replaceChildren();
-    write = writer(lines, null);
-    earlier?.remove();
-    notice.textContent = "The log began anew: this is the output of a new attempt.";
-    notice.hidden = false;
-    log.dispatchEvent(new Event("log:restarted", { bubbles: true }));
-    follow();
+  function notice(text) {
+    notices.textContent = text;
+    notices.hidden = !text;
   }
 
   function say(word, detail) {
     log.dataset.state = word;
-    state.textContent = {
-      live: () => "Live",
-      slow: () => "Waiting for the server…",
-      lost: (wait) => `Connection lost. Trying again in ${Math.ceil(wait / 1_000)} s, nothing is skipped.`,
-      refused: (status) =>
-        status === 404
-          ? "This log is not here any more: its job was deleted, or is hidden from you."
-          : "You may not read this log. Log in in another tab, and it goes on here.",
-      finished: () => "Complete log",
-    }[word](detail);
+    state.textContent = SAYINGS[word](detail);
   }
 
-  async function loadEarlier(event) {
-    event.preventDefault();
-    const end = Number(earlier.dataset.end);
-    const writeEarlier = writer(lines, lines.firstElementChild);
-    let start = Number(earlier.dataset.start);
-    earlier.removeEventListener("click", loadEarlier);
-    try {
-      while (start < end) {
-        earlier.textContent = `Loading earlier output, ${Math.floor((100 * start) / end)} %`;
-        const answer = await fetch(`${log.dataset.url}${start}&end=${end}`);
-        if (!answer.ok) throw new Error(answer.statusText);
-        const { content, new_size } = await answer.json();
-        const height = view.scrollHeight;
-        writeEarlier(content);
-        view.scrollTop += view.scrollHeight - height; // what is being read stays where it is
-        start = new_size;
-      }
-      earlier.remove();
-    } catch {
-      // The link goes on from here at the next click.
-      earlier.dataset.start = start;
-      earlier.textContent = "Earlier output could not be loaded. Try again";
-      earlier.addEventListener("click", loadEarlier);
-    }
-  }
-
-  view.addEventListener("wheel", (event) => event.deltaY < 0 && letGo(), { passive: true });
-  view.addEventListener("touchmove", letGo, { passive: true });
-  view.addEventListener("pointerdown", (event) => event.offsetX > view.clientWidth && letGo()); // the scrollbar
-  view.addEventListener("scroll", () => {
-    if (!following && view.scrollTop > place && fromEnd() <= NEAR && getSelection().isCollapsed) follow();
-    place = view.scrollTop;
-  });
-  document.addEventListener("selectionchange", () => {
-    const selection = getSelection();
-    if (!selection.isCollapsed && lines.contains(selection.anchorNode)) letGo();
-  });
-  document.addEventListener("keydown", (event) => {
-    const here = event.target === document.body || event.target === view;
-    if (!here || !SCROLLING.has(event.key)) return;
-    view.focus({ preventScroll: true });
-    if (UPWARDS.has(event.key)) letGo();
-    if (event.key === "End") follow();
-  });
-  pill.addEventListener("click", () => {
-    getSelection().removeAllRanges();
-    follow();
-  });
-  earlier?.addEventListener("click", loadEarlier);
-  // Blocks get their true height only when they are painted first, and the window may change: the end moves then.
-  const resized = new ResizeObserver(stick);
-  resized.observe(lines);
-  resized.observe(view);
-
-  if ("place" in log.dataset) pill.hidden = false; // whoever came for a place stays there
-  else follow();
-  if (log.dataset.state === "finished") return;
-  const polling = poll(log.dataset.url, Number(log.dataset.start), {
-    isGone: () => !log.isConnected,
-    content: append,
-    restart,
-    state: say,
-    finish() {
-      say("finished");
-      log.dispatchEvent(new Event("log:finished", { bubbles: true }));
+  const text = lines.textContent;
+  const loaded = linesIn(lines, (block) => beside.watch(block));
+  const beside = gutter(view, loaded, ask, () => paint());
+  const reader = places({
+    part, view, lines, loaded, ask, notice,
+    end: "cut" in log.dataset ? Number(start) : null,
+    attach: connect,
+    changed: beside.renew,
+    detach() {
+      connection += 1;
+      if (!isComplete) say("part");
     },
   });
-  if (log.dataset.socket) push(log.dataset.socket, polling);
-  else polling.go();
+
+  function append(piece) {
+    const count = loaded.append(piece);
+    reader.stick();
+    reader.miss(count);
+    beside.renew();
+    announce(piece);
+  }
+
+  function restart() {
+    loaded.clear(1);
+    beside.clear();
+    reader.settle();
+    notice("The log began anew: this is the output of a new attempt.");
+    log.dispatchEvent(new Event("log:restarted", { bubbles: true }));
+    reader.follow();
+  }
+
+  function finish() {
+    isComplete = true;
+    say("finished");
+    log.dispatchEvent(new Event("log:finished", { bubbles: true }));
+  }
+
+  function connect(from) {
+    if (isComplete) return;
+    const mine = ++connection;
+    const isGone = () => !log.isConnected || mine !== connection;
+    const unlessGone = (deed) => (...details) => isGone() || deed(...details);
+    const polling = poll(url, from, {
+      isGone,
+      content: unlessGone(append),
+      restart: unlessGone(restart),
+      state: unlessGone(say),
+      finish: unlessGone(finish),
+    });
+    if (socket) push(socket, polling);
+    else polling.go();
+  }
+
+  async function open() {
+    const first = begin > 0 ? (await ask("log-lines", { start: begin, end: Number(begin) + 1 })).first : 1;
+    if (loaded.first) return; // it began anew meanwhile
+    loaded.first = first;
+    reader.settle();
+    const wanted = rangeOf(location.hash);
+    if (wanted) await reader.goTo(wanted);
+  }
+
+  // What the page brought is drawn again, as a terminal would have shown it.
+  loaded.clear(null);
+  loaded.append(text);
+  if ("cut" in log.dataset || "place" in log.dataset) reader.leave(); // whoever came for a place stays there
+  else reader.follow();
+  open().catch((refusal) => notice(refusal.message));
+  if (!("cut" in log.dataset)) connect(Number(start));
+
+  // The log is there before its tools are.
+  import("./log-tools.js").then((tools) => {
+    paint = tools.search({ log, part, ask, notice, seen: beside.seen, goTo: reader.goTo });
+    const aloud = tools.announcer(part("announcement"));
+    tools.choices(part("choices"), ({ checked, hidden, times }) => {
+      announce = checked.includes("announce") ? aloud : () => {};
+      log.classList.toggle("unwrapped", !checked.includes("wrap"));
+      log.dataset.hide = hidden;
+      beside.choose(tools.FORMS[times], hidden);
+      reader.stick();
+    });
+    for (const tool of log.querySelectorAll("[data-log-tool]")) tool.hidden = false;
+  });
 }
 
-// Above the log there is little room for an outline that is not asked for; beside it there is.
-const narrow = matchMedia("(max-width: 60rem)");
-const fold = () => document.querySelectorAll("[data-fold]").forEach((part) => (part.open = !narrow.matches));
+const showIn = (part) => part.querySelectorAll("[data-log]").forEach(show);
 
-function showIn(part) {
-  part.querySelectorAll("[data-log]").forEach(show);
-  fold();
-}
-
-narrow.addEventListener("change", fold);
 showIn(document);
 // A tab that htmx has brought; what it loads with the page was shown above.
 addEventListener("htmx:load", ({ detail }) => detail.elt !== document.body && showIn(detail.elt));

@@ -1,11 +1,10 @@
 // Follows one log: asks `url` for what comes after byte `start`, hands it on, decides when to ask again.
-// The offset is all that is remembered between two requests, and there is never more than one of them.
-// Whoever is told the log in another way holds it, hands it the pieces, and lets it go on.
+// There is never more than one request. Who is told the log in another way holds it, gives it the pieces, lets it go.
 
 export const backOff = (failures) => Math.min(30, 2 ** failures) * (500 + 500 * Math.random());
 
 const HIDDEN = 30_000;
-const BIG = 512 * 1024; // an answer of this size was cut by the server's limit: more is waiting
+const BIG = 512 * 1024; // then more is waiting
 
 export function poll(url, start, on) {
   let timer, attempt;

@@ -1,4 +1,4 @@
-// Has the server push a log over a socket. Wherever that cannot be, or falls silent, the log is polled as ever.
+// Has the server push a log over a socket. Where that cannot be, or falls silent, the log is polled.
 
 import { backOff } from "./poll.js";
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ STATIC = Path(settings.STATICFILES_DIRS[0])
 KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 POLICY = "default-src 'self'"
 LIMIT = 1 << 20
+BEGIN = 1_793_000_000_000  # ms UTC; 2026-10-26T07:33:20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,8 @@ class Stub:
         self.delay = 0.0
         self.is_cut = False
         self.asked: list[Asked] = []
+        self.levels: dict[int, str] = {}  # by number of the line; the device printed the others
+        self.beside: list[str] = []  # addresses that were asked for lines and hits
         self.address = ""
         self._open = 0
         self._lock = Lock()
@@ -73,11 +78,12 @@ class Stub:
             "end": len(self.log),
             "blocks": [text] if text else [],
             "is_finished": self.is_finished,
+            "is_last": True,
             "fits_in_page": True,
         }
         body = render_to_string("jobs/log.html", {"log": log})
         return f"""<!doctype html><title>log</title>
-<link rel="stylesheet" href="/static/css/lava_lite.css"><script type="module" src="/static/js/log.js"></script>
+<link rel="stylesheet" href="/static/css/lava_lite.css"><link rel="stylesheet" href="/static/css/log.css"><script type="module" src="/static/js/log.js"></script>
 <body class="whole"><main><div class="job">{body}</div></main>"""
 
     def tail(self, start: int, end: int) -> dict[str, Any]:
@@ -88,6 +94,41 @@ class Stub:
         text = piece.decode(errors="ignore") if len(piece) == LIMIT else piece.decode()
         size = start + len(text.encode())
         return {"content": text, "new_size": size, "is_finished": is_finished and size == len(log)}
+
+    def lines(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        """As /job/<id>/log-lines; the lines are a second apart."""
+        ends = [match.end() for match in re.finditer(rb"[^\n]*\n|[^\n]+", self.log)]
+        starts = [0, *ends][: len(ends)]
+        if "line" in query:
+            first, count = int(query["line"][0]), int(query["count"][0])
+        else:
+            first = max(1, bisect_right(starts, int(query["start"][0])))
+            count = bisect_left(starts, int(query["end"][0])) - first + 1
+        shown = range(first, min(first + count, len(ends) + 1))
+        start = starts[first - 1] if shown else len(self.log)
+        end = ends[shown[-1] - 1] if shown else start
+        answer = {
+            "first": first,
+            "start": start,
+            "end": end,
+            "total": len(ends),
+            "times": [BEGIN + number * 1_000 for number in shown],
+            "levels": "".join(self.levels.get(number, "t") for number in shown),
+            "is_finished": self.is_finished,
+        }
+        return answer | {"content": self.log[start:end].decode()} if "text" in query else answer
+
+    def search(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        """As /job/<id>/log-search, without regular expressions."""
+        wanted, after = query.get("q", [""])[0].lower(), int(query.get("after", ["0"])[0])
+        levels, limit = query.get("level", [""])[0], int(query.get("limit", ["100"])[0])
+        hits = [
+            {"line": number, "text": line}
+            for number, line in enumerate(self.log.decode().split("\n"), 1)
+            if wanted in line.lower() and (not levels or self.levels.get(number, "t") in levels)
+        ]
+        later = [hit for hit in hits if hit["line"] > after]
+        return {"hits": later[:limit], "total": len(hits), "more": len(later) > limit}
 
     @contextmanager
     def asking(self, start: int) -> Iterator[None]:
@@ -112,6 +153,8 @@ def _handler_for(stub: Stub) -> type[BaseHTTPRequestHandler]:
             address = urlsplit(self.path)
             if address.path == "/log-tail":
                 self._tail(parse_qs(address.query))
+            elif address.path in ("/log-lines", "/log-search"):
+                self._beside(address.path, parse_qs(address.query))
             elif address.path == "/":
                 self._send(200, "text/html; charset=utf-8", stub.page().encode())
             elif (file := STATIC / address.path.removeprefix("/static/")).is_file():
@@ -126,6 +169,12 @@ def _handler_for(stub: Stub) -> type[BaseHTTPRequestHandler]:
                 time.sleep(stub.delay)
                 answer = stub.tail(start, end) if stub.status == 200 else {"error": "no"}
                 self._send(stub.status, "application/json", json.dumps(answer).encode())
+
+        def _beside(self, path: str, query: dict[str, list[str]]) -> None:
+            stub.beside.append(path)
+            answer = stub.lines(query) if path == "/log-lines" else stub.search(query)
+            body = json.dumps(answer if stub.status == 200 else {"error": "no"})
+            self._send(stub.status, "application/json", body.encode())
 
         def _send(self, status: int, kind: str, body: bytes) -> None:
             self.send_response(status)

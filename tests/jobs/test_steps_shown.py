@@ -95,7 +95,7 @@ def test_the_log_is_shown_from_the_place_that_is_asked_for(client: Client, job: 
     html = page(client, f"/job/{job.pk}/?from={place}")
     lines = html.partition("data-log-lines")[2].partition("</div>")[0]
     assert "<pre>\nstart: 2.1 login-action" in lines
-    assert f'data-start="0" data-end="{place}"' in html
+    assert f'data-begin="{place}"' in html
     assert "data-place" in html
 
 
@@ -111,9 +111,9 @@ def test_a_place_far_from_the_end_leaves_the_rest_to_be_fetched(client: Client, 
     ended(job)
 
     html = page(client, f"/job/{job.pk}/?from=0")
-    start = int(re.findall(r'data-start="(\d+)" data-place', html)[0])
+    start = int(re.findall(r'data-start="(\d+)" data-place data-cut', html)[0])
     assert 0 < start < logs.size(job.log_directory())
-    assert 'data-state="live"' in html
+    assert 'data-state="part"' in html
     assert f"from={start}" in html
 
 

@@ -314,7 +314,7 @@ def test_the_page_leads_the_poller_on_from_the_end_of_what_it_shows(client: Clie
     html = page(client, f"/job/{job.pk}/")
 
     assert f'data-url="/job/{job.pk}/log-tail?start="' in html
-    assert f'data-socket="/ws/job/{job.pk}/log?start=" data-start="7" data-state="live"' in html
+    assert f'data-socket="/ws/job/{job.pk}/log?start=" data-begin="0" data-start="7" data-state="live"' in html
 
 
 def test_a_finished_job_tells_the_poller_that_nothing_will_come(client: Client) -> None:
@@ -408,7 +408,7 @@ def test_a_long_log_offers_its_beginning_in_the_page(client: Client) -> None:
     assert 'href="?full=1"' in last
     assert "line 000000" not in last
     assert "line 000000" in whole
-    assert "data-log-earlier" not in whole
+    assert re.search(r"data-log-earlier [^>]*hidden>", whole)
 
 
 def test_a_log_too_long_for_a_page_is_offered_as_a_file(
@@ -420,7 +420,7 @@ def test_a_log_too_long_for_a_page_is_offered_as_a_file(
 
     html = page(client, f"/job/{job.pk}/?full=1")
 
-    assert f'class="earlier"  href="/job/{job.pk}/log"' in html
+    assert f'class="earlier" data-log-earlier href="/job/{job.pk}/log"' in html
 
 
 def test_a_job_whose_log_file_is_gone_says_so(client: Client) -> None:

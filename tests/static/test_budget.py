@@ -13,7 +13,10 @@ STATIC = Path(settings.STATICFILES_DIRS[0])
 TEMPLATES = Path(settings.TEMPLATES[0]["DIRS"][0])
 VENDORED = ("js/vendor/htmx-2.0.11.min.js",)
 EVERY_PAGE = ("css/lava_lite.css", "js/theme.js", "js/page.js", "js/keys.js", "js/copy.js", *VENDORED)
-VIEWER = ("js/poll.js", "js/push.js", "js/log.js")
+VIEWER = ("js/poll.js", "js/push.js", "js/log.js", "js/log-ansi.js", "js/log-lines.js", "js/log-places.js")
+JOB = ("js/fold.js",)
+LOG_TOOLS = ("js/log-tools.js",)  # loaded when the log is shown already
+LOG_STYLES = ("css/log.css",)
 EDITOR = ("js/editor.js",)
 INVENTORY = ("js/choose.js",)
 EVENTS = ("js/events.js",)
@@ -34,7 +37,11 @@ def test_the_whole_viewer_is_twelve_kilobytes() -> None:
     assert zipped(*VIEWER) <= 12_000
 
 
-@pytest.mark.parametrize("own", [VIEWER, EDITOR], ids=["a job", "submit"])
+def test_the_tools_of_a_log_are_three_kilobytes() -> None:
+    assert zipped(*LOG_TOOLS) <= 3_000
+
+
+@pytest.mark.parametrize("own", [(*JOB, *VIEWER, *LOG_TOOLS, *LOG_STYLES), EDITOR], ids=["a job", "submit"])
 def test_a_page_is_at_most_sixty_kilobytes_of_styles_and_scripts(own: tuple[str, ...]) -> None:
     assert zipped(*EVERY_PAGE, *own) <= 60_000
 
@@ -56,7 +63,18 @@ def test_what_is_vendored_has_its_version_in_its_name_and_its_licence_beside_it(
 def test_every_script_and_style_is_counted() -> None:
     found = {str(path.relative_to(STATIC)) for path in STATIC.rglob("*") if path.suffix in {".js", ".css"}}
 
-    assert found == {*EVERY_PAGE, *VIEWER, *EDITOR, *INVENTORY, *EVENTS, *ADMIN_SITE, *API_REFERENCE}
+    assert found == {
+        *EVERY_PAGE,
+        *JOB,
+        *VIEWER,
+        *LOG_TOOLS,
+        *LOG_STYLES,
+        *EDITOR,
+        *INVENTORY,
+        *EVENTS,
+        *ADMIN_SITE,
+        *API_REFERENCE,
+    }
 
 
 @pytest.mark.parametrize("path", OWN_SCRIPTS, ids=lambda path: path.name)
