@@ -26,30 +26,20 @@ SHELL = "Lava-Test Test Definition 1.0"
 
 
 class Ring:
-    def __init__(
-        self, directory: Path, *options: str, devices: tuple[str, ...] = DEVICES, **settings: str
-    ) -> None:
+    def __init__(self, directory: Path, *, log_interval: int = 1, **settings: str) -> None:
+        """`log_interval`: seconds between two posts of a job's log; `settings` are the lab's."""
         self.directory = directory
         self.lab = Lab(directory, **settings)
         self.initramfs = directory / "initramfs.gz"
-        self._options = options
-        self._devices = devices
+        self._options = ("--job-log-interval", str(log_interval))
         self.worker: LavaWorker
 
     def start(self) -> None:
         guest.make_initramfs(self.initramfs)
         self.lab.start()
-        token = self.administrator("add_workers", {WORKER: self._devices})[WORKER]
-        self.worker = LavaWorker(
-            self.directory / "worker",
-            self.lab.url,
-            WORKER,
-            "--token",
-            token,
-            "--job-log-interval",
-            "1",
-            *self._options,
-        )
+        token = self.administrator("add_workers", {WORKER: DEVICES})[WORKER]
+        options = ("--token", token, *self._options)
+        self.worker = LavaWorker(self.directory / "worker", self.lab.url, WORKER, *options)
         self.worker.start()
 
     def stop(self) -> None:
@@ -124,8 +114,9 @@ def shell(*steps: str, name: str = "smoke") -> dict[str, Any]:
 
 
 @contextmanager
-def running(directory: Path, *options: str, **settings: Any) -> Iterator[Ring]:
-    ring = Ring(directory, *options, **settings)
+def running(directory: Path, **options: Any) -> Iterator[Ring]:
+    """The options are those of Ring."""
+    ring = Ring(directory, **options)
     try:
         ring.start()
         yield ring

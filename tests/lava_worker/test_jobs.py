@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 
 import pytest
 
 from tests.lab import SUPERVISOR
 from tests.lava_worker import guest
+from tests.lava_worker.conftest import Begun
 from tests.lava_worker.ring import NOWHERE, Ring, shell
 from tests.statements.visitors import log, rows, times_of
 
 pytestmark = [pytest.mark.lava_worker, pytest.mark.timeout(240)]
 
-STEPS = (
-    "lava-test-case measured --result pass --measurement 12.5 --units ms",
-    "lava-test-case wrong --shell false",
-    "lava-test-case left-out --result skip",
-    "lava-test-set start one",
-    "lava-test-case in-set --shell true",
-    "lava-test-set stop one",
-    "lava-test-reference seen --result pass --reference http://example.invalid/x",
-    "lava-test-event 'flashed: 3 boards'",
-    "echo 'äöü ✓ and \"quotes\"'",
-)
 COUNTED = 60
 
 
@@ -36,26 +25,6 @@ def counting() -> dict[str, object]:
 
 def counted(text: str) -> list[int]:
     return [int(number) for number in re.findall(r"^counted (\d+)$", text, re.MULTILINE)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """Jobs that run at the same time."""
-
-    whole: int  # boots and tests
-    hanging: int  # boots, and waits for a prompt that never comes
-    broken: int  # wants a kernel that is not there
-
-
-@pytest.fixture(scope="module")
-def begun(ring: Ring) -> Begun:
-    return Begun(
-        whole=ring.submit("whole", shell(*STEPS)),
-        hanging=ring.submit(
-            "hanging", actions=[guest.deploy(ring.initramfs), guest.boot("never printed"), shell("true")]
-        ),
-        broken=ring.submit_broken("broken"),
-    )
 
 
 def test_a_job_that_is_canceled_in_mid_boot_ends_as_canceled_and_its_device_is_free(
