@@ -5,6 +5,7 @@
 # make screenshots       take a picture of every page, in build/screenshots
 # make fuzz MINUTES=10   call both APIs with whatever their descriptions allow, and more
 # make chaos MINUTES=10  kill, stop and cut whatever a lab needs, and audit what everybody heard
+# make test-lava-worker  run jobs in QEMU by Debian's lava-worker, beside a lab; installs both (as root, or with sudo)
 #
 # Each installs what it needs into .venv, once.
 
@@ -21,7 +22,7 @@ KEEPING := env -u PYTHONDONTWRITEBYTECODE
 
 MINUTES ?= 10
 
-.PHONY: run test check screenshots fuzz chaos
+.PHONY: run test check screenshots fuzz chaos test-lava-worker
 
 run: $(VENV)/.runtime
 	@exec $(BIN)/lava-lite up
@@ -46,6 +47,10 @@ fuzz: $(VENV)/.test
 
 chaos: $(VENV)/.test
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+test-lava-worker: $(VENV)/.test
+	@tests/lava_worker/install.sh build/lava-worker
+	@$(KEEPING) -u DATABASE_URL $(BIN)/python -m pytest -m lava_worker tests/lava_worker
 
 # A stamp is written last, so an installation that was interrupted is taken up again.
 $(VENV)/.runtime: pyproject.toml | $(BIN)/pip

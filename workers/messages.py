@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, cast, get_args
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
 
+import yaml
+
 USER_AGENT: Final = "lava-lite-worker"  # the built-in worker sends it followed by a blank and its version
 
 State = Literal["RUNNING", "FINISHED"]
@@ -87,13 +89,20 @@ class Orders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFiles:
-    """What a worker fetches to start a job: five texts, each valid YAML or empty."""
+    """What a worker fetches to start a job: five texts, each valid YAML or empty. BadMessage if one is not.
+
+    LAVA's worker loads each only to write it into its own log, and one that it cannot load ends its process.
+    """
 
     definition: str
     device: str
     dispatcher: str = ""
     env: str = ""
     env_dut: str = ""
+
+    def __post_init__(self) -> None:
+        for name, text in self.to_json().items():
+            _check_loads(text, name)
 
     def to_json(self) -> dict[str, str]:
         return {
@@ -223,6 +232,14 @@ def _text(files: Mapping[str, Any], key: str) -> str:
         found = "nothing" if key not in files else type(value).__name__
         raise BadMessage(f"job.{key}: expected a text, got {found}")
     return value
+
+
+def _check_loads(text: str, name: str) -> None:
+    # By the loader that the worker has: ours takes a date that never was for text, and that one fails.
+    try:
+        yaml.load(text, yaml.CSafeLoader)
+    except Exception as error:  # whatever its constructors raise
+        raise BadMessage(f"job.{name}: not YAML that a worker can load: {error}") from error
 
 
 def _index(digits: bytes) -> int:

@@ -33,6 +33,7 @@ from jobs.logs.records import storable
 from jobs.models import Attempt, Job
 from jobs.secrets import REMEMBERED, secrets_of
 from jobs.states import InvalidMove, State
+from workers import ending_runs
 from workers.builtin import signals
 from workers.messages import (
     USER_AGENT,
@@ -238,7 +239,10 @@ def job_logs(request: HttpRequest, job_id: str) -> JsonResponse:
         attempt = _attempt(job_id, token)
     except Forgotten:
         return JsonResponse({"line_count": len(records)})
-    _store(attempt, post.index, records, strict=_is_ours(request))
+    is_ours = _is_ours(request)
+    _store(attempt, post.index, records, strict=is_ours)
+    if not is_ours:  # ours tells at once
+        ending_runs.note(records)
     tally.count("lava_lite_log_records_total", by=len(records))
     tally.count("lava_lite_log_bytes_total", by=len(body))
     return JsonResponse({"line_count": len(records)})

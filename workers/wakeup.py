@@ -19,7 +19,8 @@ from events.live import DATABASE_AWAY, Listener, listening_inside
 from events.models import Event
 from events.selection import Selection
 from events.sockets import lava
-from events.sockets.connection import Gone, Socket
+from events.sockets.connection import Gone, Socket, first_of
+from workers.ending_runs import watch
 
 STATES = {"job.scheduled": "Scheduled", "job.cancel_requested": "Canceling"}
 ENDS = {
@@ -49,15 +50,21 @@ async def socket(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _serve(client: Socket) -> None:
     # From before the worker knows that it is connected, so that nothing falls in between.
-    async with listening_inside(CALLS) as listener:
+    async with listening_inside(CALLS) as listener, watch.listening():
         await client.accept()
-        await client.until_gone(_call(client, listener))
+        await client.until_gone(first_of(_call(client, listener), _call_for_ends(client)))
 
 
 async def _call(client: Socket, listener: Listener) -> None:
     while True:
         for frame in frames(await listener.next(WAIT_SECONDS)):
             await client.send(frame)
+
+
+async def _call_for_ends(client: Socket) -> None:
+    while True:
+        for worker in sorted(await watch.next()):
+            await client.send(_frame(worker, STATES["job.scheduled"]))
 
 
 def frames(events: Iterable[Event]) -> list[str]:

@@ -81,6 +81,14 @@ def test_odd_job_files_are_refused_with_the_place(change: dict[str, Any], messag
         JobFiles.from_json(value)
 
 
+@pytest.mark.parametrize(
+    "text", ["a: [1,\n}", "a: 2026-99-99", "!!python/object:os.system {}", "a: !!int x", "? {}\n: 1"]
+)
+def test_what_lava_s_worker_could_not_load_is_no_job_file(text: str) -> None:
+    with pytest.raises(BadMessage, match="not YAML that a worker can load"):
+        JobFiles(definition="", device="", env_dut=text)
+
+
 @given(index=st.integers(0, 10**9), lines=TEXT.filter(bool))
 @example(index=0, lines='- {"msg": "100% a+b=c&d;\\u00e9"}\n- x\r\n\0é\U0001f600')
 def test_a_log_post_makes_the_round_trip(index: int, lines: str) -> None:

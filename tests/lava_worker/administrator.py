@@ -1,0 +1,59 @@
+"""What is done to the ring's lab behind its back, in a process of its own in the lab's environment.
+
+Run: python -m tests.lava_worker.administrator DEED JSON. It prints JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import django
+
+
+def add_workers(workers: dict[str, list[str]]) -> dict[str, str]:
+    """Workers by their names, each with its devices; their tokens."""
+    from devices.models import Device, DeviceType, Worker
+    from devices.states import DeviceHealth
+    from tests.lava_worker import guest
+
+    qemu, _ = DeviceType.objects.get_or_create(name="qemu", defaults={"dictionary": guest.dictionary()})
+    tokens = {}
+    for name, devices in workers.items():
+        worker = Worker(name=name)
+        tokens[name] = worker.new_token()
+        worker.save()
+        for device in devices:
+            Device(name=device, device_type=qemu, worker=worker, health=DeviceHealth.GOOD).save()
+    return tokens
+
+
+def delete_job(number: int) -> None:
+    """Without asking whether a worker still has it, as nobody can through the lab."""
+    from devices import lifecycle
+    from devices.models import Device
+    from events.outbox import Cause
+    from jobs.models import Job
+
+    device = Device.objects.get(jobs=number)
+    Job.objects.filter(pk=number).delete()
+    lifecycle.release(device, job=number, broken=False, cause=Cause(kind="user", actor="admin"))
+
+
+def set_dictionary(values: dict[str, str]) -> None:
+    """Without a check."""
+    from devices.models import Device
+    from devices.states import DeviceHealth
+
+    for name, dictionary in values.items():
+        Device.objects.filter(pk=name).update(dictionary=dictionary, health=DeviceHealth.GOOD)
+
+
+DEEDS: dict[str, Any] = {deed.__name__: deed for deed in (add_workers, delete_job, set_dictionary)}
+
+if __name__ == "__main__":
+    os.environ["DJANGO_SETTINGS_MODULE"] = "lava_lite.settings"
+    django.setup()
+    json.dump(DEEDS[sys.argv[1]](json.loads(sys.argv[2])), sys.stdout)
