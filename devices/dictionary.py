@@ -9,6 +9,7 @@ from typing import Any
 
 from core import yaml
 
+DISPATCHER = "lava"  # the executor of a dictionary that names none: LAVA's dispatcher
 ACCESS = "access"  # how a person reaches the device: a line, or a list of lines
 
 Check = Callable[[Any], str]  # what is expected instead; empty if the value is right
@@ -18,10 +19,13 @@ class InvalidDictionary(ValueError):
     """The text is no dictionary; says what and where it is wrong."""
 
 
-def check(text: str) -> None:
-    """InvalidDictionary unless it is the text of a YAML mapping, or nothing; also if its executor is wrong."""
+def check(text: str, *, last_wins: bool = False) -> None:
+    """InvalidDictionary unless it is the text of a YAML mapping, or nothing; also if its executor is wrong.
+
+    `last_wins` is that of `yaml.parse`.
+    """
     try:
-        value = yaml.load(text)
+        value = yaml.parse(text, last_wins=last_wins).value
     except yaml.YAMLError as error:
         raise InvalidDictionary(f"not valid YAML: {error}") from error
     if value is None:
@@ -30,7 +34,7 @@ def check(text: str) -> None:
         raise InvalidDictionary("expected a mapping, for example “executor: shell”")
     if ACCESS in value:
         _check_access(value[ACCESS])
-    if "executor" in value:
+    if value.get("executor", DISPATCHER) != DISPATCHER:
         settings_of(value)
 
 
@@ -52,7 +56,7 @@ def for_worker(text: str) -> str:
 
 def _mapping(text: str) -> Mapping[Any, Any]:
     try:
-        values = yaml.load(text)
+        values = yaml.parse(text, last_wins=True).value
     except yaml.YAMLError:
         return {}
     return values if isinstance(values, dict) else {}

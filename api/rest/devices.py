@@ -23,7 +23,7 @@ from api.rest.base import YAML, MessageSerializer, Resource, taken
 from api.rest.fields import ChosenWordField, FixedField, WordField
 from api.rest.inventory import Item, NameField, OfInventory, RowSerializer, Shelf, actor
 from api.rest.parsers import utf8
-from devices import dictionary, inventory, lifecycle
+from devices import configuration, inventory, lifecycle
 from devices.dictionary import InvalidDictionary
 from devices.models import Device, DeviceQuerySet, DeviceType, Tag, Worker
 from devices.states import DeviceHealth, DeviceState
@@ -122,7 +122,7 @@ class DictionarySerializer(serializers.Serializer[Any]):
 
     def validate_dictionary(self, text: str) -> str:
         try:
-            dictionary.check(text)
+            configuration.check(text)
         except InvalidDictionary as wrong:
             raise ValidationError(str(wrong)) from None
         return text
@@ -240,7 +240,7 @@ class ValidateDictionary(Resource):
     @extend_schema(request={"text/plain": OpenApiTypes.STR}, responses=MessageSerializer)
     def post(self, request: Request) -> Response:
         try:
-            dictionary.check(cast(dict[str, str], request.data).get("text", ""))
+            configuration.check(cast(dict[str, str], request.data).get("text", ""))
         except InvalidDictionary as wrong:
             return Response({"message": f"Device dictionary invalid: {wrong}"})
         return Response({"message": "Device dictionary valid."})
