@@ -12,6 +12,8 @@ from core import yaml
 DISPATCHER = "lava"  # the executor of a dictionary that names none: LAVA's dispatcher
 ACCESS = "access"  # how a person reaches the device: a line, or a list of lines
 
+_SET = re.compile(r"\{%[-+]?\s*(?:set\s+)?(\w+)(.*?)%\}", re.DOTALL)
+
 Check = Callable[[Any], str]  # what is expected instead; empty if the value is right
 
 
@@ -36,6 +38,18 @@ def check(text: str, *, last_wins: bool = False) -> None:
         _check_access(value[ACCESS])
     if value.get("executor", DISPATCHER) != DISPATCHER:
         settings_of(value)
+
+
+def changed_names(before: str, after: str) -> list[str]:
+    """The settings that differ: variables that a template sets, or keys of plain YAML. Never their values."""
+    old, new = _settings(before), _settings(after)
+    return sorted(str(name) for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+
+
+def _settings(text: str) -> Mapping[Any, Any]:
+    if found := dict(_SET.findall(text)):
+        return found
+    return _mapping(text)
 
 
 def access_of(text: str) -> tuple[str, ...]:
