@@ -104,9 +104,14 @@ def line_of(text: str, path: NodePath) -> int:
     return parse(text).line_of(path)
 
 
-def parse(text: str, *, max_bytes: int = MAX_BYTES, max_nodes: int = MAX_NODES) -> Document:
-    """Like `load`, and remembers the lines. Raises YAMLError."""
-    reader = _Reader(max_nodes=max_nodes)
+def parse(
+    text: str, *, max_bytes: int = MAX_BYTES, max_nodes: int = MAX_NODES, last_wins: bool = False
+) -> Document:
+    """Like `load`, and remembers the lines. Raises YAMLError.
+
+    `last_wins`: of two equal keys the last counts, as for PyYAML; for a text that a program has written.
+    """
+    reader = _Reader(max_nodes=max_nodes, last_wins=last_wins)
     try:
         for event in yaml.parse(_encoded(text, max_bytes), Loader=yaml.CSafeLoader):
             reader.take(event)
@@ -216,11 +221,12 @@ class _Anchored:
 class _Reader:
     """Builds the value from the parser's events, with a stack of its own: deep nesting costs no recursion."""
 
-    def __init__(self, *, max_nodes: int) -> None:
+    def __init__(self, *, max_nodes: int, last_wins: bool) -> None:
         self.root: Any = None
         self.lines: dict[int, dict[Key, int]] = {}
         self.first_line = 1
         self._max_nodes = max_nodes
+        self._last_wins = last_wins
         self._nodes = 0
         self._length = 0
         self._documents = 0
@@ -329,7 +335,7 @@ class _Reader:
     def _begin_entry(self, event: Any, mapping: _Container, key: Any, line: int) -> None:
         if isinstance(key, dict | list):  # by an alias
             raise _at(event, "a list or mapping cannot be a key: use text")
-        if key in mapping.value:
+        if key in mapping.value and not self._last_wins:
             raise _at(event, f"the key {_shown(key)} is there twice, first in line {mapping.lines[key]}")
         mapping.key, mapping.key_line = key, line
 

@@ -32,7 +32,8 @@ from accounts.admin_base import (
 )
 from core.looks import Look
 from core.templatetags.lab import status
-from devices import dictionary, health, inventory, lifecycle, looks
+from devices import configuration, health, inventory, lifecycle, looks
+from devices.dictionary import InvalidDictionary
 from devices.lifecycle import DeviceBusy, NoHealthCheck, StillInUse
 from devices.models import (
     Alias,
@@ -121,8 +122,8 @@ class DictionaryForm(OpenedForm):
     def clean_dictionary(self) -> str:
         text: str = self.cleaned_data["dictionary"]
         try:
-            dictionary.check(text)
-        except dictionary.InvalidDictionary as wrong:
+            configuration.check(text)
+        except InvalidDictionary as wrong:
             raise ValidationError(capfirst(str(wrong))) from None
         return text
 

@@ -9,7 +9,10 @@ from typing import Any
 
 from core import yaml
 
+DISPATCHER = "lava"  # the executor of a dictionary that names none: LAVA's dispatcher
 ACCESS = "access"  # how a person reaches the device: a line, or a list of lines
+
+_SET = re.compile(r"\{%[-+]?\s*(?:set\s+)?(\w+)(.*?)%\}", re.DOTALL)
 
 Check = Callable[[Any], str]  # what is expected instead; empty if the value is right
 
@@ -18,10 +21,13 @@ class InvalidDictionary(ValueError):
     """The text is no dictionary; says what and where it is wrong."""
 
 
-def check(text: str) -> None:
-    """InvalidDictionary unless it is the text of a YAML mapping, or nothing; also if its executor is wrong."""
+def check(text: str, *, last_wins: bool = False) -> None:
+    """InvalidDictionary unless it is the text of a YAML mapping, or nothing; also if its executor is wrong.
+
+    `last_wins` is that of `yaml.parse`.
+    """
     try:
-        value = yaml.load(text)
+        value = yaml.parse(text, last_wins=last_wins).value
     except yaml.YAMLError as error:
         raise InvalidDictionary(f"not valid YAML: {error}") from error
     if value is None:
@@ -30,8 +36,20 @@ def check(text: str) -> None:
         raise InvalidDictionary("expected a mapping, for example “executor: shell”")
     if ACCESS in value:
         _check_access(value[ACCESS])
-    if "executor" in value:
+    if value.get("executor", DISPATCHER) != DISPATCHER:
         settings_of(value)
+
+
+def changed_names(before: str, after: str) -> list[str]:
+    """The settings that differ: variables that a template sets, or keys of plain YAML. Never their values."""
+    old, new = _settings(before), _settings(after)
+    return sorted(str(name) for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+
+
+def _settings(text: str) -> Mapping[Any, Any]:
+    if found := dict(_SET.findall(text)):
+        return found
+    return _mapping(text)
 
 
 def access_of(text: str) -> tuple[str, ...]:
@@ -52,7 +70,7 @@ def for_worker(text: str) -> str:
 
 def _mapping(text: str) -> Mapping[Any, Any]:
     try:
-        values = yaml.load(text)
+        values = yaml.parse(text, last_wins=True).value
     except yaml.YAMLError:
         return {}
     return values if isinstance(values, dict) else {}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 
 from accounts.rights import Anyone
-from devices.models import PLAIN, DeviceType, Tag, Worker
+from core import yaml
+from devices import configuration
+from devices.configuration import Shown
+from devices.models import PLAIN, Device, DeviceType, Tag, Worker
 from devices.states import DeviceHealth, DeviceState, WorkerHealth
 
 AILING = "ailing"  # in place of a health: whatever needs a person
@@ -83,6 +87,53 @@ class FreeForm(forms.Form):
     """Who frees a device says how they know that nothing runs there."""
 
     reason = forms.CharField(max_length=500, error_messages={"required": "Say how you know."})
+
+
+class DictionaryForm(forms.Form):
+    """The text of a device's dictionary, and what a job might say, to see what comes of both."""
+
+    dictionary = forms.CharField(
+        required=False,
+        strip=False,
+        widget=forms.Textarea(
+            attrs={
+                "spellcheck": "false",
+                "autocomplete": "off",
+                "autocapitalize": "off",
+                "wrap": "off",
+                "rows": 16,
+            }
+        ),
+    )
+    context = forms.CharField(
+        required=False,
+        max_length=2000,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "{arch: arm64, memory: 1024}"}),
+    )
+
+    def clean_dictionary(self) -> str:
+        """Browsers send CRLF, whatever was typed or pasted."""
+        text: str = self.cleaned_data["dictionary"]
+        return text.replace("\r\n", "\n")
+
+    def clean_context(self) -> Mapping[str, Any]:
+        return read_context(self.cleaned_data["context"])
+
+    def shown(self, device: Device) -> Shown:
+        """What a worker would get for the device with this text, or with its type's if there is none."""
+        text = self.cleaned_data["dictionary"] or device.device_type.dictionary
+        return configuration.show(text, self.cleaned_data["context"])
+
+
+def read_context(text: str) -> Mapping[str, Any]:
+    """What a job might say, as YAML. ValidationError if it is no mapping."""
+    try:
+        context = yaml.load(text) or {}
+    except yaml.YAMLError as wrong:
+        raise forms.ValidationError(f"not valid YAML: {wrong}") from wrong
+    if not isinstance(context, dict) or not all(isinstance(name, str) for name in context):
+        raise forms.ValidationError("expected a mapping, for example {arch: arm64}")
+    return context
 
 
 class WorkerHealthForm(forms.Form):

@@ -14,6 +14,7 @@ from django.db import models, transaction
 
 from accounts import audit
 from accounts.rights import NotAllowed
+from devices import dictionary
 from devices.lifecycle import DeviceBusy, StillInUse
 from devices.models import Device, DeviceType, Right, Tag, Worker
 from devices.states import DeviceState
@@ -56,6 +57,7 @@ def change(row: R, values: Mapping[str, Any], *, by: User) -> R:
     changed = sorted(name for name, value in values.items() if _differs(locked, name, value))
     require(by, "change", locked, columns=changed)
     _check_idle(locked, changed)
+    told = [_told(locked, name, values[name]) for name in changed]
     for name in changed:
         if name == "tags":
             locked.tags.set(values[name])  # type: ignore[attr-defined]
@@ -63,7 +65,7 @@ def change(row: R, values: Mapping[str, Any], *, by: User) -> R:
             setattr(locked, name, values[name])
     locked.save(update_fields=[name for name in changed if name != "tags"])
     if changed:
-        audit.note(by, locked, f"Changed {', '.join(changed)}")
+        audit.note(by, locked, f"Changed {', '.join(told)}")
     return locked
 
 
@@ -133,6 +135,14 @@ def _differs(row: models.Model, name: str, value: Any) -> bool:
     if name == "tags":
         return set(row.tags.all()) != set(value)  # type: ignore[attr-defined]
     return bool(getattr(row, name) != value)
+
+
+def _told(row: models.Model, column: str, value: Any) -> str:
+    """The column in the audit trail; of a dictionary, what in it: its values may be passwords."""
+    if column != "dictionary":
+        return column
+    names = dictionary.changed_names(row.dictionary, value)  # type: ignore[attr-defined]
+    return f"{column} ({', '.join(names)})" if names else column
 
 
 def _check_idle(row: models.Model, columns: Collection[str]) -> None:

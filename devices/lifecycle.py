@@ -110,10 +110,22 @@ def report_check(
 
 
 def give_up_check(device: Device, *, reason: str, cause: Cause) -> None:
-    """No check can be made for the device, whose row is locked: it is bad until somebody has mended that."""
+    """No check, or job, can run on the device, whose row is locked: it is bad until somebody has mended that."""
     _describe(device, DeviceHealth.BAD, reason, cause)
     device.tell(CHANGED, cause=cause)
     device.save()
+
+
+@transaction.atomic
+def condemn(name: str, *, reason: str) -> None:
+    """The lab found that no job can run on the device: it is bad until somebody has mended that.
+
+    One that a person took out already stays as it is.
+    """
+    device: Device = Device.objects.lock(name)
+    if device.health in (DeviceHealth.BAD, DeviceHealth.MAINTENANCE, DeviceHealth.RETIRED):
+        return
+    give_up_check(device, reason=reason, cause=Cause(kind="policy", reason=reason))
 
 
 def good(name: str, *, by: str, reason: str = "") -> Device:

@@ -18,6 +18,7 @@ from accounts.rights import Anyone
 from core import yaml
 from core.addresses import address
 from devices import dictionary
+from devices.dictionary import DISPATCHER
 from devices.health import CheckRecord
 from devices.states import (
     CHECKED,
@@ -34,7 +35,6 @@ from events.announced import AnnouncedModel, AnnouncedQuerySet
 MICROSECOND = timedelta(microseconds=1)
 SILENT_AFTER = timedelta(seconds=60)  # without a ping, a worker counts as offline; LAVA's figure
 SHELL = "shell"  # the executor for commands on the worker's own machine
-DISPATCHER = "lava"  # the executor of everything else: LAVA's dispatcher
 
 PLAIN = r"[-_a-zA-Z0-9.@]+"
 name_is_plain = RegexValidator(rf"^{PLAIN}\Z", "Use letters, digits and - _ . @ only.")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from devices import views
+from devices import dictionary_views, views
 
 urlpatterns = [
     path("devices/", views.index, name="devices"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("device/<lab_name:name>/health/", views.change_health, name="device-health"),
     path("device/<lab_name:name>/free/", views.free, name="device-free"),
     path("device/<lab_name:name>/check/", views.check, name="device-check"),
+    path("device/<lab_name:name>/dictionary/", dictionary_views.dictionary, name="device-dictionary"),
     path("device-types/", views.device_types, name="device-types"),
     path("device-type/<lab_name:name>/", views.device_type, name="device-type"),
     path("workers/", views.workers, name="workers"),

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.rights import Anyone
+from core.faults import suggest
 from devices.models import Device, DeviceType, Tag
 from events.outbox import Cause
 from jobs import definition as definitions
@@ -21,7 +23,9 @@ from jobs.models import Job, JobGroup, Kind, Visibility
 from jobs.multinode import Member
 from jobs.open_devices import OpenDevices
 from jobs.states import Health, Requeue, State, find_move
+from jobs.values import CONTEXT_VARIABLES
 
+_MORE_CONTEXT = " (EXTRA_CONTEXT_VARIABLES, a setting of the lab, allows further names)"
 NAMED_DEVICE = f"lava_lite.{definitions.DEVICE}"
 
 Types = Mapping[str, DeviceType | None]  # by role; None: there is no such type
@@ -159,8 +163,19 @@ def _faults_of_one(definition: Definition, device_type: DeviceType | None, *, by
     faults = definitions.faults_for_executor(definition, device_type.executor)
     faults += _faults_of_devices(definition, device_type, by)
     faults += faults_of_visibility(definition)
+    faults += _faults_of_context(definition)
     faults += reservations.faults(definition, by)
     return faults
+
+
+def _faults_of_context(definition: Definition) -> list[Fault]:
+    """A template of a device may take each name for a command: only those that are known to be harmless get there."""
+    known = sorted(CONTEXT_VARIABLES.union(settings.EXTRA_CONTEXT_VARIABLES))
+    return [
+        _fault(definition, f"context.{name}", f"no job may set it; {suggest(name, known)}{_MORE_CONTEXT}")
+        for name in definition.data.get("context", ())
+        if name not in known
+    ]
 
 
 def _faults_of_member(definition: Definition) -> list[Fault]:

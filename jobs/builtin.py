@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from core import yaml
+from core.faults import Fault, Faults, Path, check_boolean, cut
 from devices.dictionary import EXECUTORS
-from jobs.faults import Fault, Faults, Path, check_boolean, cut
 
 if TYPE_CHECKING:
     from jobs.definition import Definition

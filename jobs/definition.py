@@ -14,10 +14,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from core import yaml
-from jobs.builtin import MULTINODE as MULTINODE
-from jobs.builtin import faults_for_executor as faults_for_executor
-from jobs.faults import MAX_FAULTS as MAX_FAULTS
-from jobs.faults import (
+from core.faults import MAX_FAULTS as MAX_FAULTS
+from core.faults import (
     Check,
     Faults,
     Path,
@@ -32,7 +30,9 @@ from jobs.faults import (
     refuse,
     refuse_unknown,
 )
-from jobs.faults import Fault as Fault
+from core.faults import Fault as Fault
+from jobs.builtin import MULTINODE as MULTINODE
+from jobs.builtin import faults_for_executor as faults_for_executor
 from jobs.faults import InvalidDefinition as InvalidDefinition
 from jobs.retries import ERROR_TYPES, MAX_ATTEMPTS, MAX_BACKOFF
 from jobs.roles import Role, check_group, check_multinode, has_multinode, is_whole, roles_of

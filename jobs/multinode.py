@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from core import yaml
+from core.faults import Fault, Faults, Path, read_path
 from jobs.builtin import MULTINODE
 from jobs.definition import Definition, accepted
-from jobs.faults import Fault, Faults, Path, read_path
 from jobs.roles import Role, is_for
 
 OF_A_ROLE = ("device_type", "tags")  # that a role alone has

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.builtin import MULTINODE
-from jobs.faults import (
+from core.faults import (
     Check,
     Faults,
     Path,
@@ -20,6 +19,7 @@ from jobs.faults import (
     refuse,
     suggest,
 )
+from jobs.builtin import MULTINODE
 from jobs.values import check_context, check_environment, check_name, check_tags, check_text, check_timeout
 
 MAX_MEMBERS = 32  # jobs of one group

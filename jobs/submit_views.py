@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from core.pages import asks_for_live_parts, render_live
-from jobs import availability, commands, lifecycle
+from jobs import availability, commands, lifecycle, strictness
 from jobs.definition import Fault, InvalidDefinition
 from jobs.forms import SubmitForm
 from jobs.models import Job
@@ -46,12 +46,20 @@ class Check:
 
     text: str = ""
     faults: Sequence[Fault] = ()
+    warnings: Sequence[Fault] = ()
     is_done: bool = False
 
     @property
     def shown(self) -> list[ShownFault]:
+        return self._with_lines(self.faults)
+
+    @property
+    def shown_warnings(self) -> list[ShownFault]:
+        return self._with_lines(self.warnings)
+
+    def _with_lines(self, faults: Sequence[Fault]) -> list[ShownFault]:
         lines = self.text.splitlines()
-        return [ShownFault.of(fault, lines) for fault in self.faults]
+        return [ShownFault.of(fault, lines) for fault in faults]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +121,9 @@ def _filled(text: str) -> SubmitForm:
 
 
 def _check(request: HttpRequest, text: str) -> Check:
-    return Check(text=text, faults=lifecycle.check(text, by=request.user), is_done=True)
+    faults = lifecycle.check(text, by=request.user)
+    warnings = [] if faults else strictness.warnings(text)
+    return Check(text=text, faults=faults, warnings=warnings, is_done=True)
 
 
 def _first_text(request: HttpRequest) -> str:

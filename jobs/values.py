@@ -6,12 +6,43 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from jobs.faults import Faults, Path, check_boolean, entries, got, is_integer, is_text, refuse_unknown
+from core.faults import Faults, Path, check_boolean, entries, got, is_integer, is_text, refuse_unknown
 
 MAX_NAME = 200
 MAX_NAMES = 32  # tags, or groups, of one job
 MAX_TIMEOUT = timedelta(days=36_500)
 UNITS = ("days", "hours", "minutes", "seconds")
+
+# The names that LAVA 2023.01 takes in a job's context; a lab may add its own.
+CONTEXT_VARIABLES = frozenset(
+    {
+        *(
+            "arch",
+            "boot_console",
+            "boot_root",
+            "cpu",
+            "extra_options",
+            "guestfs_driveid",
+            "guestfs_interface",
+        ),
+        *("guestfs_size", "machine", "memory", "model", "monitor", "netdevice", "no_kvm", "serial", "vga"),
+        *(
+            f"{boot}_{part}_addr"
+            for boot in ("booti", "bootm", "bootz")
+            for part in ("dtb", "kernel", "ramdisk")
+        ),
+        *("boot_character_delay", "boot_retry", "bootloader_prompt", "console_device", "custom_kernel_args"),
+        *(
+            "extra_kernel_args",
+            "extra_nfsroot_args",
+            "failure_retry",
+            "kernel_loglevel",
+            "kernel_start_message",
+        ),
+        *("lava_test_results_dir", "menu_interrupt_prompt", "mustang_menu_list", "test_character_delay"),
+        *("tftp_mac_address", "uboot_altbank", "uboot_extra_error_message", "uboot_needs_interrupt"),
+    }
+)
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # A value of the context becomes text of a template that renders YAML, where these would begin a new line.

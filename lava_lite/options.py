@@ -259,6 +259,18 @@ OPTIONS = (
         help="The most bytes that a job definition may have.",
     ),
     Option(
+        name="DEVICE_TEMPLATES",
+        default=["/etc/lava-server/dispatcher-config/device-types", "/usr/share/lava-server/device-types"],
+        read=words,
+        help="Directories with templates of device types (*.jinja2), which dictionaries extend; the first that has one.",
+    ),
+    Option(
+        name="EXTRA_CONTEXT_VARIABLES",
+        default=[],
+        read=words,
+        help="Names that `context` of a job may have beside LAVA's own, separated by commas.",
+    ),
+    Option(
         name="JOB_TIMEOUT_GRACE",
         default=600,
         read=count,

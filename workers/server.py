@@ -22,18 +22,16 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.tally import tally
-from devices import dictionary
 from devices import lifecycle as devices
 from devices.models import Worker, name_is_plain
 from jobs import attempts, lifecycle, log_live, logs, progress, results, sayings, steps, waits
-from jobs import definition as definitions
 from jobs.definition import MAX_REASON
 from jobs.lifecycle import Ending
 from jobs.logs.records import storable
 from jobs.models import Attempt, Job
 from jobs.secrets import REMEMBERED, secrets_of
 from jobs.states import InvalidMove, State
-from workers import ending_runs
+from workers import ending_runs, job_files
 from workers.builtin import signals
 from workers.messages import (
     USER_AGENT,
@@ -175,25 +173,20 @@ def job(request: HttpRequest, job_id: str) -> JsonResponse:
     if request.method != "POST":
         if attempt.is_over:
             raise Refused(404, f"Job '{job_id}' has ended")  # a worker that was too slow must not begin it
-        return JsonResponse(_files(attempt.job).to_json())
+        return JsonResponse(_files(attempt).to_json())
     # Read from the stream: FINISHED carries whole error outputs, beyond the limit for forms.
     change = StateChange.from_form(request.read())
     _apply(attempt, change)
     return JsonResponse({})
 
 
-def _files(job: Job) -> JobFiles:
-    device = job.device
-    # Whatever was accepted goes out, also when the limit for new ones is another meanwhile.
-    definition = definitions.parse(job.definition, max_bytes=len(job.definition.encode()))
-    roles = None
-    if job.group is not None:
-        mates = job.group.jobs.order_by("member").values_list("pk", "role")
-        roles = {str(pk): role for pk, role in mates}
-    return JobFiles(
-        definition=definition.for_worker(sub_id=job.member, roles=roles),
-        device=dictionary.for_worker(device.configuration) if device else "{}",
-    )
+def _files(attempt: Attempt) -> JobFiles:
+    """Refused for a job that is over with that, as it cannot be run."""
+    try:
+        return job_files.of(attempt.job)
+    except job_files.CannotRun as why:
+        job_files.end(attempt, why)
+        raise Refused(404, f"Job '{attempt.job_id}' has ended: {why}") from why
 
 
 def _apply(attempt: Attempt, change: StateChange) -> None:

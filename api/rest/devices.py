@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import IO, Any, cast
 
+from django import forms
 from django.db import models
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -23,8 +24,9 @@ from api.rest.base import YAML, MessageSerializer, Resource, taken
 from api.rest.fields import ChosenWordField, FixedField, WordField
 from api.rest.inventory import Item, NameField, OfInventory, RowSerializer, Shelf, actor
 from api.rest.parsers import utf8
-from devices import dictionary, inventory, lifecycle
+from devices import configuration, inventory, lifecycle, templates
 from devices.dictionary import InvalidDictionary
+from devices.forms import read_context
 from devices.models import Device, DeviceQuerySet, DeviceType, Tag, Worker
 from devices.states import DeviceHealth, DeviceState
 from jobs import health_checks
@@ -49,7 +51,12 @@ ORDERINGS = {
     "worker_host": "worker",
 }
 RENDER = OpenApiParameter(
-    "render", bool, description="Show what a worker gets: the type's dictionary where the device has none."
+    "render",
+    bool,
+    description="Show what a worker gets: rendered, and the type's dictionary where the device has none.",
+)
+CONTEXT = OpenApiParameter(
+    "context", str, description="With `render`: the context of a job, a mapping in YAML or JSON."
 )
 ALL = OpenApiParameter("all", bool, description="Show those that are retired, too.")
 DONE = {"message": "OK"}  # LAVA's word
@@ -122,7 +129,7 @@ class DictionarySerializer(serializers.Serializer[Any]):
 
     def validate_dictionary(self, text: str) -> str:
         try:
-            dictionary.check(text)
+            configuration.check(text)
         except InvalidDictionary as wrong:
             raise ValidationError(str(wrong)) from None
         return text
@@ -200,12 +207,13 @@ class Dictionary(OfInventory, DeviceResource):
     permission_classes = [IsAuthenticated]
     serializer_class = DictionarySerializer
 
-    @extend_schema(parameters=[RENDER], responses={(200, YAML): OpenApiTypes.STR})
+    @extend_schema(parameters=[RENDER, CONTEXT], responses={(200, YAML): OpenApiTypes.STR})
     def get(self, request: Request, name: str) -> HttpResponse:
         device: Device = self.get_object()
         inventory.require(actor(request), "change", device)
         wants_rendered = request.query_params.get("render", "").lower() in filters.TRUE_WORDS
-        text = device.configuration if wants_rendered else device.dictionary
+        context = request.query_params.get("context", "")
+        text = rendered(device, context) if wants_rendered else device.dictionary
         return HttpResponse(text, content_type=YAML)
 
     @extend_schema(request=DictionarySerializer, responses=MessageSerializer)
@@ -214,6 +222,18 @@ class Dictionary(OfInventory, DeviceResource):
         inventory.require(actor(request), "change", device, columns=["dictionary"])
         inventory.change(device, taken(self.get_serializer(data=request.data)), by=actor(request))
         return Response({"message": f"The dictionary of {device.pk} is set."})
+
+
+def rendered(device: Device, context: str) -> str:
+    """What a worker gets for a job with that context, in YAML. ValidationError says what is wrong with either."""
+    try:
+        values = read_context(context)
+    except forms.ValidationError as wrong:
+        raise ValidationError({"context": wrong.messages}) from wrong
+    try:
+        return configuration.render(device.configuration, values)
+    except InvalidDictionary as wrong:
+        raise ValidationError({"dictionary": str(wrong).splitlines()}) from wrong
 
 
 class TextParser(BaseParser):
@@ -239,8 +259,13 @@ class ValidateDictionary(Resource):
 
     @extend_schema(request={"text/plain": OpenApiTypes.STR}, responses=MessageSerializer)
     def post(self, request: Request) -> Response:
+        text = cast(dict[str, str], request.data).get("text", "")
+        if templates.is_template(text) and not request.user.is_authenticated:
+            return Response(
+                {"message": "Device dictionary invalid: templates are rendered for users only; log in"}
+            )
         try:
-            dictionary.check(cast(dict[str, str], request.data).get("text", ""))
+            configuration.check(text)
         except InvalidDictionary as wrong:
             return Response({"message": f"Device dictionary invalid: {wrong}"})
         return Response({"message": "Device dictionary valid."})

@@ -25,7 +25,7 @@ from api.rest import filters
 from api.rest.base import YAML, IsAdministrator, Listing, MessageSerializer, Resource, taken
 from api.rest.fields import FixedField, JobNumberField, TimeField, WordField
 from api.rest.parsers import text_of
-from jobs import lifecycle, upkeep
+from jobs import lifecycle, strictness, upkeep
 from jobs.definition import Fault, check_test
 from jobs.models import Job, JobQuerySet, by_submitter, hides_members
 from jobs.states import Health, State
@@ -89,7 +89,7 @@ class DefinitionSerializer(serializers.Serializer[Any]):
 
 class ValidationSerializer(DefinitionSerializer):
     strict = serializers.BooleanField(
-        default=False, help_text="Taken for LAVA's sake: what is not understood is a fault here, always."
+        default=False, help_text="Count what is accepted and probably a mistake as a fault, too."
     )
 
 
@@ -312,7 +312,11 @@ class Validate(Resource):
 
     @extend_schema(responses=MessageSerializer)
     def post(self, request: Request) -> Response:
-        return _verdict("Job", lifecycle.check(_definition(self), by=request.user))
+        given = taken(self.get_serializer(data=request.data))
+        faults = lifecycle.check(given["definition"], by=request.user)
+        if given["strict"] and not faults:
+            faults = strictness.warnings(given["definition"])
+        return _verdict("Job", faults)
 
 
 class ValidateTestDefinition(Resource):

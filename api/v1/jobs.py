@@ -28,7 +28,7 @@ from api.v1 import parameters
 from api.v1.base import Body, Listing, PageField, Resource, Shape, page_address
 from api.v1.fields import Text, Whole
 from core.numbers import plain
-from jobs import attempts, lifecycle, reservations, upkeep, waits
+from jobs import attempts, lifecycle, reservations, strictness, upkeep, waits
 from jobs.definition import MAX_REASON, MAX_TIMEOUT
 from jobs.matching import Cause
 from jobs.models import (
@@ -440,6 +440,7 @@ class FaultSerializer(Shape):
 class VerdictSerializer(Shape):
     valid = serializers.BooleanField()
     faults = FaultSerializer(many=True)
+    warnings = FaultSerializer(many=True, help_text="what is accepted and probably a mistake")
 
 
 class ResultSerializer(serializers.ModelSerializer[TestCase]):
@@ -635,8 +636,16 @@ class Validate(Resource):
         Says what would keep it out of the queue, and changes nothing. With a token, the rights of its user on devices
         are checked as well.
         """
-        faults = lifecycle.check(self.body(DefinitionBody)["definition"], by=request.user)
-        return Response({"valid": not faults, "faults": FaultSerializer(faults, many=True).data})
+        text = self.body(DefinitionBody)["definition"]
+        faults = lifecycle.check(text, by=request.user)
+        warnings = [] if faults else strictness.warnings(text)
+        return Response(
+            {
+                "valid": not faults,
+                "faults": FaultSerializer(faults, many=True).data,
+                "warnings": FaultSerializer(warnings, many=True).data,
+            }
+        )
 
 
 class OneJob(JobResource):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
-from xmlrpc.client import Fault
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+from xmlrpc.client import Binary, Fault
 
 from django.db import models, transaction
 from rest_framework.exceptions import ValidationError
@@ -12,11 +12,14 @@ from rest_framework.serializers import BaseSerializer
 
 from accounts.models import Scope
 from api.rest.base import taken
-from api.rest.devices import DeviceSerializer, HealthSerializer
+from api.rest.devices import DeviceSerializer, DictionarySerializer, HealthSerializer, rendered
+from api.rest.parsers import utf8
 from api.rest.workers import WorkerSerializer
 from api.xmlrpc.methods import BAD_REQUEST, NOT_FOUND, Caller, method
 from devices import inventory, lifecycle
 from devices.models import Device, Worker
+
+T = TypeVar("T")
 
 OWNERS = ("user", "group", "public")
 NO_OWNERS = "devices have no owners here: give rights to groups, by REST or in the admin site"
@@ -48,6 +51,32 @@ def update_device(
     if wanted is not None:
         why = _taken(HealthSerializer(data={"health": health, "reason": reason or ""}))["reason"]
         lifecycle.set_health_for([device.pk], wanted, user=by, reason=why)
+
+
+@method("scheduler.devices.get_dictionary")
+def get_dictionary(caller: Caller, hostname: str, render: bool = False, context: str | None = None) -> Binary:
+    """The dictionary of a device; with `render` what a worker gets, for a job with that context (YAML).
+
+    For who looks after the device, as it may hold passwords. Fault 404 if it has none.
+    """
+    by = caller.acting(Scope.READ)
+    device = _find(Device.objects.visible_to(by).select_related("device_type"), hostname)
+    inventory.require(by, "change", device)
+    if not (device.configuration if render else device.dictionary):
+        raise Fault(NOT_FOUND, f"Device {hostname!r} has no dictionary.")
+    text = _or_fault(lambda: rendered(device, context or "")) if render else device.dictionary
+    return Binary(text.encode())
+
+
+@method("scheduler.devices.set_dictionary")
+def set_dictionary(caller: Caller, hostname: str, dictionary: str | Binary | bytes) -> bool:
+    """Set the dictionary of a device; an empty one deletes it. Fault 400 says what is wrong with it."""
+    by = caller.acting(Scope.FULL)
+    device = _find(Device.objects.visible_to(by), hostname)
+    inventory.require(by, "change", device, columns=["dictionary"])
+    text = dictionary if isinstance(dictionary, str) else utf8(bytes(dictionary), of="dictionary")  # type: ignore[arg-type]
+    inventory.change(device, _taken(DictionarySerializer(data={"dictionary": text})), by=by)
+    return True
 
 
 @method("scheduler.workers.update")
@@ -87,8 +116,12 @@ def _values(
 
 
 def _taken(given: BaseSerializer[Any]) -> dict[str, Any]:
+    return _or_fault(lambda: taken(given))
+
+
+def _or_fault(read: Callable[[], T]) -> T:
     try:
-        return taken(given)
+        return read()
     except ValidationError as wrong:
         texts = cast(dict[str, list[str]], wrong.detail)
         faults = [f"{name}: {' '.join(map(str, told))}" for name, told in texts.items()]

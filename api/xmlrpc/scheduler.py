@@ -9,7 +9,8 @@ from django.contrib.auth.models import User
 
 from accounts.models import Scope
 from api.xmlrpc.methods import BAD_REQUEST, NOT_FOUND, Caller, method
-from jobs import lifecycle
+from jobs import definition as definitions
+from jobs import lifecycle, strictness
 from jobs.models import Job
 
 
@@ -20,6 +21,34 @@ def submit(caller: Caller, definition: str) -> int | list[str]:
     if not isinstance(definition, str):
         raise Fault(BAD_REQUEST, f"definition: expected a text, got {type(definition).__name__}")
     return _numbers(lifecycle.submit(definition, by=user))
+
+
+@method("scheduler.jobs.validate")
+def validate(caller: Caller, definition: str, strict: bool = False) -> dict[str, str]:
+    """What keeps a job definition out of the queue, as `path` and `msg`; empty if nothing does.
+
+    With `strict` also what is accepted and probably a mistake.
+    """
+    faults = _faults(caller, definition)
+    if strict and not faults:
+        faults = strictness.warnings(definition)
+    if not faults:
+        return {}
+    first, *others = faults
+    return {"path": first.path, "msg": "\n".join([first.message, *map(str, others)])}
+
+
+@method("scheduler.validate_yaml")
+def validate_yaml(caller: Caller, definition: str) -> None:
+    """Nothing for a job definition that would be accepted; else Fault 400 with all that keeps it out of the queue."""
+    if faults := _faults(caller, definition):
+        raise Fault(BAD_REQUEST, "\n".join(map(str, faults)))
+
+
+def _faults(caller: Caller, definition: Any) -> list[definitions.Fault]:
+    if not isinstance(definition, str):
+        raise Fault(BAD_REQUEST, f"definition: expected a text, got {type(definition).__name__}")
+    return lifecycle.check(definition, by=caller.user)
 
 
 @method("scheduler.jobs.resubmit", "scheduler.resubmit_job")

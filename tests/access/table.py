@@ -100,6 +100,9 @@ PAGES = {
     "device/<lab_name:name>": Row(of="device", get=who_sees_it),
     "device/<lab_name:name>/health": Row(of="device", post=who_changes_it, by="session"),
     "device/<lab_name:name>/check": Row(of="device", post=who_changes_it, by="session"),
+    "device/<lab_name:name>/dictionary": Row(
+        of="device", get=who_changes_it, post=superusers, by="session", send={"dictionary": ""}
+    ),
     "device/<lab_name:name>/free": Row(of="device", post=who_changes_it, by="session"),
     "device-types": Row(get=anybody),
     "device-type/<lab_name:name>": Row(of="type", get=who_sees_it),

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group, Permission, User
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from devices.models import Alias, Device, DeviceRight, DeviceType, DeviceTypeRight, Right, Tag, Worker
@@ -17,6 +18,7 @@ from devices.states import DeviceHealth, WorkerHealth
 from jobs.states import State
 from tests import build
 from tests.api.conftest import Login
+from tests.devices.test_templates import BOARD, HERE
 
 ROOT = "/api/v0.2"
 REFUSED = {"detail": "Authentication credentials were not provided."}
@@ -293,7 +295,7 @@ def test_who_may_change_all_devices_reads_and_sets_a_dictionary(
     assert told.status_code == 200
     assert shown["Content-Type"] == "application/yaml"
     assert shown.content == b"arch: arm64\n"
-    assert notes() == ["Changed dictionary"]
+    assert notes() == ["Changed dictionary (arch)"]
 
 
 def test_who_looks_after_a_device_reads_its_dictionary_and_cannot_have_commands_run_by_it(
@@ -315,6 +317,33 @@ def test_what_a_worker_gets_is_shown_when_asked_for(keeper: User, login: Login) 
     shown = login(keeper).get(f"{ROOT}/devices/qemu01/dictionary/?render=true")
 
     assert shown.content == b"arch: amd64\n"
+
+
+def test_a_dictionary_is_shown_rendered_with_the_context_of_a_job(
+    keeper: User, login: Login, settings: Settings
+) -> None:
+    settings.DEVICE_TEMPLATES = [str(HERE)]
+    Device.objects.update(dictionary=BOARD)
+    address = f"{ROOT}/devices/qemu01/dictionary/?render=1&context="
+
+    shown = login(keeper).get(address + "{memory: 2048}")
+    wrong = login(keeper).get(address + "[memory]")
+
+    assert b"- -m 2048\n" in shown.content
+    assert (wrong.status_code, list(wrong.json())) == (400, ["context"])
+
+
+def test_a_template_is_validated_for_users_only(
+    stock: None, admin: User, login: Login, anyone: APIClient, settings: Settings
+) -> None:
+    settings.DEVICE_TEMPLATES = [str(HERE)]
+    told = [
+        client.generic("POST", f"{ROOT}/devices/validate/", BOARD.encode(), content_type="text/plain").json()
+        for client in (login(admin), anyone)
+    ]
+
+    assert told[0]["message"] == "Device dictionary valid."
+    assert told[1]["message"].endswith("templates are rendered for users only; log in")
 
 
 def test_a_dictionary_is_hidden_from_who_does_not_look_after_the_device(

@@ -97,7 +97,7 @@ def test_validating_needs_no_token_and_changes_nothing(anyone: APIClient) -> Non
     good = anyone.post(f"{JOBS}validate/", {"definition": build.definition()})
     bad = anyone.generic("POST", f"{JOBS}validate/", b"job_name: 1", content_type="application/yaml")
 
-    assert good.json() == {"valid": True, "faults": []}
+    assert good.json() == {"valid": True, "faults": [], "warnings": []}
     assert (bad.status_code, bad.json()["valid"]) == (200, False)
     assert {"path", "message", "line"} == set(bad.json()["faults"][0])
     assert not Job.objects.exists()

@@ -11,12 +11,14 @@ from django.contrib.auth.models import User
 from django.db import OperationalError
 from django.http import HttpResponse
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.models import Scope, Token
 from devices.states import DeviceHealth, DeviceState, WorkerHealth
 from jobs.models import Job
 from jobs.states import Health, State
 from tests import build
+from tests.devices.test_templates import BOARD, HERE
 
 pytestmark = pytest.mark.django_db
 
@@ -148,6 +150,52 @@ def test_who_does_not_look_after_a_device_cannot_take_it_out(mallory: User) -> N
     device.refresh_from_db()
     assert fault.faultCode == 403
     assert device.health == DeviceHealth.GOOD
+
+
+# As lavacli calls it for `devices dict get` and `devices dict set`.
+def test_a_dictionary_is_set_shown_rendered_and_deleted(admin: User, settings: Settings) -> None:
+    settings.DEVICE_TEMPLATES = [str(HERE)]
+    build.device()
+    call = Program(admin)
+
+    assert call("scheduler.devices.set_dictionary", "qemu01", BOARD) is True
+    plain = call("scheduler.devices.get_dictionary", "qemu01", False, None)
+    rendered = call("scheduler.devices.get_dictionary", "qemu01", True, "memory: 2048")
+    assert call("scheduler.devices.set_dictionary", "qemu01", "") is True
+
+    assert plain.data == BOARD.encode()
+    assert b"- -m 2048\n" in rendered.data
+    assert fault_of(call, "scheduler.devices.get_dictionary", "qemu01").faultCode == 404
+
+
+def test_a_wrong_dictionary_is_told_and_not_set(admin: User) -> None:
+    build.device()
+
+    fault = fault_of(Program(admin), "scheduler.devices.set_dictionary", "qemu01", "commands: {power_on: 7}")
+
+    assert fault.faultCode == 400
+    assert "dictionary: commands.power_on: expected a command" in fault.faultString
+
+
+def test_a_stranger_neither_reads_nor_sets_a_dictionary(mallory: User) -> None:
+    build.device(dictionary="executor: shell")
+    call = Program(mallory)
+
+    assert fault_of(call, "scheduler.devices.get_dictionary", "qemu01", False, None).faultCode == 403
+    assert fault_of(call, "scheduler.devices.set_dictionary", "qemu01", "").faultCode == 403
+
+
+def test_a_definition_is_validated_and_with_strict_its_probable_mistakes_are_told(alice: User) -> None:
+    build.device()
+    call, name = Program(alice), "scheduler.jobs.validate"
+    odd = build.definition(actions=[{"boot": {"method": "qemoo"}}])
+
+    assert call(name, build.definition(), True) == {}
+    assert call(name, odd) == {}
+    assert call(name, odd, True)["path"] == "actions[0].boot.method"
+    assert call(name, "job_name: x", False)["path"] == "device_type"
+    assert call("scheduler.validate_yaml", odd) is None
+    assert "visibility: is required" in fault_of(call, "scheduler.validate_yaml", "job_name: x").faultString
 
 
 def test_a_worker_is_taken_out_and_given_a_limit(admin: User) -> None:
