@@ -256,23 +256,44 @@ def end_overdue(job_id: int) -> Job:
     worker = (held.device and held.device.worker_id) or "(none any more)"
     is_lost = job.lost_since is not None
     rule = watchdogs.rule(state, worker=worker, job_timeout=job.job_timeout, is_lost=is_lost)
+    _end_by(rule, group, now, kind="timer")
+    return job
+
+
+@whole
+def end_oversized(job_id: int, attempt: int) -> Job:
+    """End a job whose log is longer than it may be, without its worker's word.
+
+    Said again, of an attempt before the latest, or of a job that is asked to stop already, it changes nothing.
+    """
+    group = hold_group(job_id)
+    job = group.asked.job
+    if job.attempt == attempt and job.state in (State.SCHEDULED, State.RUNNING):
+        _end_by(watchdogs.log_too_long(), group, timezone.now(), kind="policy")
+    return job
+
+
+def _end_by(rule: watchdogs.Rule, group: HeldGroup, now: datetime, *, kind: str) -> None:
+    """The lab ends the latest attempt by itself. Its device stays closed until the worker has confirmed the end."""
+    held = group.asked
+    job = held.job
+    state = State(job.state)
     why_canceled = job.failure_comment.rstrip(". ") if state == State.CANCELING else ""
     comment = ". ".join(filter(None, [why_canceled, rule.comment(now)]))
     attempt = job.end_attempt(
         ended=now, unconfirmed_since=now, result="fail", error_type=rule.error_type, errors=comment
     )
-    cause = Cause(kind="timer", reason=comment)
+    cause = Cause(kind=kind, reason=comment)
     broken = rule.error_type in INFRASTRUCTURE_ERRORS
     if pause := attempts.pause_after(job, attempt, error_type=rule.error_type):
         attempts.go_on(held, pause, cause, closes=True, broken=broken)
-        return job
+        return
     job.end_time = now
     job.error_type = rule.error_type
     job.failure_comment = comment
     health = Health.CANCELED if state == State.CANCELING else Health.INCOMPLETE
     carry_over(held, find_move(state, State.FINISHED, health, closes=True), cause, broken=broken)
     _cancel_without(group)
-    return job
 
 
 @whole

@@ -74,15 +74,15 @@ def log(request: HttpRequest, pk: int) -> HttpResponseBase:
     job = log_access.find_or_404(request, pk)
     attempt = log_access.attempt_in(request, job)
     directory = job.log_directory(attempt)
-    size = logs.size(directory)
+    with text.opened(directory) as opened:
+        size, version = opened.size, text.version_of(opened)
     if not size:
         return HttpResponse(content_type=TEXT)
-    # A log only grows, so its size says which text it is.
     answer = download(
         request,
         partial(text.stream, directory),
         size=size,
-        version=f"{pk}-{attempt}-{size}",
+        version=f"{pk}-{attempt}-{version}",
         content_type=TEXT,
     )
     answer["Content-Disposition"] = f'inline; filename="job_{pk}.log"'

@@ -1,5 +1,7 @@
 """What the lab lets go of by itself: old jobs, logs and events, as the settings `KEEP_…` say. Pinned jobs stay.
 
+Of the logs that stay, those of ended jobs are packed.
+
 The database is changed first and the files go afterwards; what a kill leaves between the two, the next pass removes.
 """
 
@@ -24,7 +26,7 @@ from core.doorbell import Doorbell
 from devices.models import Device
 from events import retention as events
 from events.outbox import Cause
-from jobs import upkeep
+from jobs import log_packing, upkeep
 from jobs.history import queue
 from jobs.logs import disk
 from jobs.logs.disk import Stored
@@ -74,7 +76,12 @@ def run(stop: threading.Event) -> None:
     """A pass at once and then every hour, until `stop` is set."""
     with Doorbell(settings.RUN, "retention") as bell:
         daemon = Daemon("retention", bell, poll=PASS_SECONDS, stop=stop)
-        daemon.run(lambda: let_go(due(Policy.of_lab()), stop))
+        daemon.run(lambda: run_once(stop))
+
+
+def run_once(stop: threading.Event) -> None:
+    let_go(due(Policy.of_lab()), stop)
+    log_packing.pack_all(stop)
 
 
 def let_go(things: Iterable[Due], stop: threading.Event | None = None) -> int:

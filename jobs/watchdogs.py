@@ -79,6 +79,12 @@ def rule(state: State, *, worker: str, job_timeout: timedelta | None, is_lost: b
     return Rule(error_type="Job", because=f"It ran for longer than its {allowed}.")
 
 
+def log_too_long() -> Rule:
+    """By which rule a job is ended that writes without end."""
+    limit = f"{settings.LOG_HARD_LIMIT:,} bytes (LOG_HARD_LIMIT)"
+    return Rule(error_type="Job", because=f"Its log is longer than {limit}.")
+
+
 def job_grace() -> timedelta:
     return timedelta(seconds=settings.JOB_TIMEOUT_GRACE)
 

@@ -235,6 +235,24 @@ OPTIONS = (
         help="The most bytes that one answer of log-tail holds.",
     ),
     Option(
+        name="LOG_HARD_LIMIT",
+        default=2 * 1024**3,
+        read=count,
+        help="A running job whose log is longer than so many bytes is ended for that. 0: no log is too long.",
+    ),
+    Option(
+        name="LOG_SOFT_LIMIT",
+        default=512 * 1024**2,
+        read=count,
+        help="Of the log of an ended job, so many bytes are kept when it is packed: its beginning and its end. 0: all.",
+    ),
+    Option(
+        name="LOG_PACK_AFTER",
+        default=600,
+        read=count,
+        help="Logs are packed, within an hour, when their job has ended so many seconds ago. 0: never.",
+    ),
+    Option(
         name="DEFINITION_LIMIT",
         default=1_000_000,
         read=count,

@@ -11,7 +11,7 @@ import ipaddress
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 from django.conf import settings
@@ -31,6 +31,7 @@ from jobs.definition import MAX_REASON
 from jobs.lifecycle import Ending
 from jobs.logs.records import storable
 from jobs.models import Attempt, Job
+from jobs.secrets import REMEMBERED, secrets_of
 from jobs.states import InvalidMove, State
 from workers.builtin import signals
 from workers.messages import (
@@ -201,18 +202,28 @@ def _apply(attempt: Attempt, change: StateChange) -> None:
             lifecycle.start(job.pk, worker=worker, attempt=number)
         else:
             logs.sync(attempt.log_directory)
-            lifecycle.finish(job.pk, _ending(change), worker=worker, attempt=number)
+            lifecycle.finish(job.pk, _ending(change, _masker(attempt)), worker=worker, attempt=number)
     except (InvalidMove, Job.DoesNotExist) as gone:
         log.warning("The %s of %s changed nothing: %s", change.state, attempt, gone)
 
 
-def _ending(change: StateChange) -> Ending:
+def _ending(change: StateChange, masker: logs.Masker) -> Ending:
     return Ending(
         passed=change.result == "pass",
         error_type=storable(change.error_type)[:32],
-        errors=storable(change.errors),
-        pipeline=storable(change.description),
+        errors=masker.mask(storable(change.errors)),
+        pipeline=masker.mask(storable(change.description)),
     )
+
+
+def _masker(attempt: Attempt) -> logs.Masker:
+    """Of what nobody may read in the log: the secrets of the job, and what its worker shows to be let in here."""
+    return _masker_of(secrets_of(attempt.job.definition), token_of(attempt.job_id, attempt.number))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _masker_of(secrets: tuple[str, ...], token: str) -> logs.Masker:
+    return logs.Masker((*secrets, token))
 
 
 @_answers
@@ -235,7 +246,7 @@ def job_logs(request: HttpRequest, job_id: str) -> JsonResponse:
 
 def _store(attempt: Attempt, index: int, records: list[logs.Record], *, strict: bool) -> None:
     try:
-        appended = logs.append(attempt.log_directory, index, records, strict=strict)
+        appended = logs.append(attempt.log_directory, index, records, strict=strict, masker=_masker(attempt))
     except logs.Hole as hole:
         raise Refused(409, str(hole), expected=hole.expected) from hole
     except (OSError, logs.UnknownFormat) as error:
@@ -244,14 +255,17 @@ def _store(attempt: Attempt, index: int, records: list[logs.Record], *, strict: 
     if appended.new:
         log_live.ring()
     found = (
-        results.Found(index=position, record=record) for position, record in enumerate(records, start=index)
+        results.Found(index=position, record=record)
+        for position, record in enumerate(appended.records, start=index)
     )
     results.collect(attempt, found)
     steps.collect(attempt, appended)
     progress.collect(attempt, appended)
     waits.collect(attempt, appended)
     sayings.collect(attempt, appended)
-    for deferral in _deferrals(records):
+    if 0 < settings.LOG_HARD_LIMIT < appended.size and not attempt.is_over:
+        lifecycle.end_oversized(attempt.job_id, attempt.number)
+    for deferral in _deferrals(appended.records):
         attempts.ask_for_deferral(
             attempt, timedelta(seconds=deferral.seconds), storable(deferral.reason)[:MAX_REASON]
         )

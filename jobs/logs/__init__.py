@@ -1,6 +1,7 @@
 """A job's log on disk: `output.log`, the text as people read it, and `output.idx`, what each piece of it is."""
 
 from jobs.logs.format import UnknownFormat
+from jobs.logs.masking import Masker
 from jobs.logs.records import LEVELS, Record, parse_lines
 from jobs.logs.store import Appended, Hole, Placed, append, directory_for, sync
 from jobs.logs.tail import (
@@ -22,6 +23,7 @@ __all__ = [
     "Appended",
     "Hole",
     "LastPart",
+    "Masker",
     "Placed",
     "Record",
     "Tail",

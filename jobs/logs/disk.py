@@ -28,6 +28,11 @@ class Stored:
             _size(Path(parent, name)) for parent, _, names in os.walk(self.directory) for name in names
         )
 
+    @property
+    def attempts(self) -> Iterator[tuple[int, Path]]:
+        """The number of each, and its log."""
+        return ((int(directory.name), directory) for directory in _numbered(self.directory, 1))
+
 
 def stored(root: Path) -> Iterator[Stored]:
     """Those submitted first come first. What does not look like a log's directory is left alone."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from jobs.logs import format
 
 TEXT_NAME = "output.log"
+PACKED_NAME = "output.log.zst"  # the text of a finished log, see packed.py
 INDEX_NAME = "output.idx"
 NAMESPACES_NAME = "namespaces.json"
 

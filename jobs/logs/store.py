@@ -21,8 +21,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobs.logs import format
+from jobs.logs import format, packing
 from jobs.logs.index import INDEX_NAME, NAMESPACES_NAME, TEXT_NAME, Index, namespaces, to_microseconds, whole
+from jobs.logs.masking import NO_SECRETS, Masker
+from jobs.logs.open_line import OpenLine
 from jobs.logs.records import Record, storable
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
@@ -55,7 +57,7 @@ class Appended:
     next_index: int  # wire index that the log expects next
     size: int  # bytes of text
     index: int  # wire index of the batch
-    records: Sequence[Record]  # the whole batch, repeated records too
+    records: Sequence[Record]  # the whole batch, repeated records too, without secrets
     numbers: Sequence[int]  # their record numbers
 
     def placed(self, *levels: str, starts: tuple[str, ...] = ("",)) -> Iterator[Placed]:
@@ -79,7 +81,14 @@ def directory_for(root: Path, submitted: datetime, job_id: int, attempt: int) ->
     return root / day.strftime("%Y/%m/%d") / str(job_id) / str(attempt)
 
 
-def append(directory: Path, index: int, records: Sequence[Record], *, strict: bool = False) -> Appended:
+def append(
+    directory: Path,
+    index: int,
+    records: Sequence[Record],
+    *,
+    strict: bool = False,
+    masker: Masker = NO_SECRETS,
+) -> Appended:
     """Stores the records of a batch that the log does not have yet; `index` is the first one's, on the wire.
 
     A gap before the batch becomes a line that says how many records are missing; with `strict` it raises Hole
@@ -97,13 +106,17 @@ def append(directory: Path, index: int, records: Sequence[Record], *, strict: bo
             raise Hole(expected=cursor.index, got=index)
         repeated = min(len(records), first - index)
         numbers = known.numbers(index, repeated) if repeated else []
+        masked = [masker.record(record) for record in records[:repeated]]
         fresh = records[repeated:]
         if fresh:
-            batch = _Batch(cursor, known.slots, _namespace_numbers(directory, fresh))
+            open_line = OpenLine(masker, directory, cursor.index)
+            batch = _Batch(cursor, known.slots, _namespace_numbers(directory, fresh), open_line)
             start = cursor.end
             if index > cursor.index:
                 batch.add_hole(index - cursor.index)
             numbers.extend([batch.add(record) for record in fresh])
+            masked.extend(batch.records)
+            open_line.keep()
             _write_all(text_file, batch.text(), start)
             _write_all(index_file, batch.entries(), known.slots * format.SLOT)
         return Appended(
@@ -112,7 +125,7 @@ def append(directory: Path, index: int, records: Sequence[Record], *, strict: bo
             next_index=cursor.index,
             size=cursor.end,
             index=index,
-            records=records,
+            records=masked,
             numbers=numbers,
         )
 
@@ -127,19 +140,26 @@ def sync(directory: Path) -> None:
 class _Batch:
     """New entries and their text, gathered in memory so that each file is written once."""
 
-    def __init__(self, cursor: format.Cursor, slots: int, namespaces: dict[str, int]) -> None:
+    def __init__(
+        self, cursor: format.Cursor, slots: int, namespaces: dict[str, int], open_line: OpenLine
+    ) -> None:
+        self.records: list[Record] = []  # without secrets
         self._cursor = cursor
         self._slots = slots
         self._namespaces = namespaces
+        self._open_line = open_line
         self._texts: list[str] = []
         self._words: list[int] = []
 
     def add(self, record: Record) -> int:
         """Returns the record's number."""
         kind = _CODES[record.level]
+        if not isinstance(record.message, str):
+            kind |= format.STRUCTURED
+        namespace = self._namespaces[record.namespace] if record.namespace is not None else 0
+        record = self._masked(record, format.entry_word(0, kind, namespace))
         text = record.message
         if not isinstance(text, str):
-            kind |= format.STRUCTURED
             text = _encode(text)
         if not text.isascii() or "\0" in text:
             text = storable(text)
@@ -147,7 +167,7 @@ class _Batch:
             kind |= format.PARTIAL
         else:
             text += "\n"
-        namespace = self._namespaces[record.namespace] if record.namespace is not None else 0
+        self.records.append(record)
         return self._put(text, kind, namespace, to_microseconds(record.time))
 
     def add_hole(self, missing: int) -> None:
@@ -159,6 +179,11 @@ class _Batch:
 
     def entries(self) -> bytes:
         return format.pack(self._words)
+
+    def _masked(self, record: Record, word: int) -> Record:
+        cursor = self._cursor
+        continues = cursor.open is not None and cursor.continues(word)
+        return self._open_line.masked(record, continues=continues, next_index=cursor.index + 1)
 
     def _put(self, text: str, kind: int, namespace: int, value: int) -> int:
         cursor = self._cursor
@@ -180,6 +205,7 @@ def _locked(directory: Path) -> Iterator[tuple[int, int]]:
     index_file = _open(directory, INDEX_NAME)
     try:
         fcntl.flock(index_file, fcntl.LOCK_EX)
+        packing.unpack(directory)
         if os.fstat(index_file).st_size < format.SLOT:
             _set_aside_orphan(directory)
         text_file = _open(directory, TEXT_NAME)

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 from jobs.logs import index
-from jobs.logs.index import TEXT_NAME
+from jobs.logs.index import PACKED_NAME, TEXT_NAME
+from jobs.logs.packed import Cut, Packed
 
 PIECE = 256 * 1024  # bytes that are read at once
 AHEAD = 1 << 20  # bytes
 
+# A text that is packed or unpacked between two looks is found by the next one: both are never missing at once.
+NAMES = (TEXT_NAME, PACKED_NAME, TEXT_NAME, PACKED_NAME)
+
 
 class Text(Protocol):
     size: int  # bytes
+    cut: Cut | None  # what was taken out, and reads as words that say so, and blanks
 
     def read(self, start: int, end: int) -> bytes:
         """The bytes from `start` up to `end`, which is not included; fewer where the text ends before."""
@@ -32,16 +37,21 @@ def opened(directory: Path) -> Iterator[Text]:
     """The text of the log in this directory; where there is no log yet, an empty one."""
     with index.opened(directory) as opened_index:
         end = opened_index.end
-    descriptor = _open(directory)
+    name, descriptor = _open(directory)
     try:
-        yield _Plain(descriptor, end)
+        yield Packed(descriptor) if name == PACKED_NAME else _Plain(descriptor, end)
     finally:
         os.close(descriptor)
 
 
 def exists(directory: Path) -> bool:
     """Whether there is a text, be it an empty one."""
-    return (directory / TEXT_NAME).exists()
+    return any((directory / name).exists() for name in NAMES)
+
+
+def version_of(text: Text) -> str:
+    """A name of just this text, which no other of the same log ever has: a log only grows, but for what is cut out."""
+    return str(text.size) if text.cut is None else f"{text.size}-{text.cut[0]}-{text.cut[1]}"
 
 
 def size(directory: Path) -> int:
@@ -82,6 +92,8 @@ class Ahead:
 class _Plain:
     """A text that lies there as it is."""
 
+    cut: Cut | None = None
+
     def __init__(self, descriptor: int, end: int) -> None:
         self._descriptor = descriptor
         self.size = min(end, os.fstat(descriptor).st_size)
@@ -91,8 +103,9 @@ class _Plain:
         return os.pread(self._descriptor, length, start) if length > 0 else b""
 
 
-def _open(directory: Path) -> int:
-    try:
-        return os.open(directory / TEXT_NAME, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+def _open(directory: Path) -> tuple[str, int]:
+    """The text, under which name there is one."""
+    for name in NAMES:
+        with suppress(FileNotFoundError):
+            return name, os.open(directory / name, os.O_RDONLY | os.O_CLOEXEC)
+    return os.devnull, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)

@@ -19,6 +19,7 @@ from devices.models import Device, Worker
 from devices.states import DeviceHealth, WorkerState
 from events.models import Event
 from jobs import lifecycle, logs
+from jobs.logs import packing
 from jobs.models import Job
 from jobs.models import TestCase as Case
 from jobs.states import Health, State
@@ -569,6 +570,24 @@ def test_records_that_come_after_the_end_are_stored(wire: Wire, running: Job, to
     assert text_of(running) == "last words\n"
 
 
+def test_no_secret_of_the_job_comes_into_its_log_its_results_or_the_words_of_its_end(
+    wire: Wire, alice: User
+) -> None:
+    job = build.job(submitter=alice, state=State.RUNNING, secrets={"KEY": "hunter2x"})
+    token = token_of(job.pk, 1)
+    spoken = record(f"hunter2x, and {token}")
+
+    wire.log(job.pk, token, lines=lines(spoken, result("boot-hunter2x", note=["hunter2x"])), index=0)
+    wire.tell(job.pk, token, state="FINISHED", result="fail", error_type="Job", errors="no hunter2x here")
+
+    assert text_of(job).startswith("[masked], and [masked]\n")
+    assert "hunter2x" not in text_of(job)
+    case = Case.objects.get()
+    assert (case.name, case.metadata["note"]) == ("boot-[masked]", ["[masked]"])
+    job.refresh_from_db()
+    assert job.failure_comment == "no [masked] here"
+
+
 def test_results_are_stored_by_the_repeated_post_when_the_server_died_after_the_file(
     wire: Wire, running: Job, token: str
 ) -> None:
@@ -812,3 +831,57 @@ def test_a_worker_that_still_has_the_old_attempt_cannot_fetch_it(wire: Wire, els
     first = token_of(elsewhere.pk, 1)
 
     assert wire.fetch(elsewhere.pk, first) == (404, {"error": f"Job '{elsewhere.pk}' has ended"})
+
+
+# Logs without end
+
+
+def test_a_job_whose_log_is_longer_than_it_may_be_is_ended_with_that_reason(
+    wire: Wire, running: Job, token: str, settings: Settings
+) -> None:
+    settings.LOG_HARD_LIMIT = 1000
+
+    wire.log(running.pk, token, lines=record("x" * 500), index=0)
+    assert Job.objects.get(pk=running.pk).state == State.RUNNING
+    wire.log(running.pk, token, lines=record("y" * 500), index=1)
+
+    job = Job.objects.get(pk=running.pk)
+    assert (job.state, job.health, job.error_type) == (State.FINISHED, Health.INCOMPLETE, "Job")
+    assert job.failure_comment.startswith(
+        "Its log is longer than 1,000 bytes (LOG_HARD_LIMIT). Ended by the lab"
+    )
+    assert len(text_of(running)) == 1002
+    assert Device.objects.get(pk="qemu01").is_closed
+
+
+def test_what_a_job_writes_after_its_log_became_too_long_is_stored_and_changes_nothing(
+    wire: Wire, running: Job, token: str, settings: Settings
+) -> None:
+    settings.LOG_HARD_LIMIT = 10
+    wire.log(running.pk, token, lines=record("too much of it"), index=0)
+    before = Job.objects.get(pk=running.pk)
+
+    assert wire.log(running.pk, token, lines=record("and more"), index=1)[0] == 200
+
+    assert text_of(running) == "too much of it\nand more\n"
+    assert Job.objects.get(pk=running.pk).end_time == before.end_time
+    assert wire.tell(running.pk, token, state="FINISHED", result="fail")[0] == 200
+    assert not Device.objects.get(pk="qemu01").is_closed
+
+
+def test_no_log_is_too_long_without_a_limit(wire: Wire, running: Job, token: str, settings: Settings) -> None:
+    settings.LOG_HARD_LIMIT = 0
+
+    wire.log(running.pk, token, lines=record("x" * 5000), index=0)
+
+    assert Job.objects.get(pk=running.pk).state == State.RUNNING
+
+
+def test_records_that_come_after_the_log_was_packed_are_stored(wire: Wire, running: Job, token: str) -> None:
+    wire.log(running.pk, token, lines=record("first words"), index=0)
+    wire.tell(running.pk, token, state="FINISHED", result="pass")
+    packing.pack(running.log_directory())
+
+    assert wire.log(running.pk, token, lines=record("last words"), index=1)[0] == 200
+
+    assert text_of(running) == "first words\nlast words\n"
