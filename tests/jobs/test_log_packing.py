@@ -175,6 +175,20 @@ def test_a_log_that_is_too_long_keeps_its_two_ends_and_reads_at_the_same_offsets
     )
 
 
+def test_who_asks_for_a_packed_log_that_the_disk_spoiled_is_told_what_mends_it(
+    alice: User, client: Client
+) -> None:
+    job = ended(alice)
+    log_packing.pack_all()
+    path = job.log_directory() / "output.log.zst"
+    path.write_bytes(b"\xff" * 8 + path.read_bytes()[8:])
+
+    answer = client.get(f"/job/{job.pk}/log-tail?start=0")
+
+    assert answer.status_code == 503
+    assert answer.json()["error"].endswith(f"On the machine of the lab: lava-lite log repair {job.pk}")
+
+
 # Whoever reads it
 
 
