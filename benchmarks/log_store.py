@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 
 from jobs import logs
-from jobs.logs import Record, format, lava_yaml
+from jobs.logs import Masker, Record, format, lava_yaml
 
 RECORDS = 1_000_000
 BATCH = 1_000
@@ -25,6 +25,7 @@ def main() -> None:
         measure_memory(Path(name) / "memory")  # first: only a new peak can be seen
         measure_append(log)
         measure_parse()
+        measure_masking(Path(name) / "masked")
         measure_single_posts(Path(name) / "single")
         measure_read(log)
         measure_yaml(log)
@@ -44,6 +45,15 @@ def measure_parse() -> None:
     text = "\n".join(f"- {record.to_wire()}" for record in console_lines(0))
     seconds = timed(lambda: [logs.parse_lines(text) for _ in range(100)])
     print(f"parse a post of {BATCH}: {100 * BATCH / seconds:,.0f} records/s")
+
+
+def measure_masking(log: Path) -> None:
+    masker = Masker(["a-secret-of-the-job", "f" * 64])
+    batches = [console_lines(first) for first in range(0, 100 * BATCH, BATCH)]
+    seconds = timed(
+        lambda: [logs.append(log, place * BATCH, batch, masker=masker) for place, batch in enumerate(batches)]
+    )
+    print(f"append with two secrets to mask: {100 * BATCH / seconds:,.0f} records/s")
 
 
 def measure_single_posts(log: Path) -> None:

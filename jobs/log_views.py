@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +14,7 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
+    JsonResponse,
     StreamingHttpResponse,
 )
 from django.views.decorators.http import require_safe
@@ -19,6 +22,8 @@ from django.views.decorators.http import require_safe
 from core.downloads import download
 from jobs import log_access, logs
 from jobs.logs import Tail, lava_yaml, text
+
+server_log = logging.getLogger(__name__)
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -57,7 +62,12 @@ def log_tail(request: HttpRequest, pk: int) -> HttpResponseBase:
         asked = log_access.find(request, pk, wanted.attempt)
     except (ValueError, log_access.NoSuchLog) as refused:
         return log_access.refusal(refused)
-    tail = _read(asked.directory, wanted, is_finished=asked.is_finished)
+    try:
+        tail = _read(asked.directory, wanted, is_finished=asked.is_finished)
+    except OSError as error:
+        server_log.error("The log of job %s cannot be read: %s", pk, error)
+        words = f"The log cannot be read: {error}. On the machine of the lab: lava-lite log repair {pk}"
+        return JsonResponse({"error": words}, status=HTTPStatus.SERVICE_UNAVAILABLE)
     return log_access.answer(
         asked,
         {

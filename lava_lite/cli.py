@@ -143,6 +143,11 @@ class _Here:
 
         return doctor.findings()
 
+    def logs(self, wanted: Sequence[str], *, repair: bool) -> Iterable[Finding]:
+        from lava_lite import log_care
+
+        return log_care.findings(wanted, repair=repair)
+
 
 def _choose(arguments: Arguments) -> None:
     """What the command line says is said in the environment, where the settings look for it."""

@@ -63,6 +63,9 @@ class Source(Protocol):
 class Packed:
     """A packed text; the descriptor stays its owner's. Unreadable says what is wrong with it."""
 
+    size: int  # bytes of the text
+    cut: Cut | None
+
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         end = os.fstat(descriptor).st_size - _FOOTER.size
@@ -73,7 +76,7 @@ class Packed:
         self.size, cut_start, cut_end, name, version = _FACTS.unpack(self._bytes(end, _FACTS.size))
         if (name, version) != (_MAGIC, _VERSION):
             raise Unreadable(f"it is no packed text of version {_VERSION}")
-        self.cut: Cut | None = (cut_start, cut_end) if cut_end else None
+        self.cut = (cut_start, cut_end) if cut_end else None
         self._places = end - rows * _PLACE.size
         self._last = (-1, b"")
 

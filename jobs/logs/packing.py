@@ -43,14 +43,14 @@ def pack(directory: Path, *, keep: int = 0, stops: Callable[[], bool] = never) -
     with plain:
         if not _is_mine(plain, directory):
             return False
-        _forget_leftovers(directory)
+        forget_leftovers(directory)
         with text.opened(directory) as opened:
             if not opened.size or opened.size != os.fstat(plain.fileno()).st_size:
                 return (
                     False  # the index does not speak of all of it, and what it says is all that would be kept
                 )
             source = Shortened.of(opened, keep) if 0 < keep < opened.size else opened
-            draft = _written(directory / f"{PACKED_NAME}{DRAFT}", source, stops)
+            draft = written(directory / f"{PACKED_NAME}{DRAFT}", source, stops)
             return draft is not None and _replace_plain(directory, draft, opened.size)
 
 
@@ -83,15 +83,30 @@ def _is_mine(plain: BinaryIO, directory: Path) -> bool:
         return False
 
 
-def _forget_leftovers(directory: Path) -> None:
-    """What a kill has left beside the text."""
-    with _locked(directory):
-        if (directory / TEXT_NAME).exists():
-            for name in (PACKED_NAME, f"{TEXT_NAME}{DRAFT}"):
-                (directory / name).unlink(missing_ok=True)
+def leftovers(directory: Path) -> list[str]:
+    """The names of what a kill has left beside the text. The lock of the log must be held."""
+    names = [f"{TEXT_NAME}{DRAFT}", f"{PACKED_NAME}{DRAFT}"]
+    if (directory / TEXT_NAME).exists():
+        names.append(PACKED_NAME)
+    return [name for name in names if (directory / name).exists()]
 
 
-def _written(draft: Path, source: text.Text, stops: Callable[[], bool]) -> Path | None:
+def forget_leftovers(directory: Path) -> None:
+    with locked(directory):
+        for name in leftovers(directory):
+            os.unlink(directory / name)
+
+
+def is_under_way(directory: Path) -> bool:
+    """Whether somebody packs the text just now."""
+    try:
+        with open(directory / TEXT_NAME, "rb") as plain:
+            return not _is_mine(plain, directory)
+    except FileNotFoundError:
+        return False
+
+
+def written(draft: Path, source: text.Text, stops: Callable[[], bool]) -> Path | None:
     """The draft, which is on the disk and can be read; None if it was stopped."""
     try:
         with _create(draft) as file:
@@ -115,7 +130,7 @@ def _compare(copy: Packed, source: text.Text) -> None:
 
 
 def _replace_plain(directory: Path, draft: Path, size: int) -> bool:
-    with _locked(directory):
+    with locked(directory):
         if text.size(directory) != size:
             draft.unlink()
             return False
@@ -138,7 +153,7 @@ def _write_plain(directory: Path, source: Packed) -> None:
 
 
 @contextmanager
-def _locked(directory: Path) -> Iterator[None]:
+def locked(directory: Path) -> Iterator[None]:
     """As `append` locks it. A log without an index has no lock, and nobody appends to it as it is."""
     try:
         index = os.open(directory / INDEX_NAME, os.O_RDWR | os.O_CLOEXEC)

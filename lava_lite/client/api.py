@@ -85,8 +85,19 @@ class Api:
         request = Request(method="POST", path=f"{ROOT}jobs/validate/", body=definition, kind=YAML)
         return [Fault.of(fault) for fault in self._row(request).get("faults") or []]
 
-    def log_tail(self, job: int, *, start: int = 0, attempt: int | None = None) -> Piece:
-        path = f"/job/{job}/log-tail?start={start}" + (f"&attempt={attempt}" if attempt else "")
+    def log_line(self, job: int, line: int, *, attempt: int | None) -> Row:
+        """Where a line of a log is, counted from 1: its `start` and `end` in bytes, the end of the log if it has none."""
+        fields = {"line": line, "count": 1, "attempt": attempt}
+        return self._row(Request(method="GET", path=f"/job/{job}/log-lines" + query(fields)))
+
+    def log_search(self, job: int, **fields: Any) -> Row:
+        """The lines of a log with a hit; the fields are those of the server's log-search."""
+        return self._row(Request(method="GET", path=f"/job/{job}/log-search" + query(fields)))
+
+    def log_tail(
+        self, job: int, *, start: int = 0, attempt: int | None = None, end: int | None = None
+    ) -> Piece:
+        path = f"/job/{job}/log-tail" + query({"start": start, "attempt": attempt, "end": end})
         answer = self._good(Request(method="GET", path=path))
         row = _row(answer)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -30,6 +30,7 @@ class Here(Protocol):
 
     def set_password(self, name: str, password: str) -> None: ...
     def findings(self) -> Iterable[Finding]: ...
+    def logs(self, wanted: Sequence[str], *, repair: bool) -> Iterable[Finding]: ...
 
 
 @dataclass(kw_only=True)

@@ -85,7 +85,7 @@ class Steady:
 
 class Source(Protocol):
     def job(self) -> Row: ...
-    def piece(self, *, start: int, attempt: int | None) -> Piece: ...
+    def piece(self, *, start: int, attempt: int | None, end: int | None = None) -> Piece: ...
 
 
 class Viewer(Protocol):
@@ -162,10 +162,12 @@ def follow(followers: Sequence[Follower], timer: Timer) -> list[Row]:
     return [follower.ended for follower in followers if follower.ended is not None]
 
 
-def read(source: Source, viewer: Viewer, *, start: int = 0, attempt: int | None = None) -> None:
-    """What is there now."""
-    while True:
-        piece = source.piece(start=start, attempt=attempt)
+def read(
+    source: Source, viewer: Viewer, *, start: int = 0, end: int | None = None, attempt: int | None = None
+) -> None:
+    """What is there now, nothing of it behind `end`."""
+    while end is None or start < end:
+        piece = source.piece(start=start, attempt=attempt, end=end)
         attempt = attempt or piece.attempt
         viewer.content(piece)
         if not piece.content:

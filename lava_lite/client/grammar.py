@@ -14,6 +14,7 @@ from lava_lite.client.commands import (
     doctor,
     events,
     jobs,
+    logs,
     reservations,
     subscriptions,
     tokens,
@@ -25,6 +26,7 @@ from lava_lite.client.shapes import seconds_of
 
 GROUPS = {
     "job": "submit jobs, follow and cancel them",
+    "log": "search the log of a job; check and repair the logs of this machine's lab",
     "device": "look at devices, take them out and put them back",
     "reservation": "devices that people hold: look, extend, release",
     "events": "follow what happens, and wait for it",
@@ -60,6 +62,12 @@ def arg(*names: str, **options: Any) -> Argument:
 def whole(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
+    return int(text)
+
+
+def line(text: str) -> int:
+    if not whole(text):
+        raise argparse.ArgumentTypeError("lines are counted from 1")
     return int(text)
 
 
@@ -136,6 +144,7 @@ PLACE = arg("--since", type=place, metavar="PLACE", help=f"{BEGINNING}; by defau
 NEEDED_PLACE = arg("--since", type=place, required=True, metavar="PLACE", help=BEGINNING)
 RESERVATION = arg("reservation", type=job_key, metavar="ID", help="number or uuid of a reservation")
 
+LOGS = arg("logs", nargs="*", metavar="LOG", help="numbers of jobs, or directories; all logs by default")
 DATA = arg("--data", metavar="DIRECTORY", help="the data directory of this machine's lab (LAVA_LITE_DATA)")
 
 LOGIN_ARGUMENTS = (
@@ -212,10 +221,51 @@ COMMANDS = (
             JOB,
             arg("-f", "--follow", action="store_true", help="go on to the end, and exit by its outcome"),
             arg("--start", type=whole, default=0, metavar="BYTES", help="leave out so many bytes"),
+            arg("--from-line", type=line, metavar="LINE", help="leave out what comes before this line"),
+            arg("--to-line", type=line, metavar="LINE", help="leave out what comes after this line"),
             ATTEMPT,
             TIMEOUT,
         ),
-        examples=("lava-lite job log 12 --follow", "lava-lite job log 12 | grep -n error"),
+        more="Lines are counted from 1. One of them is searched for by: lava-lite log search",
+        examples=(
+            "lava-lite job log 12 --follow",
+            "lava-lite job log 12 | grep -n error",
+            "lava-lite job log 12 --from-line 880 --to-line 900",
+        ),
+    ),
+    Command(
+        words="log search",
+        help="list the lines of a job's log in which something is found",
+        act=logs.search,
+        arguments=(
+            JOB,
+            arg("pattern", metavar="TEXT", help="what is searched for"),
+            arg("-E", "--regex", action="store_true", help="it is a regular expression"),
+            arg("--case", action="store_true", help="capital letters and small ones differ"),
+            ATTEMPT,
+            LIMIT,
+        ),
+        more="The server searches, so nothing of the log travels but the hits. Exits with 1 if there is none.",
+        examples=(
+            "lava-lite log search 12 panic",
+            "lava-lite log search 12 -E 'err(or|no) [0-9]+' --limit 5",
+        ),
+    ),
+    Command(
+        words="log check",
+        help="say what is wrong with logs on the disk of this machine's lab",
+        act=logs.check,
+        arguments=(LOGS, DATA),
+        more="Without a server. It changes nothing, and the lab may run. Exits with 1 if anything is wrong.",
+        examples=("lava-lite log check", "lava-lite log check 12"),
+    ),
+    Command(
+        words="log repair",
+        help="mend logs on the disk of this machine's lab",
+        act=logs.repair,
+        arguments=(LOGS, DATA),
+        more="Nothing is thrown away: what cannot be made whole stays beside the log. The lab may run.",
+        examples=("lava-lite log repair 12",),
     ),
     Command(
         words="job results",

@@ -129,6 +129,7 @@ DEEDS = [
     ),
     Deed(name="clear lost", state=State.RUNNING, before=_come_back, do=lifecycle.clear_lost),
     Deed(name="end overdue", state=State.SCHEDULED, before=_make_overdue, do=lifecycle.end_overdue),
+    Deed(name="end oversized", state=State.RUNNING, do=lambda job: lifecycle.end_oversized(job, 1)),
     Deed(
         name="confirm the end",
         state=State.RUNNING,

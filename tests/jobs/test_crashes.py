@@ -23,6 +23,7 @@ EXPECTED = {
     "flag lost": ("Running Unknown", ["job.lost"]),
     "clear lost": ("Running Unknown", ["job.found"]),
     "end overdue": ("Finished Incomplete", ["device.changed", "job.start_failed"]),
+    "end oversized": ("Finished Incomplete", ["device.changed", "job.failed"]),
     "confirm the end": ("Finished Incomplete", ["device.changed"]),
     "begin a reservation": ("Running Unknown", ["device.changed", "job.started"]),
     "extend a reservation": ("Running Unknown", ["job.extended"]),

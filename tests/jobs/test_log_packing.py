@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -17,6 +18,7 @@ from pytest_django import Settings
 
 from jobs import log_packing, logs, retention
 from jobs.log_packing import LEAST
+from jobs.log_search_views import searchers
 from jobs.logs import packing, text
 from jobs.models import Attempt, Job
 from jobs.states import State
@@ -26,6 +28,12 @@ pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
 LINE = "a line of the log"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    yield
+    searchers.close()
 
 
 def ended(alice: User, *, ago: timedelta = HOUR, state: State = State.FINISHED, size: int = 2 * LEAST) -> Job:
@@ -167,10 +175,32 @@ def test_a_log_that_is_too_long_keeps_its_two_ends_and_reads_at_the_same_offsets
     )
 
 
+def test_who_asks_for_a_packed_log_that_the_disk_spoiled_is_told_what_mends_it(
+    alice: User, client: Client
+) -> None:
+    job = ended(alice)
+    log_packing.pack_all()
+    path = job.log_directory() / "output.log.zst"
+    path.write_bytes(b"\xff" * 8 + path.read_bytes()[8:])
+
+    answer = client.get(f"/job/{job.pk}/log-tail?start=0")
+
+    assert answer.status_code == 503
+    assert answer.json()["error"].endswith(f"On the machine of the lab: lava-lite log repair {job.pk}")
+
+
 # Whoever reads it
 
 
-ADDRESSES = ["log-tail?start=0", "log-tail?start=20000", "log?follow=0", "", "?start=1000"]
+ADDRESSES = [
+    "log-tail?start=0",
+    "log-tail?start=20000",
+    "log?follow=0",
+    "log-lines?line=900&count=5&text=1",
+    "log-search?q=line&limit=3&after=900",
+    "",
+    "?start=1000",
+]
 
 
 @pytest.mark.parametrize("address", ADDRESSES)

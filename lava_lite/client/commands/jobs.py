@@ -77,8 +77,8 @@ class Job:
     def job(self) -> Row:
         return self.api.get(f"jobs/{self.id}/")
 
-    def piece(self, *, start: int, attempt: int | None) -> Piece:
-        return self.api.log_tail(self.id, start=start, attempt=attempt)
+    def piece(self, *, start: int, attempt: int | None, end: int | None = None) -> Piece:
+        return self.api.log_tail(self.id, start=start, attempt=attempt, end=end)
 
 
 @dataclass(kw_only=True)
@@ -152,7 +152,7 @@ def list_jobs(context: Context) -> Exit:
 
 
 def show(context: Context) -> Exit:
-    job = _find(context, context.words.job)
+    job = find(context, context.words.job)
     if context.console.as_json:
         context.console.json(job)
         return Exit.OK
@@ -190,12 +190,22 @@ def show(context: Context) -> Exit:
 
 def log(context: Context) -> Exit:
     words = context.words
-    job = _find(context, words.job)
+    if words.start and words.from_line:
+        raise Usage("expected either --start or --from-line")
+    if words.follow and words.to_line is not None:
+        raise Usage("expected either --follow or --to-line")
+    job = find(context, words.job)
+    start = words.start
+    if words.from_line:
+        start = context.api.log_line(job["id"], words.from_line, attempt=words.attempt)["start"]
     if words.follow:
-        [job] = _watch(context, [job], context.timer(), start=words.start, attempt=words.attempt)
+        [job] = _watch(context, [job], context.timer(), start=start, attempt=words.attempt)
         return of_outcome(job.get("outcome"))
-    source = Job(api=context.api, id=job["id"])
-    follow.read(source, LogViewer(console=context.console), start=words.start, attempt=words.attempt)
+    end = None
+    if words.to_line is not None:
+        end = context.api.log_line(job["id"], words.to_line, attempt=words.attempt)["end"]
+    source, viewer = Job(api=context.api, id=job["id"]), LogViewer(console=context.console)
+    follow.read(source, viewer, start=start, end=end, attempt=words.attempt)
     return Exit.OK
 
 
@@ -203,7 +213,7 @@ def wait(context: Context) -> Exit:
     timer = context.timer()
 
     def wait_for(name: str) -> tuple[Row, Exit]:
-        [job] = _watch(context, [_find(context, name)], timer, with_log=False)
+        [job] = _watch(context, [find(context, name)], timer, with_log=False)
         if not context.console.as_json:
             context.console.say(f"{job['number']}\t{_outcome(context.console, job)}")
         return job, of_outcome(job.get("outcome"))
@@ -453,7 +463,7 @@ def _goes_on(jobs: list[Row]) -> str:
     return f"Jobs {', '.join(numbers)} go on. Cancel them with: lava-lite job cancel {numbers[0]}"
 
 
-def _find(context: Context, name: str) -> Row:
+def find(context: Context, name: str) -> Row:
     return context.api.get(f"jobs/{segment(name)}/")
 
 

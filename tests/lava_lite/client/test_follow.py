@@ -45,7 +45,7 @@ class Source:
     def job(self) -> Row:
         return _next(self.jobs)
 
-    def piece(self, *, start: int, attempt: int | None) -> Piece:
+    def piece(self, *, start: int, attempt: int | None, end: int | None = None) -> Piece:
         self.asked.append((start, attempt))
         return _next(self.pieces)
 
