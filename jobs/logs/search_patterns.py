@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any
 
 LONGEST_QUERY = 1000  # characters
+
+_TELLING = 20  # characters of a query, which are as good as any number of them to tell texts without it
 
 Span = tuple[int, int]  # offsets in bytes, the second not included
 
@@ -27,6 +30,10 @@ class Matcher(ABC):
     @abstractmethod
     def find(self, text: bytes, start: int) -> Span | None:
         """The first hit from `start` on."""
+
+    def may_be_in(self, text: bytes) -> bool:
+        """Whether a text with escape sequences may have a hit. False spares taking them out, which costs most."""
+        return True
 
     def prepared(self, text: bytes) -> bytes:
         """The text in which `find` looks; as long as the text that it is made from."""
@@ -48,9 +55,20 @@ class Matcher(ABC):
 class Words(Matcher):
     """A text as it is, in whatever case of ASCII letters unless that is to match."""
 
-    def __init__(self, words: bytes, *, matches_case: bool) -> None:
-        self._words = words if matches_case else words.lower()
+    def __init__(self, words: str, *, matches_case: bool) -> None:
+        self._words = words.encode() if matches_case else words.lower().encode()
         self._matches_case = matches_case
+        self._telling = words[:_TELLING]
+
+    def may_be_in(self, text: bytes) -> bool:
+        return self._interrupted.search(text) is not None
+
+    @cached_property
+    def _interrupted(self) -> Any:
+        """A pattern of the words with any escape sequences between their characters."""
+        escapes = f"(?:{ESCAPE.pattern.decode()})*"
+        pattern = escapes.join(map(re.escape, self._telling))
+        return _compiled(pattern, matches_case=self._matches_case)
 
     def prepared(self, text: bytes) -> bytes:
         return text if self._matches_case else text.lower()
@@ -84,7 +102,7 @@ def matcher(query: str, *, is_regex: bool, matches_case: bool) -> Matcher:
         # ^ and $ are those of a line.
         return Pattern(_compiled(f"(?m){query}", matches_case=matches_case))
     if matches_case or query.isascii():
-        return Words(query.encode(), matches_case=matches_case)
+        return Words(query, matches_case=matches_case)
     return Pattern(_compiled(query, matches_case=False, is_literal=True))
 
 

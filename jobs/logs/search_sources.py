@@ -92,6 +92,8 @@ class TextSource(Source):
         return self._lines.text.read(start, min(end, start + LONGEST_LINE))
 
     def _batch(self, start: int, data: bytes) -> Batch:
+        if b"\x1b" in data and not self._matcher.may_be_in(data):
+            return _TextBatch(self._lines, start, data, data, [])
         seen = visible(data)
         return _TextBatch(self._lines, start, data, seen, self._matcher.spans(seen))
 

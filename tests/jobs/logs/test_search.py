@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobs import logs
-from jobs.logs import Record, search_sources
+from jobs.logs import Record, packing, search_sources
 from jobs.logs.index import TEXT_NAME
 from jobs.logs.lines import LINES_NAME
 from jobs.logs.search import Found, Query, search
@@ -209,6 +209,18 @@ def test_a_pattern_that_would_take_ages_elsewhere_is_over_at_once(tmp_path: Path
     append(tmp_path, "a" * 50_000 + "!")
 
     assert found(tmp_path, "(a+)+(a+)+$", is_regex=True).total == 0
+
+
+def test_a_packed_log_is_searched_as_it_was_before(tmp_path: Path) -> None:
+    append(tmp_path, *[f"line {number} \x1b[1mof\x1b[0m many" for number in range(20_000)])
+    queries = [Query(text="7 OF", limit=9, before=15_000), Query(text="99.*many$", is_regex=True, after=300)]
+    before = [search(tmp_path, query, seconds=LONG) for query in queries]
+
+    packing.pack(tmp_path)
+
+    assert not (tmp_path / TEXT_NAME).exists()
+    assert [search(tmp_path, query, seconds=LONG) for query in queries] == before
+    assert before[0].total == 2000
 
 
 def test_a_log_that_is_not_there_has_no_hits(tmp_path: Path) -> None:
