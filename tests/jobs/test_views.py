@@ -314,7 +314,9 @@ def test_the_page_leads_the_poller_on_from_the_end_of_what_it_shows(client: Clie
     html = page(client, f"/job/{job.pk}/")
 
     assert f'data-url="/job/{job.pk}/log-tail?start="' in html
-    assert f'data-socket="/ws/job/{job.pk}/log?start=" data-begin="0" data-start="7" data-state="live"' in html
+    assert (
+        f'data-socket="/ws/job/{job.pk}/log?start=" data-begin="0" data-start="7" data-state="live"' in html
+    )
 
 
 def test_a_finished_job_tells_the_poller_that_nothing_will_come(client: Client) -> None:
