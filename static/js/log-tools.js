@@ -47,7 +47,7 @@ export function search({ log, part, seen, ask, goTo, notice }) {
   let total = 0;
   let at = -1; // among the hits
   let asked; // what the hits are of
-  let timer;
+  let timer, asking;
   let failure = 0; // line of the error that was shown last
 
   const wanted = () => (/^(:|$)/.test(query.value) ? null : { q: query.value, ...(regex.checked && { regex: 1 }) });
@@ -66,9 +66,13 @@ export function search({ log, part, seen, ask, goTo, notice }) {
 
   async function find() {
     clearTimeout(timer);
-    const mine = (asked = JSON.stringify(wanted()));
-    const answer = wanted() ? await ask("log-search", { ...wanted(), limit: MOST }) : { hits: [], total: 0 };
-    if (mine !== asked) return;
+    asking?.abort(); // the server ends a search that nobody waits for
+    asking = new AbortController();
+    asked = JSON.stringify(wanted());
+    const { signal } = asking;
+    let answer = { hits: [], total: 0 };
+    if (wanted()) answer = await ask("log-search", { ...wanted(), limit: MOST }, { signal });
+    if (signal.aborted) return;
     ({ hits, total } = answer);
     at = -1;
     tell();
@@ -98,7 +102,8 @@ export function search({ log, part, seen, ask, goTo, notice }) {
     else notice("No line of this log is an error.");
   }
 
-  const doing = (deed, ...details) => deed(...details).catch((refusal) => notice(refusal.message));
+  const doing = (deed, ...details) =>
+    deed(...details).catch((refusal) => refusal.name !== "AbortError" && notice(refusal.message));
 
   query.addEventListener("input", () => {
     clearTimeout(timer);

@@ -26,8 +26,8 @@ function show(log) {
   let connection = 0; // of which only the last one counts
 
   // Asks what is beside the tail, of the same attempt. An Error says what the server has against it.
-  async function ask(name, query) {
-    const answer = await fetch(url.replace("log-tail", name).replace("start=", "") + new URLSearchParams(query));
+  async function ask(name, query, options) {
+    const answer = await fetch(url.replace("log-tail", name).replace("start=", "") + new URLSearchParams(query), options);
     const told = await answer.json().catch(() => ({}));
     if (!answer.ok) throw new Error(told.error ?? "The server did not answer. Try again in a moment.");
     return told;

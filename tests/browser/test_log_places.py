@@ -154,7 +154,7 @@ def test_the_whole_log_is_searched_and_hits_that_are_not_loaded_are_gone_to(page
     field.press("Enter")
     expect(line(page, 12_300)).to_be_in_viewport()
     expect(page.locator("output")).to_have_text("1 of 100")
-    page.wait_for_function("[...CSS.highlights.get('log-hit')].some(hit => String(hit) === 'line 123')")
+    page.wait_for_function("() => [...CSS.highlights.get('log-hit')].some(hit => String(hit) === 'line 123')")
 
     line(page, 12_300).click()
     page.keyboard.press("n")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Page, WebSocket
+from playwright.sync_api import Page, WebSocket, expect
 
-from jobs import lifecycle
+from jobs import lifecycle, logs
 from jobs.lifecycle import Ending
 from jobs.log_live import socket
+from jobs.logs import Record
 from jobs.models import Job
 from jobs.states import State
 from tests import build
 from tests.browser.test_log_viewer import set_hidden, shows, state_of, text_of
-from tests.jobs.log_live.writing import whole, write
+from tests.jobs.log_live.writing import NOON, whole, write
 from tests.lab import eventually
 from tests.serving import Site, do
 from tests.serving import site as site
@@ -74,6 +76,26 @@ def test_what_is_written_is_pushed_and_the_tail_is_not_asked_for(
 
     assert state_of(page) == "Live"
     assert (len(sockets), asked) == (1, [])
+
+
+def test_the_lab_numbers_times_and_searches_what_is_shown(page: Page, site: Site, job: Job) -> None:
+    write(job, *(f"line {number}" for number in range(1, 200)))
+    logs.append(
+        job.log_directory(), 199, [Record(time=NOON + timedelta(seconds=1), level="error", message="no net")]
+    )
+    opened(page, site, job)
+
+    page.get_by_role("searchbox").fill("LINE 1")
+    expect(page.locator("output")).to_have_text("111")
+    page.get_by_text("View", exact=True).click()
+    page.get_by_label("UTC").click()
+    page.get_by_text("View", exact=True).click()
+    page.get_by_role("button", name="Next error").click()
+
+    error = page.locator(".marked")
+    expect(error).to_have_text("no net")
+    expect(error).to_have_attribute("data-at", "12:00:01.000  200")
+    expect(error).to_have_attribute("data-level", "e")
 
 
 def test_the_end_is_shown_with_the_last_byte(page: Page, site: Site, job: Job) -> None:
