@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,15 +24,6 @@ STEPS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """Jobs that run at the same time."""
-
-    whole: int  # boots and tests
-    hanging: int  # boots, and waits for a prompt that never comes
-    broken: int  # wants a kernel that is not there
-
-
 @pytest.fixture(scope="package")
 def ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ring]:
     for needed in (Path(COMMAND), guest.KERNEL):
@@ -43,11 +33,6 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ring]:
 
 
 @pytest.fixture(scope="package")
-def begun(ring: Ring) -> Begun:
-    return Begun(
-        whole=ring.submit("whole", shell(*STEPS)),
-        hanging=ring.submit(
-            "hanging", actions=[guest.deploy(ring.initramfs), guest.boot("never printed"), shell("true")]
-        ),
-        broken=ring.submit_broken("broken"),
-    )
+def whole(ring: Ring) -> int:
+    """A job that boots, tests and reports all that a test can."""
+    return ring.submit("whole", shell(*STEPS))
