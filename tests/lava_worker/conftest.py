@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ STEPS = (
 
 @pytest.fixture(scope="package")
 def ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ring]:
+    assert os.geteuid() == 0, "LAVA's dispatcher runs jobs as root only: run this as root"
     for needed in (Path(COMMAND), guest.KERNEL):
         assert needed.exists(), f"{needed} is missing: make test-lava-worker installs it"
     with running(tmp_path_factory.mktemp("ring"), WORKER_AUTO_REGISTER_NETMASK="127.0.0.0/8") as found:
