@@ -305,14 +305,18 @@ def named(rows: Sequence[object]) -> str:
 
 
 def secret_page(
-    model_admin: ModelAdmin, request: HttpRequest, of: models.Model, secret: str, *, use: str
+    model_admin: ModelAdmin, request: HttpRequest, of: models.Model, secret: str, *, use: str, ready: str = ""
 ) -> TemplateResponse:
-    """A new secret, shown this once: in the answer itself, so that no message store or history keeps it."""
+    """A new secret, shown this once: in the answer itself, so that no message store or history keeps it.
+
+    `ready`: what can be copied as it is to where the secret is used.
+    """
     context = {
         **model_admin.admin_site.each_context(request),
         "title": f"New token: {of}",
         "opts": model_admin.opts,
         "secret": secret,
         "use": use,
+        "ready": ready,
     }
     return TemplateResponse(request, "admin/secret.html", context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db import connection
@@ -51,9 +52,16 @@ from events.outbox import Cause
 
 NEW_DEVICE_HEALTH = (DeviceHealth.MAINTENANCE, DeviceHealth.UNKNOWN, DeviceHealth.GOOD)
 WORKERS_TOKEN = (
-    "Give it to the worker in place of its old one: in the token file of lava-worker, or, for the built-in worker, "
-    "in worker/token in the data directory."
+    "Give it to the worker in place of its old one: for Debian's lava-worker, in /etc/lava-dispatcher/lava-worker, as "
+    "below; for the built-in worker, in worker/token in the data directory."
 )
+# What Debian's package reads, and the same for who starts it by hand.
+WORKER_SETTINGS = """\
+WORKER_NAME="--name {name}"
+URL="{url}"
+TOKEN="--token {token}"
+
+# or, as root: lava-worker --name {name} --url {url} --token {token}"""
 RULE = (
     "a right to view or submit that no group has is everybody's; given to a group, it is that group's alone"
 )
@@ -476,7 +484,8 @@ def _new_token(
 def _token_page(page: LabAdmin, request: HttpRequest, worker: Worker) -> TemplateResponse:
     secret = worker.new_token()
     worker.save()
-    return secret_page(page, request, worker, secret, use=WORKERS_TOKEN)
+    ready = WORKER_SETTINGS.format(name=worker.name, url=settings.LAB_URL, token=secret)
+    return secret_page(page, request, worker, secret, use=WORKERS_TOKEN, ready=ready)
 
 
 WORKER_OUT = Deed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.admin_base import MOST_AT_ONCE
 from devices.models import Alias, Device, DeviceRight, DeviceType, DeviceTypeRight, Right, Tag, Worker
@@ -332,6 +333,19 @@ def test_a_new_worker_comes_with_a_token_that_is_shown_once(site: Client) -> Non
     assert found
     assert Worker.objects.get().has_token(found[1])
     assert Event.objects.get(type="worker.added").actor == "admin"
+
+
+def test_a_new_worker_s_page_has_the_lines_for_its_machine(site: Client, settings: Settings) -> None:
+    settings.LAB_URL = "https://lab.example.org"
+    answer = site.post(
+        reverse("admin:devices_worker_add"), {"name": "rack1", "health": "0", "job_limit": "0"}
+    )
+
+    text = unescape(answer.content.decode())
+    found = re.search(r'^TOKEN="--token (\w+)"$', text, re.MULTILINE)
+    assert found
+    assert Worker.objects.get().has_token(found[1])
+    assert 'WORKER_NAME="--name rack1"\nURL="https://lab.example.org"\n' in text
 
 
 def test_a_new_token_of_a_worker_ends_its_old_one(site: Client) -> None:

@@ -612,6 +612,18 @@ def test_an_alias_is_shown_with_its_type(client: Client) -> None:
 # Workers
 
 
+def test_who_may_add_workers_is_led_to_where_that_is_done(client: Client, admin: User, alice: User) -> None:
+    build.worker("worker01")
+    add, change = "/admin/devices/worker/add/", "/admin/devices/worker/worker01/change/"
+
+    client.force_login(alice)
+    assert add not in page(client, "/workers/")
+    assert change not in page(client, "/worker/worker01/")
+    client.force_login(admin)
+    assert f'href="{add}"' in page(client, "/workers/")
+    assert f'href="{change}"' in page(client, "/worker/worker01/")
+
+
 def test_the_list_of_workers_tells_state_health_and_jobs(client: Client) -> None:
     build.job(state=State.RUNNING)
     build.worker("away", state=WorkerState.OFFLINE, health=WorkerHealth.MAINTENANCE)

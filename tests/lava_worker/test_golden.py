@@ -15,7 +15,6 @@ import websocket
 import yaml
 
 from tests.lab import Lab
-from tests.lava_worker.conftest import Begun
 from tests.lava_worker.ring import Ring
 
 pytestmark = [pytest.mark.lava_worker, pytest.mark.timeout(240)]
@@ -63,10 +62,10 @@ def frames_here(lab: Lab, number: int, device: str) -> list[tuple[str, dict[str,
         client.close()
 
 
-def test_its_events_are_lava_s_in_the_same_order(ring: Ring, begun: Begun) -> None:
-    device = ring.ended(begun.whole)["actual_device"]
+def test_its_events_are_lava_s_in_the_same_order(ring: Ring, whole: int) -> None:
+    device = ring.ended(whole)["actual_device"]
 
-    ours, theirs = frames_here(ring.lab, begun.whole, device), frames_there()
+    ours, theirs = frames_here(ring.lab, whole, device), frames_there()
 
     ours = [frame for frame in ours if frame[0] in ("testjob", "device")]
     assert [(kind, data["state"], data["health"]) for kind, data in ours] == [
@@ -80,10 +79,10 @@ def test_its_events_are_lava_s_in_the_same_order(ring: Ring, begun: Begun) -> No
 @pytest.mark.parametrize(
     ("address", "name"), [("", "rest.json"), ("suites/", "rest_suites.json"), ("tests/", "rest_tests.json")]
 )
-def test_rest_tells_what_lava_s_tells(address: str, name: str, ring: Ring, begun: Begun) -> None:
-    ring.ended(begun.whole)
+def test_rest_tells_what_lava_s_tells(address: str, name: str, ring: Ring, whole: int) -> None:
+    ring.ended(whole)
 
-    ours = json.loads(ring.lab.get(f"/api/v0.2/jobs/{begun.whole}/{address}")[1])
+    ours = json.loads(ring.lab.get(f"/api/v0.2/jobs/{whole}/{address}")[1])
 
     theirs = golden(name)
     theirs.pop("token", None)  # the worker's secret for the job, which nobody is shown here
@@ -92,25 +91,25 @@ def test_rest_tells_what_lava_s_tells(address: str, name: str, ring: Ring, begun
         assert [lacking(there, here) for here in ours["results"]] == [[]] * len(ours["results"])
 
 
-def test_the_dispatcher_s_own_results_are_those_of_lava(ring: Ring, begun: Begun) -> None:
-    ring.ended(begun.whole)
+def test_the_dispatcher_s_own_results_are_those_of_lava(ring: Ring, whole: int) -> None:
+    ring.ended(whole)
 
     of_lava = {
         test["name"]: test for test in golden("rest_tests.json")["results"] if test["unit"] == "seconds"
     }
 
-    ours = {test["name"]: test for test in ring.results(begun.whole) if test["unit"] == "seconds"}
+    ours = {test["name"]: test for test in ring.results(whole) if test["unit"] == "seconds"}
     # The guest there has a disk for its tests, and here they are in its first archive.
     assert of_lava.keys() - ours.keys() <= {"apply-overlay-guest"}
     for name in of_lava.keys() & ours.keys():
         assert lacking(of_lava[name], ours[name]) == []
 
 
-def test_its_log_has_lava_s_records(ring: Ring, begun: Begun) -> None:
-    ring.ended(begun.whole)
+def test_its_log_has_lava_s_records(ring: Ring, whole: int) -> None:
+    ring.ended(whole)
     theirs = yaml.load(gzip.decompress((GOLDEN / "job2-shell.output.yaml.gz").read_bytes()), yaml.CSafeLoader)
 
-    ours = yaml.load(ring.lab.get(f"/api/v0.2/jobs/{begun.whole}/logs/")[1], yaml.CSafeLoader)
+    ours = yaml.load(ring.lab.get(f"/api/v0.2/jobs/{whole}/logs/")[1], yaml.CSafeLoader)
 
     # Feedback is what a guest still prints when nobody waits for it; this one has nothing more to say.
     assert {record["lvl"] for record in theirs} - {"feedback"} <= {record["lvl"] for record in ours}

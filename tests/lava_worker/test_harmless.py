@@ -23,7 +23,7 @@ HERE = {"device": VICTIM}
 def finished_was_told_of_a_job_that_is_gone(ring: Ring) -> None:
     """It tells the end until it hears 200, and of no other job before; its run posts its log as long."""
     number = ring.submit(
-        "deleted", shell("set +x; for i in $(seq 20); do echo at $i; sleep 0.1; done"), lava_lite=HERE
+        "deleted", shell("set +x; for i in $(seq 60); do echo at $i; sleep 0.1; done"), lava_lite=HERE
     )
     assert ring.has_printed(number, "at 1\n")
     ring.administrator("delete_job", number)

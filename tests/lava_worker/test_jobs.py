@@ -9,7 +9,6 @@ import pytest
 
 from tests.lab import SUPERVISOR
 from tests.lava_worker import guest
-from tests.lava_worker.conftest import Begun
 from tests.lava_worker.ring import NOWHERE, Ring, shell
 from tests.statements.visitors import log, rows, times_of
 
@@ -27,44 +26,41 @@ def counted(text: str) -> list[int]:
     return [int(number) for number in re.findall(r"^counted (\d+)$", text, re.MULTILINE)]
 
 
-def test_a_job_that_is_canceled_in_mid_boot_ends_as_canceled_and_its_device_is_free(
-    ring: Ring, begun: Begun
-) -> None:
-    assert ring.has_printed(begun.hanging, "Linux version")
-    status, _ = ring.lab.request("POST", f"/api/v0.2/jobs/{begun.hanging}/cancel/")
+def test_a_job_that_is_canceled_in_mid_boot_ends_at_once_and_the_one_beside_it_goes_on(ring: Ring) -> None:
+    actions = [guest.deploy(ring.initramfs), guest.boot("never printed"), shell("true")]
+    hanging, beside = ring.submit("hanging", actions=actions), ring.submit("beside", shell("true"))
+    assert ring.has_printed(hanging, "Linux version")
+    assert ring.has_printed(beside, "Linux version")
+
+    status, _ = ring.lab.request("POST", f"/api/v0.2/jobs/{hanging}/cancel/")
+
     assert status == 200
-
-    assert ring.ended(begun.hanging)["health"] == "Canceled"
-    assert "free" in times_of(ring.lab, begun.hanging)
-
-
-def test_two_jobs_run_at_once(ring: Ring, begun: Begun) -> None:
-    whole, hanging = (ring.ended(number) for number in (begun.whole, begun.hanging))
-
-    assert whole["start_time"] < hanging["end_time"]
-    assert hanging["start_time"] < whole["end_time"]
-    assert whole["actual_device"] != hanging["actual_device"]
+    canceled, other = ring.ended(hanging), ring.ended(beside)
+    assert (canceled["health"], other["health"]) == ("Canceled", "Complete")
+    assert canceled["actual_device"] != other["actual_device"]
+    assert other["start_time"] < canceled["end_time"]
+    assert "free" in times_of(ring.lab, hanging)
 
 
-def test_a_job_that_cannot_be_run_ends_as_incomplete_and_says_why(ring: Ring, begun: Begun) -> None:
-    ended = ring.ended(begun.broken)
+def test_a_job_that_cannot_be_run_ends_as_incomplete_and_says_why(ring: Ring) -> None:
+    number = ring.submit_broken("broken")
 
-    assert (ended["health"], ended["state"]) == ("Incomplete", "Finished")
-    last = ring.results(begun.broken)[-1]
+    assert ring.ended(number)["health"] == "Incomplete"
+    last = ring.results(number)[-1]
     assert (last["name"], last["result"]) == ("job", "fail")
-    assert NOWHERE in log(ring.lab, begun.broken)
+    assert NOWHERE in log(ring.lab, number)
 
 
-def test_a_job_boots_tests_and_ends_as_complete(ring: Ring, begun: Begun) -> None:
-    assert ring.ended(begun.whole)["health"] == "Complete"
-    text = log(ring.lab, begun.whole)
+def test_a_job_boots_tests_and_ends_as_complete(ring: Ring, whole: int) -> None:
+    assert ring.ended(whole)["health"] == "Complete"
+    text = log(ring.lab, whole)
     assert guest.BOOTED in text
     assert "äöü ✓ and" in text
 
 
-def test_its_results_have_sets_measurements_references_and_lines(ring: Ring, begun: Begun) -> None:
-    ring.ended(begun.whole)
-    found = {result["name"]: result for result in ring.results(begun.whole)}
+def test_its_results_have_sets_measurements_references_and_lines(ring: Ring, whole: int) -> None:
+    ring.ended(whole)
+    found = {result["name"]: result for result in ring.results(whole)}
 
     assert {name: found[name]["result"] for name in ("measured", "wrong", "left-out", "in-set", "seen")} == {
         "measured": "pass",
@@ -81,28 +77,26 @@ def test_its_results_have_sets_measurements_references_and_lines(ring: Ring, beg
     assert first < last
 
 
-def test_a_line_number_of_a_result_is_that_of_its_line_in_the_log(ring: Ring, begun: Begun) -> None:
-    ring.ended(begun.whole)
-    (wrong,) = [result for result in ring.results(begun.whole) if result["name"] == "wrong"]
-    _, text = ring.lab.get(f"/api/v0.2/jobs/{begun.whole}/logs/", token="")
+def test_a_line_number_of_a_result_is_that_of_its_line_in_the_log(ring: Ring, whole: int) -> None:
+    ring.ended(whole)
+    (wrong,) = [result for result in ring.results(whole) if result["name"] == "wrong"]
+    _, text = ring.lab.get(f"/api/v0.2/jobs/{whole}/logs/", token="")
     lines = text.decode().splitlines()
 
     assert "Received signal: <STARTTC> wrong" in lines[wrong["start_log_line"]]
     assert "Received signal: <ENDTC> wrong" in lines[wrong["end_log_line"]]
 
 
-def test_what_its_test_says_is_an_event(ring: Ring, begun: Begun) -> None:
-    ring.ended(begun.whole)
+def test_what_its_test_says_is_an_event(ring: Ring, whole: int) -> None:
+    ring.ended(whole)
 
-    said = rows(
-        ring.lab, f"SELECT data FROM events_event WHERE type = 'custom.flashed' AND job_id = {begun.whole}"
-    )
+    said = rows(ring.lab, f"SELECT data FROM events_event WHERE type = 'custom.flashed' AND job_id = {whole}")
     assert [json.loads(row["data"])["message"] for row in said] == ["flashed: 3 boards"]
 
 
-def test_the_actions_that_it_ran_are_steps_and_its_description_is_kept(ring: Ring, begun: Begun) -> None:
-    ring.ended(begun.whole)
-    (stored,) = rows(ring.lab, f"SELECT id, pipeline FROM jobs_attempt WHERE job_id = {begun.whole}")
+def test_the_actions_that_it_ran_are_steps_and_its_description_is_kept(ring: Ring, whole: int) -> None:
+    ring.ended(whole)
+    (stored,) = rows(ring.lab, f"SELECT id, pipeline FROM jobs_attempt WHERE job_id = {whole}")
     steps = rows(ring.lab, f"SELECT level, name, state FROM jobs_step WHERE attempt_id = {stored['id']}")
 
     top = {step["level"]: step["name"] for step in steps if "." not in step["level"]}
