@@ -188,6 +188,8 @@ REST_V02 = {
     "api/v0.2/workers/<lab_name:name>": Row(
         of="worker", get=who_sees_it, put=superusers, patch=superusers, delete=superusers
     ),
+    "api/v0.2/workers/<lab_name:name>/config": Row(of="worker", get=superusers, post=superusers),
+    "api/v0.2/workers/<lab_name:name>/env": Row(of="worker", get=superusers, post=superusers),
     "api/v0.2/workers/<lab_name:name>/set_health": Row(of="worker", post=superusers),
     "api/v0.2/tags": Row(get=logged_in, post=superusers),
     "api/v0.2/tags/<number:tag_id>": Row(
