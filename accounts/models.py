@@ -94,3 +94,18 @@ class Token(models.Model):
 
     def allows(self, scope: Scope) -> bool:
         return self.scope >= scope
+
+
+class RemoteToken(models.Model):
+    """A secret of a user's for other servers. Jobs name it, and only their workers get it, so it is kept as it is."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="remote_tokens")
+    name = models.CharField(max_length=100)
+    secret = models.TextField()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["user", "name"], name="one_remote_token_of_name")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -94,6 +94,8 @@ rest_urls: list[URLPattern | URLResolver] = [
     *both("aliases/<lab_name:name>", device_types.OneAlias, "alias"),
     *both("workers", workers.Workers, "workers"),
     *both("workers/<lab_name:name>", workers.OneWorker, "worker"),
+    *both("workers/<lab_name:name>/config", workers.WorkerConfig, "worker-config"),
+    *both("workers/<lab_name:name>/env", workers.WorkerEnvironment, "worker-env"),
     *both("workers/<lab_name:name>/set_health", workers.WorkerHealthOf, "worker-health"),
     *both("tags", tags.Tags, "tags"),
     *both("tags/<number:tag_id>", tags.OneTag, "tag"),

@@ -33,7 +33,7 @@ from accounts.admin_base import (
 )
 from core.looks import Look
 from core.templatetags.lab import status
-from devices import configuration, health, inventory, lifecycle, looks
+from devices import configuration, health, inventory, lifecycle, looks, worker_files
 from devices.dictionary import InvalidDictionary
 from devices.lifecycle import DeviceBusy, NoHealthCheck, StillInUse
 from devices.models import (
@@ -47,6 +47,7 @@ from devices.models import (
     Worker,
 )
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
+from devices.worker_files import FILES, InvalidFile
 from events.announced import AnnouncedModel
 from events.outbox import Cause
 
@@ -512,9 +513,20 @@ NEW_TOKEN = Deed(
 )
 
 
+class WorkerForm(OpenedForm):
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        for column in FILES.keys() & set(self.changed_data):
+            try:
+                worker_files.check(column, self.cleaned_data.get(column, ""))
+            except InvalidFile as wrong:
+                self.add_error(column, str(wrong).splitlines())
+        return cleaned
+
+
 @admin.register(Worker)
 class WorkerAdmin(InventoryAdmin):
-    form = OpenedForm
+    form = WorkerForm
     list_display = ["name", "state_word", "health_word", "version", "last_ping", "job_limit"]
     list_filter = ["state", "health"]
     search_fields = ["name"]
@@ -524,7 +536,7 @@ class WorkerAdmin(InventoryAdmin):
         asking(WORKER_RETIRED, _worker_verb(WorkerHealth.RETIRED)),
         asking(NEW_TOKEN, _new_token),
     ]
-    EDITED: ClassVar = ["description", "job_limit", "seen"]
+    EDITED: ClassVar = ["description", "job_limit", *FILES, "seen"]
     SHOWN: ClassVar = ["state_word", "health_word", "version", "last_ping"]
 
     def get_fields(self, request: HttpRequest, obj: Worker | None = None) -> list[Any]:

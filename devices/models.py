@@ -222,6 +222,17 @@ class Worker(AnnouncedModel):
     last_ping = models.DateTimeField(null=True, blank=True)
     job_limit = models.PositiveIntegerField(default=0, help_text="Jobs at the same time; 0 is no limit.")
     token_digest = models.CharField(max_length=64, blank=True, editable=False)
+    dispatcher_config = models.TextField(
+        blank=True,
+        help_text="YAML for its dispatcher, such as “dispatcher_ip: 192.168.7.1”; empty: the lab's.",
+    )
+    env = models.TextField(
+        blank=True,
+        help_text="YAML: the environment of its jobs' processes (purge, removes, overrides); empty: the lab's.",
+    )
+    env_dut = models.TextField(
+        blank=True, help_text="YAML of the same form: the environment on the device; empty: the lab's."
+    )
 
     objects = WorkerQuerySet.as_manager()
 

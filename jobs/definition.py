@@ -34,6 +34,7 @@ from core.faults import Fault as Fault
 from jobs.builtin import MULTINODE as MULTINODE
 from jobs.builtin import faults_for_executor as faults_for_executor
 from jobs.faults import InvalidDefinition as InvalidDefinition
+from jobs.remote_tokens import with_tokens
 from jobs.retries import ERROR_TYPES, MAX_ATTEMPTS, MAX_BACKOFF
 from jobs.roles import Role, check_group, check_multinode, has_multinode, is_whole, roles_of
 from jobs.values import MAX_NAME as MAX_NAME
@@ -108,13 +109,20 @@ class Definition:
     roles: tuple[Role, ...]  # of a whole MultiNode definition, which `jobs.multinode.split` makes jobs of
     is_member: bool  # one of these jobs
 
-    def for_worker(self, *, sub_id: int = 0, roles: Mapping[str, str] | None = None) -> str:
+    def for_worker(
+        self,
+        *,
+        sub_id: int = 0,
+        roles: Mapping[str, str] | None = None,
+        tokens: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
         """The YAML that a worker gets, as LAVA 2023.01 writes it, without what only this lab understands.
 
         Only the server knows the place of a member in its group, from 0, and the roles of all the group's jobs by
-        their ids; LAVA's dispatcher wants both.
+        their ids; LAVA's dispatcher wants both. `tokens` are the submitter's by their names, which stand in the text.
         """
         data = {key: value for key, value in self.data.items() if key != "lava_lite"}
+        data = with_tokens(data, tokens)
         if self.is_member and roles is not None:
             group = data["protocols"][MULTINODE] | {"sub_id": sub_id, "roles": dict(roles)}
             data["protocols"] = data["protocols"] | {MULTINODE: group}

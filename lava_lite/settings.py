@@ -73,6 +73,7 @@ DEFER_LIMIT: int = _option["DEFER_LIMIT"]
 STUCK_AFTER: int = _option["STUCK_AFTER"]
 METRICS_AUDIENCE: str = _option["METRICS_AUDIENCE"]
 
+WORKER_FILES = DATA  # dispatcher.yaml, env.yaml and env-dut.yaml of all workers that have no own
 LOGS = DATA / "logs"
 RUN = DATA / "run"  # doorbells
 EXAMPLES = _shipped("examples")

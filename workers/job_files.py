@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from devices import configuration
+from django.conf import settings
+
+from devices import configuration, worker_files
 from devices import lifecycle as devices
 from devices.dictionary import InvalidDictionary
-from devices.models import Device
+from devices.models import Device, Worker
+from devices.worker_files import FILES
 from jobs import definition as definitions
 from jobs import lifecycle
 from jobs.definition import Definition
@@ -46,7 +50,16 @@ class BadContext(CannotRun):
 def of(job: Job) -> JobFiles:
     """CannotRun if no worker could begin with what there is."""
     definition = _definition(job)
-    return JobFiles(definition=_for_worker(job, definition), device=_device(job, definition))
+    device = _device(job, definition)
+    worker = job.device.worker if job.device else None
+    dispatcher, env, env_dut = (_of_worker(worker, column) for column in FILES)
+    return JobFiles(
+        definition=_for_worker(job, definition),
+        device=device,
+        dispatcher=dispatcher,
+        env=env,
+        env_dut=env_dut,
+    )
 
 
 def end(attempt: Attempt, why: CannotRun) -> None:
@@ -71,7 +84,22 @@ def _for_worker(job: Job, definition: Definition) -> str:
     if job.group is not None:
         mates = job.group.jobs.order_by("member").values_list("pk", "role")
         roles = {str(pk): role for pk, role in mates}
-    return definition.for_worker(sub_id=job.member, roles=roles)
+    tokens = dict(job.submitter.remote_tokens.values_list("name", "secret"))
+    return definition.for_worker(sub_id=job.member, roles=roles, tokens=tokens)
+
+
+def _of_worker(worker: Worker | None, column: str) -> str:
+    """The worker's own file, else the lab's; checked again, as what is no YAML would end the worker."""
+    path = Path(settings.WORKER_FILES) / FILES[column]
+    text: str = getattr(worker, column, "")
+    place = f"{column} of {worker}" if text else str(path)
+    try:
+        if not text and path.is_file():
+            text = path.read_text(encoding="utf-8")
+        worker_files.check(column, text)
+    except (OSError, ValueError) as wrong:
+        raise CannotRun(f"{place} cannot be used: {wrong}") from wrong
+    return text if text.strip() else ""
 
 
 def _device(job: Job, definition: Definition) -> str:

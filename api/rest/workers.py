@@ -6,21 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import models, transaction
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from api.rest import filters
-from api.rest.base import MessageSerializer, Resource, taken
+from api.rest.base import YAML, MessageSerializer, Resource, taken
 from api.rest.devices import DONE
 from api.rest.fields import ChosenWordField, TimeField, WordField
 from api.rest.inventory import Item, NameField, OfInventory, RowSerializer, Shelf, actor
-from devices import inventory, lifecycle
+from devices import inventory, lifecycle, worker_files
 from devices.models import Worker
 from devices.states import WorkerHealth, WorkerState
+from devices.worker_files import InvalidFile
 
 FILTERS = (
     filters.text("hostname", "name")
@@ -55,6 +59,9 @@ class NewWorkerSerializer(WorkerSerializer):
 
     class Meta(WorkerSerializer.Meta):
         fields = [*WorkerSerializer.Meta.fields, "token"]
+
+
+NAMES_OF_FILES = {"dispatcher_config": "config", "env": "env"}
 
 
 class WorkerHealthSerializer(serializers.Serializer[Any]):
@@ -112,3 +119,46 @@ class WorkerHealthOf(OfInventory, WorkerResource):
             worker.pk, wanted["health"], user=actor(request), reason=wanted["reason"]
         )
         return Response(DONE, status=202)
+
+
+def checked_file(column: str, field: str, text: str) -> str:
+    """ValidationError has what is wrong with it."""
+    try:
+        worker_files.check(column, text)
+    except InvalidFile as wrong:
+        raise ValidationError({field: str(wrong).splitlines()}) from wrong
+    return text
+
+
+class WorkerFile(OfInventory, WorkerResource):
+    """For who looks after workers, as there may be passwords in it."""
+
+    permission_classes = [IsAuthenticated]
+    column = "env"
+
+    @extend_schema(responses={(200, YAML): OpenApiTypes.STR})
+    def get(self, request: Request, name: str) -> HttpResponse:
+        worker: Worker = self.get_object()
+        inventory.require(actor(request), "change", worker)
+        return HttpResponse(getattr(worker, self.column), content_type=YAML)
+
+    @extend_schema(request=OpenApiTypes.OBJECT, responses=MessageSerializer)
+    def post(self, request: Request, name: str) -> Response:
+        worker: Worker = self.get_object()
+        inventory.require(actor(request), "change", worker)
+        field = NAMES_OF_FILES[self.column]
+        text = request.data.get(field) if isinstance(request.data, Mapping) else None
+        if not isinstance(text, str):
+            raise ValidationError({field: ["This field is required, as a text."]})
+        inventory.change(worker, {self.column: checked_file(self.column, field, text)}, by=actor(request))
+        return Response({"message": f"The {field} of {worker.pk} is set."})
+
+
+class WorkerConfig(WorkerFile):
+    """What the worker's dispatcher is told of its machine, such as `dispatcher_ip`."""
+
+    column = "dispatcher_config"
+
+
+class WorkerEnvironment(WorkerFile):
+    """The environment of the processes that run jobs on the worker."""

@@ -14,7 +14,7 @@ from accounts.models import Scope
 from api.rest.base import taken
 from api.rest.devices import DeviceSerializer, DictionarySerializer, HealthSerializer, rendered
 from api.rest.parsers import utf8
-from api.rest.workers import WorkerSerializer
+from api.rest.workers import WorkerSerializer, checked_file
 from api.xmlrpc.methods import BAD_REQUEST, NOT_FOUND, Caller, method
 from devices import inventory, lifecycle
 from devices.models import Device, Worker
@@ -74,7 +74,7 @@ def set_dictionary(caller: Caller, hostname: str, dictionary: str | Binary | byt
     by = caller.acting(Scope.FULL)
     device = _find(Device.objects.visible_to(by), hostname)
     inventory.require(by, "change", device, columns=["dictionary"])
-    text = dictionary if isinstance(dictionary, str) else utf8(bytes(dictionary), of="dictionary")  # type: ignore[arg-type]
+    text = _text(dictionary, of="dictionary")
     inventory.change(device, _taken(DictionarySerializer(data={"dictionary": text})), by=by)
     return True
 
@@ -97,6 +97,42 @@ def update_worker(
     inventory.change(worker, values, by=by)
     if wanted is not None:
         lifecycle.set_worker_health_for(worker.pk, wanted, user=by)
+
+
+def _add_file_methods(word: str, column: str) -> None:
+    """`get_<word>` and `set_<word>`, as lavacli calls them for `workers config`, `env` and `env-dut`."""
+
+    @method(f"scheduler.workers.get_{word}")
+    def get_file(caller: Caller, name: str) -> Binary:
+        """A file of a worker, in YAML. For who looks after workers; fault 404 if it has none of its own."""
+        by = caller.acting(Scope.READ)
+        worker = _find(Worker.objects.all(), name)
+        inventory.require(by, "change", worker)
+        if not getattr(worker, column):
+            raise Fault(NOT_FOUND, f"Worker {name!r} has no {word} of its own.")
+        return Binary(getattr(worker, column).encode())
+
+    @method(f"scheduler.workers.set_{word}")
+    def set_file(caller: Caller, name: str, text: str | Binary | bytes) -> bool:
+        """Set a file of a worker; an empty one deletes it. Fault 400 says what is wrong with it."""
+        by = caller.acting(Scope.FULL)
+        worker = _find(Worker.objects.all(), name)
+        inventory.require(by, "change", worker)
+        checked = _or_fault(lambda: checked_file(column, word, _text(text, of=word)))
+        inventory.change(worker, {column: checked}, by=by)
+        return True
+
+
+for _word, _column in {"config": "dispatcher_config", "env": "env", "env_dut": "env_dut"}.items():
+    _add_file_methods(_word, _column)
+
+
+def _text(given: str | Binary | bytes, *, of: str) -> str:
+    if isinstance(given, str):
+        return given
+    if not isinstance(given, Binary | bytes):
+        raise Fault(BAD_REQUEST, f"{of}: expected a text, got {type(given).__name__}")
+    return utf8(given.data if isinstance(given, Binary) else given, of=of)
 
 
 def _find(rows: models.QuerySet[Any], name: Any) -> Any:

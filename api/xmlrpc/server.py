@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import Scope, Token
 from api.errors import BUSY, DATABASE_BUSY, kind_of
-from api.xmlrpc import inventory, scheduler, system  # noqa: F401  (importing registers their methods)
+from api.xmlrpc import inventory, remote_tokens, scheduler, system  # noqa: F401  (importing registers their methods)
 from api.xmlrpc.methods import INTERNAL, UNREADABLE, Caller, call
 
 log = logging.getLogger(__name__)

@@ -190,6 +190,8 @@ REST_V02 = {
     "api/v0.2/workers/<lab_name:name>": Row(
         of="worker", get=who_sees_it, put=superusers, patch=superusers, delete=superusers
     ),
+    "api/v0.2/workers/<lab_name:name>/config": Row(of="worker", get=superusers, post=superusers),
+    "api/v0.2/workers/<lab_name:name>/env": Row(of="worker", get=superusers, post=superusers),
     "api/v0.2/workers/<lab_name:name>/set_health": Row(of="worker", post=superusers),
     "api/v0.2/tags": Row(get=logged_in, post=superusers),
     "api/v0.2/tags/<number:tag_id>": Row(
@@ -369,14 +371,44 @@ class Call:
     of: str = "job"  # the kind of thing
 
 
+def _its_key_and_a_text(thing: Thing) -> list[object]:
+    return [*_its_key(thing), ""]
+
+
+def _a_remote_token(thing: Thing) -> list[object]:
+    return ["store"]
+
+
+def _another_remote_token(thing: Thing) -> list[object]:
+    return ["mirror", "secret"]
+
+
+alice_alone = _always(frozenset({"alice"}))  # whose remote token it is
+
 XMLRPC = {
     "scheduler.cancel_job": Call(who=who_changes_it, arguments=_its_key),
+    "scheduler.devices.get_dictionary": Call(of="device", who=who_changes_it, arguments=_its_key),
+    "scheduler.devices.set_dictionary": Call(of="device", who=superusers, arguments=_its_key_and_a_text),
     "scheduler.devices.update": Call(of="device", who=who_changes_it, arguments=_its_key),
     "scheduler.jobs.cancel": Call(who=who_changes_it, arguments=_its_key),
     "scheduler.jobs.resubmit": Call(who=who_sees_it_and_logged_in, arguments=_its_key),
     "scheduler.jobs.submit": Call(who=logged_in, arguments=_a_job),
+    "scheduler.jobs.validate": Call(who=anybody, arguments=_a_job),
+    "scheduler.remote_artifact_tokens.add": Call(who=logged_in, arguments=_another_remote_token),
+    "scheduler.remote_artifact_tokens.delete": Call(who=alice_alone, arguments=_a_remote_token),
+    "scheduler.remote_artifact_tokens.list": Call(who=logged_in),
+    "scheduler.remote_artifact_tokens.show": Call(who=alice_alone, arguments=_a_remote_token),
     "scheduler.resubmit_job": Call(who=who_sees_it_and_logged_in, arguments=_its_key),
     "scheduler.submit_job": Call(who=logged_in, arguments=_a_job),
+    "scheduler.validate_yaml": Call(who=anybody, arguments=_a_job),
+    **{
+        f"scheduler.workers.get_{file}": Call(of="worker", who=superusers, arguments=_its_key)
+        for file in ("config", "env", "env_dut")
+    },
+    **{
+        f"scheduler.workers.set_{file}": Call(of="worker", who=superusers, arguments=_its_key_and_a_text)
+        for file in ("config", "env", "env_dut")
+    },
     "scheduler.workers.update": Call(of="worker", who=who_changes_it, arguments=_its_key),
     "system.api_version": Call(who=anybody),
     "system.listMethods": Call(who=anybody),

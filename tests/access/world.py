@@ -13,7 +13,7 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
 
-from accounts.models import Token
+from accounts.models import RemoteToken, Token
 from accounts.rights import Anyone
 from devices.models import Alias, DeviceRight, DeviceTypeRight, Right
 from events import publisher
@@ -73,6 +73,7 @@ def build_world() -> World:
     }
     User.objects.filter(username="sam").update(is_staff=True)
     User.objects.filter(username="alice").update(email="hushmail@example.org")
+    RemoteToken.objects.create(user=build.user("alice"), name="store", secret="hers")
     inventory, jobs, members = _inventory(), _jobs(), _members()
     _say_something(jobs)
     summary.run_once()
@@ -83,7 +84,10 @@ def build_world() -> World:
 
 def _inventory() -> dict[str, list[Thing]]:
     kernel, keepers = build.group("kernel"), build.group("keepers")
-    build.device("qemu01")
+    build.worker(
+        "worker01", dispatcher_config="dispatcher_ip: 10.0.0.1", env="purge: true", env_dut="purge: true"
+    )
+    build.device("qemu01", dictionary="executor: shell\n")
     build.device("hushboard", dictionary="executor: hushdictionary\n")
     build.device("lentboard", dictionary="access: hushaccess\n")
     hidden_type = build.device_type("hushtype", description="hushtype")

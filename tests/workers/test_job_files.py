@@ -10,6 +10,7 @@ import yaml
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
+from accounts.models import RemoteToken
 from devices.models import Device
 from devices.states import DeviceHealth, DeviceState
 from jobs import lifecycle, scheduler
@@ -132,3 +133,68 @@ def test_no_line_break_of_a_context_reaches_a_template(wire: Wire, alice: User, 
     for value in ("x\ncommands: {power_on: reboot}", ["a\u2028b"]):
         faults = lifecycle.check(build.definition(context={"kernel_start_message": value}), by=alice)
         assert "expected text without line breaks" in str(faults[0])
+
+
+FILES = {
+    "env": "purge: true\noverrides: {PATH: /usr/bin}\n",
+    "env_dut": "removes: [LANG]\n",
+}
+
+
+def test_a_worker_gets_its_own_files_else_those_of_the_lab_else_none(
+    wire: Wire, alice: User, settings: Settings, tmp_path: Path
+) -> None:
+    settings.WORKER_FILES = tmp_path
+    build.worker(env=FILES["env"])
+    build.device()
+    (tmp_path / "env.yaml").write_text("purge: false")
+    (tmp_path / "env-dut.yaml").write_text(FILES["env_dut"])
+
+    _, _, files = ask(wire, alice)
+
+    assert files["env"] == FILES["env"]
+    assert files["env-dut"] == FILES["env_dut"]
+    assert files["dispatcher"] == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["null", "[a]", "purge: 1", "overrides: {PATH: 7}", "a: b: c", "purgee: true"]
+)
+def test_a_file_that_would_end_the_worker_never_reaches_it(
+    wire: Wire, alice: User, settings: Settings, tmp_path: Path, text: str
+) -> None:
+    settings.WORKER_FILES = tmp_path
+    (tmp_path / "env.yaml").write_text(text)
+    build.device()
+
+    job, status, _ = ask(wire, alice)
+
+    assert (status, job.state, job.error_type) == (404, State.FINISHED, "Configuration")
+    assert f"{tmp_path}/env.yaml cannot be used" in job.failure_comment
+    assert Device.objects.get().health == DeviceHealth.UNKNOWN
+
+
+def test_names_of_the_submitter_s_tokens_become_the_tokens_for_the_worker_alone(
+    wire: Wire, alice: User, bob: User
+) -> None:
+    RemoteToken.objects.create(user=alice, name="store", secret="hush")
+    RemoteToken.objects.create(user=bob, name="other", secret="bobs")
+    build.device()
+    headers = {"PRIVATE-TOKEN": "store", "Accept": "text/plain"}
+    artifact = {"url": "https://store/disk.img", "headers": headers}
+    actions = [
+        {"deploy": {"to": "tmpfs", "images": {"rootfs": artifact}}},
+        {"deploy": {"to": "tftp", "kernel": artifact, "note": {"headers": headers}}},
+        {"boot": {"method": "qemu", "kernel": artifact}},
+    ]
+
+    job, _, files = ask(wire, alice, actions=actions, secrets={"STORE": "store", "OTHER": "other", "PIN": 7})
+
+    sent = yaml.safe_load(files["definition"])
+    filled = {"PRIVATE-TOKEN": "hush", "Accept": "text/plain"}
+    assert sent["secrets"] == {"STORE": "hush", "OTHER": "other", "PIN": 7}
+    assert sent["actions"][0]["deploy"]["images"]["rootfs"]["headers"] == filled
+    assert sent["actions"][1]["deploy"]["kernel"]["headers"] == filled
+    assert sent["actions"][1]["deploy"]["note"]["headers"] == headers
+    assert sent["actions"][2]["boot"]["kernel"]["headers"] == headers
+    assert "hush" not in job.definition

@@ -513,3 +513,22 @@ def test_what_is_not_offered_yet_is_not_found(stock: None, admin: User, login: L
     answer = login(admin).get(f"{ROOT}/{path}/")
 
     assert (answer.status_code, answer.json()) == (404, {"detail": "Not found."})
+
+
+@pytest.mark.parametrize(
+    ("word", "good"), [("config", "dispatcher_ip: 10.0.0.1\n"), ("env", "purge: true\n")]
+)
+def test_a_file_of_a_worker_is_set_by_who_looks_after_workers(
+    stock: None, admin: User, mallory: User, login: Login, word: str, good: str
+) -> None:
+    address = f"{ROOT}/workers/worker01/{word}/"
+
+    told = login(admin).post(address, {word: good})
+    refused = login(admin).post(address, {word: "- a list"})
+
+    assert (told.status_code, login(admin).get(address).content) == (200, good.encode())
+    assert (refused.status_code, list(refused.json())) == (400, [word])
+    assert login(admin).post(address, {}).status_code == 400
+    assert (
+        login(mallory).get(address).status_code == login(mallory).post(address, {word: ""}).status_code == 403
+    )

@@ -198,6 +198,49 @@ def test_a_definition_is_validated_and_with_strict_its_probable_mistakes_are_tol
     assert "visibility: is required" in fault_of(call, "scheduler.validate_yaml", "job_name: x").faultString
 
 
+# As lavacli calls it for `workers config`, `env` and `env-dut`, and for `tokens`.
+@pytest.mark.parametrize(
+    ("word", "good"), [("config", "dispatcher_ip: 10.0.0.1"), ("env", "purge: true"), ("env_dut", "")]
+)
+def test_a_file_of_a_worker_is_set_shown_and_deleted(admin: User, word: str, good: str) -> None:
+    build.worker()
+    call, get, put = Program(admin), f"scheduler.workers.get_{word}", f"scheduler.workers.set_{word}"
+
+    assert call(put, "worker01", good) is True
+    shown = call(get, "worker01").data if good else b""
+    fault = fault_of(call, put, "worker01", "- a list")
+    assert call(put, "worker01", "") is True
+
+    assert shown == good.encode()
+    assert (fault.faultCode, fault.faultString) == (400, f"{word}: expected a mapping, got a list (line 1)")
+    assert fault_of(call, get, "worker01").faultCode == 404
+
+
+def test_who_does_not_look_after_workers_reads_and_sets_none_of_their_files(mallory: User) -> None:
+    build.worker(env="overrides: {PASSWORD: hush}")
+    call = Program(mallory)
+
+    assert fault_of(call, "scheduler.workers.get_env", "worker01").faultCode == 403
+    assert fault_of(call, "scheduler.workers.set_env", "worker01", "").faultCode == 403
+
+
+def test_a_user_s_remote_tokens_are_their_own(alice: User, mallory: User) -> None:
+    hers, theirs = Program(alice), Program(mallory)
+    tokens = "scheduler.remote_artifact_tokens"
+
+    assert hers(f"{tokens}.add", "store", "one") is None
+    assert hers(f"{tokens}.add", "store", "two") is None
+
+    assert hers(f"{tokens}.list") == [{"name": "store", "token": "two"}]
+    assert hers(f"{tokens}.show", "store") == "two"
+    assert theirs(f"{tokens}.list") == []
+    assert fault_of(theirs, f"{tokens}.show", "store").faultCode == 404
+    assert fault_of(theirs, f"{tokens}.delete", "store").faultCode == 404
+    assert fault_of(hers, f"{tokens}.add", "a\nb", "x").faultCode == 400
+    assert hers(f"{tokens}.delete", "store") is None
+    assert hers(f"{tokens}.list") == []
+
+
 def test_a_worker_is_taken_out_and_given_a_limit(admin: User) -> None:
     worker = build.worker()
 
