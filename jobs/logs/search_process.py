@@ -24,7 +24,6 @@ IDLE_SECONDS = 60.0
 SEARCH_SECONDS = 1.0  # for one search, which then says what it has
 
 _STALE_SECONDS = IDLE_SECONDS - 10  # of idleness, after which nobody counts on it
-_NICENESS = 5
 _PROJECT = Path(__file__).resolve().parents[2]
 _PIECE = 64 * 1024  # bytes
 
@@ -93,7 +92,6 @@ def main() -> None:
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # a terminal sends it to all; the server is what ends this one
-    os.nice(_NICENESS)
     with socket.socket(fileno=sys.stdin.fileno()) as server, suppress(ConnectionError):
         requests = server.makefile("rb")
         while select.select([server], [], [], IDLE_SECONDS)[0] and (line := requests.readline()):

@@ -197,12 +197,16 @@ def test_hits_beyond_what_anybody_counts_are_said_to_be_more(
     assert 10 < result.total < 100
 
 
-def test_a_search_whose_time_is_over_says_what_it_has(tmp_path: Path) -> None:
+def test_a_search_whose_time_is_over_says_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_sources, "BLOCK", 16)
     append(tmp_path, *["hit"] * 10)
 
     result = search(tmp_path, Query(text="hit"), seconds=-1)
 
-    assert (result.more, result.total_is_more) == (True, True)
+    assert (lines_of(result), result.first) == ([1, 2, 3, 4], None)
+    assert (result.more, result.total, result.total_is_more) == (True, 4, True)
 
 
 def test_a_pattern_that_would_take_ages_elsewhere_is_over_at_once(tmp_path: Path) -> None:
