@@ -20,7 +20,7 @@ from jobs.definition import Definition
 from jobs.lifecycle import Ending
 from jobs.models import Attempt, Job
 from jobs.states import InvalidMove
-from workers.messages import ErrorType, JobFiles
+from workers.messages import BadMessage, ErrorType, JobFiles
 
 log = logging.getLogger(__name__)
 
@@ -53,13 +53,18 @@ def of(job: Job) -> JobFiles:
     device = _device(job, definition)
     worker = job.device.worker if job.device else None
     dispatcher, env, env_dut = (_of_worker(worker, column) for column in FILES)
-    return JobFiles(
+    files = JobFiles(
         definition=_for_worker(job, definition),
         device=device,
         dispatcher=dispatcher,
         env=env,
         env_dut=env_dut,
     )
+    try:
+        files.check()
+    except BadMessage as wrong:
+        raise CannotRun(str(wrong)) from wrong
+    return files
 
 
 def end(attempt: Attempt, why: CannotRun) -> None:

@@ -89,10 +89,7 @@ class Orders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFiles:
-    """What a worker fetches to start a job: five texts, each valid YAML or empty. BadMessage if one is not.
-
-    LAVA's worker loads each only to write it into its own log, and one that it cannot load ends its process.
-    """
+    """What a worker fetches to start a job: five texts, each valid YAML or empty."""
 
     definition: str
     device: str
@@ -100,7 +97,11 @@ class JobFiles:
     env: str = ""
     env_dut: str = ""
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """BadMessage if one is not YAML.
+
+        LAVA's worker loads each only to write it into its own log, and one that it cannot load ends its process.
+        """
         for name, text in self.to_json().items():
             _check_loads(text, name)
 

@@ -69,7 +69,9 @@ class Model:
 
 
 def known(data: dict[str, Any]) -> dict[str, Any]:
-    return {name: data[name] for name in KEPT if name in data}
+    """The attempt of a job that waits is the one to come in a snapshot, and in its last event the one that is over."""
+    waits = data["state"] == "Submitted"
+    return {name: data[name] for name in KEPT if name in data and not (waits and name == "attempt")}
 
 
 def now(user: Anyone, selection: Selection = EVERYTHING) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def test_odd_job_files_are_refused_with_the_place(change: dict[str, Any], messag
 )
 def test_what_lava_s_worker_could_not_load_is_no_job_file(text: str) -> None:
     with pytest.raises(BadMessage, match="not YAML that a worker can load"):
-        JobFiles(definition="", device="", env_dut=text)
+        JobFiles(definition="", device="", env_dut=text).check()
 
 
 @given(index=st.integers(0, 10**9), lines=TEXT.filter(bool))

@@ -506,9 +506,7 @@ def test_no_body_breaks_the_server(
     assert answer.status_code in (200, 201, 202, 400, 404, 405, 409)
 
 
-@pytest.mark.parametrize(
-    "path", ["devicetypes/qemu/template", "workers/worker01/env", "remote-artifact-tokens"]
-)
+@pytest.mark.parametrize("path", ["devicetypes/qemu/template", "remote-artifact-tokens"])
 def test_what_is_not_offered_yet_is_not_found(stock: None, admin: User, login: Login, path: str) -> None:
     answer = login(admin).get(f"{ROOT}/{path}/")
 

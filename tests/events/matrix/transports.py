@@ -426,5 +426,6 @@ ASKED_BY = {
     "events.webhooks.lifecycle": "webhooks: one that is sent again",
     "events.webhooks.sender": "webhooks",
     "jobs.log_live.watching": "none: who watches a log is woken, and its rights are asked then",
+    "workers.ending_runs": "none: it only has workers rung",
     "workers.wakeup": "none: it only rings workers",
 }
