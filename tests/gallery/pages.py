@@ -69,6 +69,8 @@ PRODUCT = (
     Page(name="device-out", address="/device/bbb-03/", visitor="admin"),
     Page(name="device-busy", address="/device/bbb-01/", visitor="admin"),
     Page(name="device-held", address="/device/rpi4-01/", visitor="bob"),
+    Page(name="device-dictionary", address="/device/rpi4-01/dictionary/", visitor="admin"),
+    Page(name="device-dictionary-of-type", address="/device/bbb-01/dictionary/", visitor="admin"),
     Page(name="devices-found", address="/devices/?health=ailing&type=imx8mp-evk", visitor="admin"),
     Page(name="device-types", address="/device-types/", visitor="alice", kinds=BOTH),
     Page(name="device-type", address="/device-type/beaglebone-black/", visitor="alice"),
