@@ -198,6 +198,8 @@ def test_a_postgresql_that_cuts_every_connection_in_mid_job_costs_nothing(
     assert job(lab, number)["health"] == "Complete"
     assert lines(1, 60) in log(lab, number)
     assert lab.ask(cases_of(number)) == [("counted",)]
+    # The last one gets its number a moment after it has happened.
+    assert eventually(lambda: not lab.ask("SELECT id FROM events_event WHERE sequence IS NULL"))
     sequences = [row[0] for row in lab.ask("SELECT sequence FROM events_event ORDER BY sequence")]
     assert sequences == list(range(1, len(sequences) + 1))
     assert has_ended(lab, submit(lab, "afterwards", "true"))
