@@ -5,49 +5,34 @@ Run: python -m benchmarks.events_latency
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmarks import throwaway
+from benchmarks.subscriber import Heard, listening
 from benchmarks.throwaway import percentile
+from tests.lab import free_port
 
 EVENTS = 1000
 PAUSE = 0.005  # seconds between two commits
 BACKLOG = 20_000
 LOOK = 0.01  # seconds
 
-SUBSCRIBER = """
-import json, sys, time, zmq
-
-sub = zmq.Context().socket(zmq.SUB)
-sub.setsockopt(zmq.SUBSCRIBE, b"")
-sub.setsockopt(zmq.RCVHWM, 0)
-sub.connect(sys.argv[1])
-while True:
-    frames = sub.recv_multipart()
-    print(json.loads(frames[4])["sequence"], time.monotonic(), flush=True)
-"""
-
 
 def main() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    address = f"tcp://127.0.0.1:{free_port()}"
     with throwaway.lab():
         from django.conf import settings
 
         settings.EVENT_SOCKET = address
-        with _listening(address) as heard:
+        with listening("zmq", address) as heard:
             measure_latency(heard)
             measure_backlog(heard)
 
 
-def measure_latency(heard: dict[int, float]) -> None:
+def measure_latency(heard: Heard) -> None:
     from django.db import transaction
 
     from devices import lifecycle as devices
@@ -71,7 +56,7 @@ def measure_latency(heard: dict[int, float]) -> None:
     print(f"commit to subscriber: p50 {percentile(delays, 50):.1f} ms, p99 {percentile(delays, 99):.1f} ms")
 
 
-def measure_backlog(heard: dict[int, float]) -> None:
+def measure_backlog(heard: Heard) -> None:
     from django.db import transaction
 
     from events import outbox
@@ -90,7 +75,7 @@ def measure_backlog(heard: dict[int, float]) -> None:
     print(f"backlog of {BACKLOG:,}: {BACKLOG / (heard[last] - began):,.0f} events/s")
 
 
-def _warm_up(heard: dict[int, float]) -> None:
+def _warm_up(heard: Heard) -> None:
     """Until the publisher is bound and the subscriber is there."""
     from devices import lifecycle as devices
     from devices.states import DeviceHealth
@@ -103,7 +88,7 @@ def _warm_up(heard: dict[int, float]) -> None:
     raise SystemExit("the subscriber hears nothing")
 
 
-def _wait_for(heard: dict[int, float], sequence: int) -> None:
+def _wait_for(heard: Heard, sequence: int) -> None:
     deadline = time.monotonic() + 300
     while sequence not in heard:
         if time.monotonic() > deadline:
@@ -133,27 +118,6 @@ def _publishing() -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-
-
-@contextmanager
-def _listening(address: str) -> Iterator[dict[int, float]]:
-    """When each sequence was heard, by the clock that all processes of the machine share."""
-    heard: dict[int, float] = {}
-    command = [sys.executable, "-c", SUBSCRIBER, address]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        stdout = process.stdout
-        assert stdout is not None
-
-        def read() -> None:
-            for line in stdout:
-                sequence, when = line.split()
-                heard[int(sequence)] = float(when)
-
-        threading.Thread(target=read, daemon=True).start()
-        try:
-            yield heard
-        finally:
-            process.kill()
 
 
 if __name__ == "__main__":

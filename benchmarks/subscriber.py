@@ -7,13 +7,18 @@ transport takes, a host and a port for the last three.
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 EXCHANGE = "pulp.api.v2"
+
+Heard = dict[int, float]  # by sequence, when
 
 
 def main() -> None:
@@ -102,6 +107,30 @@ KINDS: dict[str, Callable[[str], None]] = {
     "sse": by_stream,
     "webhook": by_webhook,
 }
+
+
+@contextmanager
+def listening(kind: str, address: str) -> Iterator[Heard]:
+    """What such a process hears while it runs, by the clock that all processes of the machine share."""
+    heard: Heard = {}
+    command = [sys.executable, "-m", __name__, kind, address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        stdout = process.stdout
+        assert stdout is not None
+        if stdout.readline() != "ready\n":
+            raise SystemExit(f"{kind}: the subscriber at {address} does not listen")
+
+        def read() -> None:
+            for line in stdout:
+                sequence, when = line.split()
+                heard.setdefault(int(sequence), float(when))
+
+        threading.Thread(target=read, daemon=True).start()
+        try:
+            yield heard
+        finally:
+            process.kill()
+
 
 if __name__ == "__main__":
     main()

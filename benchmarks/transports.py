@@ -10,23 +10,19 @@ from __future__ import annotations
 
 import argparse
 import socket
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 
 from benchmarks import throwaway
 from benchmarks.processes import forked, serve, wait_until_it_answers
-from benchmarks.subscriber import EXCHANGE, KINDS
+from benchmarks.subscriber import EXCHANGE, KINDS, Heard, listening
 from benchmarks.throwaway import percentile
+from tests.lab import free_port
 
 BROKER = ("127.0.0.1", 5672)
 WARM_UP = 20  # events that are not counted
 PATIENCE = 60.0  # seconds until the last event has come everywhere
-
-Heard = dict[int, float]  # by sequence, when
 
 
 def main() -> None:
@@ -50,8 +46,8 @@ def _set_up(stack: ExitStack) -> Mapping[str, Heard]:
 
     listener = socket.create_server(("127.0.0.1", 0))
     web = f"127.0.0.1:{listener.getsockname()[1]}"
-    webhook = f"127.0.0.1:{_free_port()}"
-    settings.EVENT_SOCKET = f"tcp://127.0.0.1:{_free_port()}"
+    webhook = f"127.0.0.1:{free_port()}"
+    settings.EVENT_SOCKET = f"tcp://127.0.0.1:{free_port()}"
     settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
     addresses = {"zmq": settings.EVENT_SOCKET, "ws": web, "sse": web, "webhook": webhook}
     if _has_broker():
@@ -64,7 +60,7 @@ def _set_up(stack: ExitStack) -> Mapping[str, Heard]:
     listener.close()
     wait_until_it_answers(int(web.partition(":")[2]))
     heard = {
-        kind: stack.enter_context(_listening(kind, addresses[kind])) for kind in KINDS if kind in addresses
+        kind: stack.enter_context(listening(kind, addresses[kind])) for kind in KINDS if kind in addresses
     }
     stack.enter_context(forked(roles.engine))
     return heard
@@ -77,34 +73,6 @@ def _has_broker() -> bool:
     except OSError:
         print("amqp: there is no RabbitMQ")
         return False
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def _listening(kind: str, address: str) -> Iterator[Heard]:
-    """When each sequence was heard, by the clock that all processes of the machine share."""
-    heard: Heard = {}
-    command = [sys.executable, "-m", "benchmarks.subscriber", kind, address]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        stdout = process.stdout
-        assert stdout is not None
-        if stdout.readline() != "ready\n":
-            raise SystemExit(f"{kind}: the subscriber at {address} does not listen")
-
-        def read() -> None:
-            for line in stdout:
-                sequence, when = line.split()
-                heard.setdefault(int(sequence), float(when))
-
-        threading.Thread(target=read, daemon=True).start()
-        try:
-            yield heard
-        finally:
-            process.kill()
 
 
 def _commit(events: int, pause: float, heard: Mapping[str, Heard]) -> Heard:
