@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import Group
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, Count, F, Q, Value, When
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
@@ -272,6 +272,16 @@ _LIMIT_OF_WORKER = (
 )
 
 
+def _free_in(healths: Collection[DeviceHealth]) -> Q:
+    """Idle, in one of these healths, and on a worker that is there."""
+    return Q(
+        state=DeviceState.IDLE,
+        health__in=healths,
+        worker__state=WorkerState.ONLINE,
+        worker__health=WorkerHealth.ACTIVE,
+    )
+
+
 class DeviceQuerySet(AnnouncedQuerySet):
     """Rights on a device are those on its type; where the device has some of its own, these hold instead."""
 
@@ -318,7 +328,7 @@ class DeviceQuerySet(AnnouncedQuerySet):
 
     def idle(self) -> DeviceQuerySet:
         """Free now: idle, in good or unknown health, on a worker that is there."""
-        return self._free_in(USABLE)
+        return self.filter(_free_in(USABLE))
 
     def at_work(self) -> DeviceQuerySet:
         """Those that are idle now, or come free by themselves."""
@@ -327,18 +337,18 @@ class DeviceQuerySet(AnnouncedQuerySet):
 
     def checkable(self) -> DeviceQuerySet:
         """Those that could begin a health check now, if one is due. `check_record` needs no query."""
-        return self._free_in(CHECKED).checked().select_related("device_type")
+        return self.filter(_free_in(CHECKED)).checked().select_related("device_type")
 
     def checked(self) -> DeviceQuerySet:
         """Those whose type has a health check, as `DeviceType.is_checked` says."""
         return self.filter(device_type__disable_health_check=False).exclude(device_type__health_check="")
 
-    def _free_in(self, healths: Collection[DeviceHealth]) -> DeviceQuerySet:
-        return self.filter(
-            state=DeviceState.IDLE,
-            health__in=healths,
-            worker__state=WorkerState.ONLINE,
-            worker__health=WorkerHealth.ACTIVE,
+    def tally(self) -> dict[str, int]:
+        """How many there are: `devices` in all, those that are `free` now, and those that are `ailing`."""
+        return self.with_urgency().aggregate(
+            devices=Count("pk"),
+            free=Count("pk", filter=_free_in(USABLE)),
+            ailing=Count("pk", filter=Q(urgency__lte=Urgency.TAKEN_OUT)),
         )
 
     def reservable(self) -> DeviceQuerySet:

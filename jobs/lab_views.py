@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.rights import Anyone
@@ -39,37 +42,38 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def _work(jobs: JobQuerySet, user: Anyone) -> dict[str, object]:
     """What runs and what waits, the first few of each."""
-    running = jobs.filter(state__in=ON_A_DEVICE)
-    queued = jobs.queued()
-    oldest = jobs.due().order_by("id").first()
-    first = list(queued.for_lists().prefetch_related("tags")[:QUEUED_SHOWN])
+    counts = jobs.unfinished().tally()
+    first = list(jobs.queued().for_lists().prefetch_related("tags")[:QUEUED_SHOWN])
     reasons = waiting.reasons(first, to=user)
-    shown = running.order_by("-id").for_lists()[:RUNNING_SHOWN]
+    shown = jobs.filter(state__in=ON_A_DEVICE).recent().for_lists()[:RUNNING_SHOWN]
     return {
-        "running": running.count(),
+        "running": counts["on_a_device"],
         "running_jobs": [(job, TimeBar.of(job)) for job in shown],
-        "queued": queued.count(),
+        "queued": counts["queued"],
         "queued_jobs": [(job, reasons[job.pk]) for job in first],
-        "longest_wait": oldest.waited if oldest else None,
+        "longest_wait": _since(counts["due_since"]),
     }
+
+
+def _since(moment: datetime | None) -> timedelta | None:
+    return max(timezone.now() - moment, timedelta(0)) if moment else None
 
 
 def _waits(jobs: JobQuerySet) -> dict[str, object]:
     """The questions of running tests, the oldest first."""
     # None is open of a job that has left its device; of all that are seen, there may be a hundred thousand.
     questions = Wait.objects.open().filter(attempt__job__in=jobs.filter(state__in=ON_A_DEVICE))
-    shown = questions.order_by("since", "pk").select_related("attempt__job__group")[:WAITS_SHOWN]
-    return {"waits": questions.count(), "waits_shown": [(wait, wait.attempt.job) for wait in shown]}
+    shown = list(questions.order_by("since", "pk").select_related("attempt__job__group")[:WAITS_SHOWN])
+    number = len(shown) if len(shown) < WAITS_SHOWN else questions.count()
+    return {"waits": number, "waits_shown": [(wait, wait.attempt.job) for wait in shown]}
 
 
 def _inventory(devices: DeviceQuerySet) -> dict[str, object]:
-    ailing = devices.ailing()
+    ailing = devices.ailing().select_related("worker").order_by("-health_since")
     offline = Worker.objects.filter(state=WorkerState.OFFLINE).exclude(health=WorkerHealth.RETIRED)
     return {
-        "devices": devices.count(),
-        "free": devices.idle().count(),
-        "ailing": ailing.count(),
-        "ailing_devices": ailing.select_related("worker").order_by("-health_since")[:AILING_SHOWN],
+        **devices.tally(),
+        "ailing_devices": ailing[:AILING_SHOWN],
         "offline_workers": offline[:OFFLINE_SHOWN],
     }
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.db import connection, models
-from django.db.models import Q
+from django.db.models import Count, Min, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -225,6 +225,16 @@ class JobQuerySet(AnnouncedQuerySet):
     def due(self) -> JobQuerySet:
         """Those of the queue that wait for a device and not for a time."""
         return self.queued().exclude(not_before__gt=timezone.now())
+
+    def tally(self) -> dict[str, Any]:
+        """How many are `on_a_device` and `queued`, and `due_since` when the one that waits longest waits; None: none does."""
+        is_queued = Q(state=State.SUBMITTED)
+        is_due = is_queued & (Q(not_before__isnull=True) | Q(not_before__lte=timezone.now()))
+        return self.aggregate(
+            on_a_device=Count("pk", filter=Q(state__in=ON_A_DEVICE)),
+            queued=Count("pk", filter=is_queued),
+            due_since=Min(Coalesce("queued_since", "submit_time"), filter=is_due),
+        )
 
     def put_off(self) -> JobQuerySet:
         """Those of the queue that wait for a time, the next ones first."""

@@ -20,7 +20,7 @@ from devices.states import WorkerState
 from jobs import attempts, lifecycle, logs, models
 from jobs.logs import Record
 from jobs.models import Job
-from jobs.states import Health, State
+from jobs.states import Health, Requeue, State
 from tests import build
 
 pytestmark = pytest.mark.django_db
@@ -95,6 +95,34 @@ def test_the_lab_says_how_far_a_job_is_and_why_the_next_ones_wait(client: Client
 
     assert 'aria-label="Time used of job' in html
     assert "It waits for a device that fits: 1 busy." in html
+
+
+def test_the_lab_counts_what_runs_what_waits_and_what_is_free(client: Client) -> None:
+    build.job(state=State.FINISHED)
+    build.job(state=State.RUNNING)
+    build.job()
+    build.device("qemu02")
+    build.device("qemu03")
+    devices.maintenance("qemu03", by="admin", reason="fan is loud")
+
+    words = words_of(page(client, "/"))
+
+    assert "1running" in words
+    assert "1queued" in words
+    assert "1 of 3devices free" in words
+    assert "1needs a person" in words
+
+
+def test_the_longest_wait_is_that_of_a_job_which_waits_for_a_device(client: Client) -> None:
+    now = timezone.now()
+    waiting = Job.objects.filter
+    waiting(pk=build.job().pk).update(submit_time=now - timedelta(minutes=30))
+    put_off = {"not_before": now + timedelta(hours=1), "requeue": Requeue.DEFERRAL.value}
+    waiting(pk=build.job().pk).update(submit_time=now - timedelta(hours=2), **put_off)
+    back = {"queued_since": now - timedelta(minutes=10)}
+    waiting(pk=build.job().pk).update(submit_time=now - timedelta(hours=3), **back)
+
+    assert "3queued, longest 30 min" in words_of(page(client, "/"))
 
 
 def test_a_job_that_waits_says_its_place_in_the_queue(client: Client) -> None:
