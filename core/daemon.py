@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from django.db import close_old_connections
@@ -15,13 +16,15 @@ log = logging.getLogger(__name__)
 
 FIRST_BACK_OFF = 0.1
 LONGEST_BACK_OFF = 5.0
+READY_FOR = 1.0  # seconds for which what was made ready for one good pass serves those that follow it
 
 
 class Daemon:
     """Calls a pass at once, then at every ring of `bell` and at least every `poll` seconds, until `stop` is set.
 
     `before_pass` makes the thread ready for a pass: by default it gives up database connections that are stale,
-    so that a restart of the database costs one failed pass at most.
+    so that a restart of the database costs one failed pass at most. It is not called for passes that follow a good
+    one at once: to ask the database whether it is there takes as long as many a pass does.
 
     Each good pass is a beat in the bell's directory; `pulse` is for a pass that takes long, to beat at its steps.
     """
@@ -41,6 +44,7 @@ class Daemon:
         self._stop = stop
         self._before_pass = before_pass
         self._failures = 0
+        self._ready_at = float("-inf")
         self.pulse = Pulse(bell.directory, role, poll=poll)
 
     def run(
@@ -65,7 +69,7 @@ class Daemon:
     ) -> float | None:
         """The seconds until the next pass; None after a failure."""
         try:
-            self._before_pass()
+            self._make_ready()
             pass_once()
             wanted = until_next()
         except Exception as error:
@@ -78,6 +82,12 @@ class Daemon:
         self._failures = 0
         self.pulse.beat()
         return self._poll if wanted is None else min(self._poll, max(0.0, wanted))
+
+    def _make_ready(self) -> None:
+        now = time.monotonic()
+        if self._failures or now - self._ready_at > READY_FOR:
+            self._before_pass()
+            self._ready_at = now
 
     @property
     def _back_off(self) -> float:

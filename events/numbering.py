@@ -23,14 +23,18 @@ COUNTER = "sequence"
 LOCK = 5_500  # any number, the same in every process of the lab
 BATCH = 1000
 
-# One statement, as every event waits for it. The counter is not touched where there is nothing to number.
+# One message to the database, as every event waits for it, and by that a transaction of its own where none is open.
+# The second statement sees whatever is committed when the lock is there, and not only what was before.
+# The counter is not touched where there is nothing to number.
 _NUMBER = """
+SELECT set_config('lava_lite.numbers', pg_try_advisory_xact_lock({lock})::text, true);
 WITH batch AS (
     SELECT id, row_number() OVER (ORDER BY id) AS place
-    FROM (SELECT id FROM events_event WHERE sequence IS NULL ORDER BY id LIMIT %s) AS waiting
+    FROM (SELECT id FROM events_event WHERE sequence IS NULL ORDER BY id LIMIT {limit}) AS waiting
+    WHERE current_setting('lava_lite.numbers') = 'true'
 ), counter AS (
     INSERT INTO events_counter AS known (name, value)
-    SELECT %s, count(*) FROM batch HAVING count(*) > 0
+    SELECT '{counter}', count(*) FROM batch HAVING count(*) > 0
     ON CONFLICT (name) DO UPDATE SET value = known.value + excluded.value
     RETURNING value
 )
@@ -38,10 +42,16 @@ UPDATE events_event SET sequence = counter.value - (SELECT count(*) FROM batch) 
 FROM batch, counter WHERE events_event.id = batch.id
 """
 
+NUMBERER = "engine"
 FOLLOWERS = (
-    "engine",
+    NUMBERER,
     "web",
 )  # who wants to know at once that something happened, by the roles of their doorbells
+
+
+def woken_by_a_commit() -> Sequence[str]:
+    """The roles of the bells: who follows numbers that are not there yet is rung when they are given."""
+    return FOLLOWERS if connection.vendor == "sqlite" else (NUMBERER,)
 
 
 def numbers_at_insert(count: int) -> Sequence[int | None]:
@@ -56,10 +66,10 @@ def number_committed() -> int:
     """Number what is committed and has no number yet; how many there were. Another pass at work: 0."""
     if connection.vendor == "sqlite":
         return 0
-    with transaction.atomic():
-        if not _only_one():
-            return 0
-        return _number_batch()
+    with connection.cursor() as cursor:
+        cursor.execute(_NUMBER.format(lock=LOCK, limit=BATCH, counter=COUNTER))
+        cursor.nextset()
+        return int(cursor.rowcount)
 
 
 @contextmanager
@@ -113,7 +123,7 @@ def _moment_on_postgresql() -> Iterator[int]:
     # What is committed and has no number cannot be told apart from what comes later: it gets its number here, where
     # nobody else gives any.
     with _nobody_else_numbers(), _repeatable_read():
-        while _number_batch():
+        while number_committed():
             pass
         for role in FOLLOWERS:
             transaction.on_commit(partial(doorbell.ring, settings.RUN, role))
@@ -142,19 +152,6 @@ def _nobody_else_numbers() -> Iterator[None]:
 
 def _unnumbered() -> QuerySet[Event]:
     return Event.objects.filter(sequence__isnull=True)
-
-
-def _number_batch() -> int:
-    """For the only one who numbers; how many there were."""
-    with connection.cursor() as cursor:
-        cursor.execute(_NUMBER, [BATCH, COUNTER])
-        return int(cursor.rowcount)
-
-
-def _only_one() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
-        return bool(cursor.fetchone()[0])
 
 
 def _advance(by: int) -> int:

@@ -117,7 +117,7 @@ def _ring_after_commit() -> None:
 
 
 def _ring() -> None:
-    for role in numbering.FOLLOWERS:
+    for role in numbering.woken_by_a_commit():
         doorbell.ring(settings.RUN, role)
 
 

@@ -70,7 +70,7 @@ def configured() -> list[Transport]:
 def number() -> None:
     """Give numbers to what is committed, and skip what happens while the transports are switched off."""
     while numbered := numbering.number_committed():
-        # Whoever follows `sequence` has been rung at the commit, too early to find a number.
+        # Whoever follows `sequence` finds something only now.
         doorbell.ring(settings.RUN, "web")
         if numbered < numbering.BATCH:
             break
@@ -180,5 +180,5 @@ class Driver:
             self._beat()
             position.note_health()
             # If another publisher moved on with it, what that one has sent is not sent again from here.
-            if not events or not position.move(events):
+            if not events or not position.move(events) or len(events) < feed.BATCH:
                 return

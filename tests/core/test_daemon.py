@@ -211,3 +211,27 @@ def test_each_pass_is_made_ready_first_and_a_failure_there_is_survived(tmp_path:
         assert eventually(lambda: len(order) == 3)
 
     assert order == ["ready", "ready", "pass"]
+
+
+def test_passes_that_follow_a_good_one_at_once_need_not_be_made_ready(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    with running(tmp_path, lambda: order.append("pass"), before_pass=lambda: order.append("ready"), poll=0.0):
+        assert eventually(lambda: order.count("ready") == 2)
+
+    first, second = (place for place, word in enumerate(order) if word == "ready")
+    assert second - first > 2
+
+
+def test_after_a_failed_pass_it_is_made_ready_again(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def pass_once() -> None:
+        order.append("pass")
+        if len(order) == 2:
+            raise OSError("the database was restarted")
+
+    with running(tmp_path, pass_once, before_pass=lambda: order.append("ready")):
+        assert eventually(lambda: len(order) == 4)
+
+    assert order == ["ready", "pass", "ready", "pass"]

@@ -267,6 +267,7 @@ def test_a_publisher_ends_although_a_transport_hangs(
 
 def test_a_publisher_ends_in_the_middle_of_a_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed.after, "__kwdefaults__", {"limit": 1})
+    monkeypatch.setattr(feed, "BATCH", 1)
     transport = Blocked("blocked")
     publisher.prepare([transport])
     for name in "ab":
