@@ -22,7 +22,7 @@ from pytest_django import Settings
 
 from events import outbox
 from events.models import Event
-from tests import build
+from tests import build, emptying
 from tests.events import checking
 
 # How long an example takes says how busy the machine is, and nothing of what is tested.
@@ -72,6 +72,12 @@ def django_db_modify_db_settings(
     database = django_settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite3"):
         database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def emptied_quickly() -> Iterator[None]:
+    with emptying.quickly():
+        yield
 
 
 @pytest.fixture(autouse=True)

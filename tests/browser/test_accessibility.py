@@ -76,22 +76,22 @@ def test_axe_finds_nothing(windows: Windows, page: Page) -> None:
     assert not found, "\n".join(f"{'; '.join(looks)}: {fault}" for fault, looks in found.items())
 
 
-ROW = '<p style="color: #111">word</p>'
-PALE = '<p style="color: #ddd">pale</p>'
+WORD = '<p style="color: #111">word</p>'
+ROW = f"<div>{WORD}</div>"
+PALE_WORD = '<p style="color: #ddd">pale</p>'
+PALE = f"<div>{PALE_WORD}</div>"
+ON_A_NEIGHBOUR = """<div style="position: relative"><div style="background: #222; height: 40px"></div>
+    <p style="color: #111; position: absolute; top: 0; margin: 0">word</p></div>"""
 
 
 @pytest.mark.parametrize(
     "beside",
     [
         pytest.param(PALE, id="by its colour"),
-        pytest.param('<div style="background: #222">' + ROW + "</div>", id="by its background"),
-        pytest.param('<div style="opacity: 0.2">' + ROW + "</div>", id="by its opacity"),
-        pytest.param(
-            '<div style="position: relative; height: 40px"><div style="background: #222; height: 40px"></div>'
-            '<p style="color: #111; position: absolute; top: 0; margin: 0">word</p></div>',
-            id="by its place",
-        ),
-        pytest.param(f"<details><summary>more</summary>{PALE}</details>{PALE}", id="by being shown"),
+        pytest.param(f'<div style="background: #222">{WORD}</div>', id="by its background"),
+        pytest.param(f'<div style="opacity: 0.2">{WORD}</div>', id="by its opacity"),
+        pytest.param(ON_A_NEIGHBOUR, id="by its place"),
+        pytest.param(f"{PALE}<details><summary>more</summary>{PALE_WORD}</details>", id="by being shown"),
     ],
 )
 def test_text_that_is_hard_to_read_is_found_among_many_alike(window: Window, beside: str) -> None:
