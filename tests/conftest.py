@@ -22,7 +22,7 @@ from pytest_django import Settings
 
 from events import outbox
 from events.models import Event
-from tests import build
+from tests import build, dealing, emptying
 from tests.events import checking
 
 # How long an example takes says how busy the machine is, and nothing of what is tested.
@@ -37,8 +37,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 FIXTURES_OF_DATABASE = {"db", "transactional_db", "django_db_setup"}
 
 
-# What takes long begins first, so that none of it runs alone at the end.
-LONGEST_FIRST = ("chaos", "browser", "lab")
+# What takes long begins first, so that none of it runs alone at the end: about how many seconds each.
+SECONDS = {"chaos": 100, "long": 25, "lab": 4, "browser": 2}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: takes far longer than most tests, and begins before them")
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist, for `--numprocesses auto`
@@ -54,14 +58,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
         if item.get_closest_marker("django_db") or fixtures & FIXTURES_OF_DATABASE:
             item.add_marker("database")  # before `-m` chooses
     yield
-    items.sort(key=_rank)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = dealing.deal(items, workers, seconds=_seconds, company=_company)
 
 
-def _rank(item: pytest.Item) -> int:
-    for rank, marker in enumerate(LONGEST_FIRST):
-        if item.get_closest_marker(marker):
-            return rank
-    return len(LONGEST_FIRST)
+def _seconds(item: pytest.Item) -> int:
+    return max((SECONDS[marker] for marker in SECONDS if item.get_closest_marker(marker)), default=0)
+
+
+def _company(item: pytest.Item) -> object:
+    """What shares the lab of its package stays together; a test with a lab of its own goes wherever there is time."""
+    return item if item.get_closest_marker("chaos") else item.path.parent
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +79,12 @@ def django_db_modify_db_settings(
     database = django_settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite3"):
         database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def emptied_quickly() -> Iterator[None]:
+    with emptying.quickly():
+        yield
 
 
 @pytest.fixture(autouse=True)

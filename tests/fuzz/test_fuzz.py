@@ -9,7 +9,7 @@ import pytest
 from tests.fuzz.run import APIS, VISITORS, fuzz
 from tests.gallery.lab import Lab, serving
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 SHORT = ("--phases=fuzzing", "--max-examples=6", "--seed=1")
 

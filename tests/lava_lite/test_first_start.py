@@ -160,6 +160,7 @@ def test_an_undisturbed_first_start_makes_a_whole_lab(driver: Driver) -> None:
 
 
 # Most statements are of migrations, and all alike; most lines are of what the lab begins with.
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "chosen"), [("line", 16), ("statement", 10)])
 def test_killed_at_any_point_it_is_completed_by_the_next_start(
     driver: Driver, kind: str, chosen: int

@@ -46,6 +46,7 @@ NUMBERS += ["٣", "१", "²", str(2**31), str(2**63), "9" * 30, "9" * 5000, "\0
 NAMES = ["start", "start", "start", "end", "attempt", "START", "start[]", "limit", ""]
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 def test_ten_thousand_odd_requests_for_a_tail_get_three_keys_or_are_told_why_not(client: Client) -> None:
     chance = random.Random(20261122)
@@ -110,6 +111,7 @@ def check(path: str, status: int, answer: dict[str, Any], size: int) -> None:
     assert not answer["is_finished"] or answer["new_size"] in (0, size), path
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_of_a_thousand_jobs_that_end_while_another_process_reads_no_last_word_is_lost() -> None:
     numbers = [build.job(name=f"{number}").pk for number in range(ENDS)]
