@@ -34,7 +34,7 @@ from tests.gallery.pages import CHROMIUM
 
 BATCH = 1_000  # lines of one post, as lava-run sends at most
 OPENINGS = 3
-OPENED_WITHIN = 30_000  # ms
+OPENED_WITHIN = 60_000  # ms
 LINES = 20  # that are watched
 SHOWN_WITHIN = 15  # seconds, three of LAVA's polls
 PAUSE = (
@@ -243,8 +243,9 @@ def opened(browser: Browser, viewer: Viewer) -> tuple[float | None, int]:
     """Milliseconds until the end of the log is on the screen, in a browser that has nothing yet, and bytes that came."""
     mark = viewer.log.mark(viewer.log.lines)
     context = browser.new_context()
-    page, traffic = _page(context.new_page(), viewer)
+    page, traffic = context.new_page(), Traffic()
     try:
+        _go(page, viewer, traffic)
         shown: Any = page.wait_for_function(HAS, arg=[viewer.view, mark], timeout=OPENED_WITHIN).json_value()
         return float(shown), traffic.bytes
     except TimeoutError:
@@ -255,7 +256,8 @@ def opened(browser: Browser, viewer: Viewer) -> tuple[float | None, int]:
 
 def watch(browser: Browser, viewer: Viewer, figures: Figures) -> None:
     context = browser.new_context()
-    page, traffic = _page(context.new_page(), viewer)
+    page, traffic = context.new_page(), Traffic()
+    _go(page, viewer, traffic)
     mark = viewer.log.mark(viewer.log.lines)
     page.wait_for_function(HAS, arg=[viewer.view, mark], timeout=OPENED_WITHIN)
     page.evaluate(OBSERVE, viewer.view)
@@ -371,14 +373,12 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def _page(page: Page, viewer: Viewer) -> tuple[Page, Traffic]:
+def _go(page: Page, viewer: Viewer, traffic: Traffic) -> None:
     """On its way to the log."""
-    traffic = Traffic()
     traffic.count(page)
     if viewer.route is not None:
         page.route(f"{viewer.log.site}{viewer.page}", viewer.route)
     page.goto(f"{viewer.log.site}{viewer.page}", wait_until="commit", timeout=OPENED_WITHIN)
-    return page, traffic
 
 
 class Connection:
