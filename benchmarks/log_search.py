@@ -7,6 +7,7 @@ are those that a reader waits for, without the request around it.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 BATCH = 12_500  # lines
 ROUNDS = 5
-REQUESTS = 400
+REQUESTS = 2_000
+FOREIGN = "beside a foreign process"
 BEGIN = datetime(2026, 3, 1)
 PLAIN = "[{:12.6f}] usb 1-1: new high-speed USB device number 4 using xhci, port {:07d}"
 COLOURED = "\x1b[32m[{:12.6f}]\x1b[0m usb 1-1: new \x1b[1mhigh-speed\x1b[0m USB device, port {:07d}"
@@ -96,7 +98,11 @@ def measure_searches(directory: Path) -> None:
 
 
 def measure_others(client: Client, address: str, directory: Path) -> None:
-    """Requests of this process while nothing, or one search after another, is under way."""
+    """Requests of this process while nothing, or one search after another, is under way.
+
+    The foreign process computes without a pause and has nothing to do with the server: what requests feel of it, they
+    feel of any work that the machine does beside them at the same priority.
+    """
     from jobs.logs.search import Query, search
     from jobs.logs.searchers import Searchers
 
@@ -109,11 +115,37 @@ def measure_others(client: Client, address: str, directory: Path) -> None:
     }
     print("\nother requests (log-tail of 4 KiB) of the same process:")
     client.get(address)
-    for name, work in ways.items():
-        with again_and_again(work):
-            taken = [timed(lambda: client.get(address)) * 1000 for _ in range(REQUESTS)]
-        print(f"{name}: p50 {median(taken):.1f} ms, p99 {percentile(taken, 99):.1f} ms")
+    taken: dict[str, list[float]] = {name: [] for name in [*ways, FOREIGN]}
+    for _ in range(ROUNDS):  # in turns, since the machine may have other things to do
+        for name, work in ways.items():
+            with again_and_again(work):
+                taken[name] += requests(client, address)
+        with foreign_process():
+            taken[FOREIGN] += requests(client, address)
+    for name, times in taken.items():
+        print(f"{name}: p50 {median(times):.1f} ms, p99 {percentile(times, 99):.1f} ms")
+    p99 = {name: percentile(times, 99) for name, times in taken.items()}
+    print(
+        f"p99 beside searches, to that beside a foreign process: {p99['beside searches'] / p99[FOREIGN]:.2f}"
+    )
     searchers.close()
+
+
+def requests(client: Client, address: str) -> list[float]:
+    """Milliseconds of each."""
+    return [timed(lambda: client.get(address)) * 1000 for _ in range(REQUESTS // ROUNDS)]
+
+
+@contextmanager
+def foreign_process() -> Iterator[None]:
+    from jobs.logs.search_process import NICENESS
+
+    command = [sys.executable, "-c", f"import os; os.nice({NICENESS})\nwhile True: pass"]
+    with subprocess.Popen(command) as process:
+        try:
+            yield
+        finally:
+            process.kill()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
+from django.db.models import BigIntegerField
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 
 from accounts.models import digest
@@ -20,6 +21,7 @@ from jobs.models import Job
 
 FLAGS = {"": False, "0": False, "false": False, "1": True, "true": True}
 PERMISSION_SECONDS = 5  # how long it is remembered whether somebody may read a log
+FIND = f"""SELECT id, state, attempt, submit_time, visibility, submitter_id FROM {Job._meta.db_table} WHERE id = %s"""
 
 
 class NoSuchLog(Exception):
@@ -114,9 +116,10 @@ def _was_to_come(job: Job, attempt: int) -> bool:
 
 def _find(request: HttpRequest, pk: int) -> Job | None:
     """The job, if it is there and may be seen."""
-    job: Job | None = (
-        Job.objects.only("state", "attempt", "submit_time", "visibility", "submitter").filter(pk=pk).first()
-    )
+    if pk > BigIntegerField.MAX_BIGINT:
+        return None
+    # To put the same together as a queryset would be a third of what a poll costs.
+    job = next(iter(Job.objects.raw(FIND, [pk])), None)
     return job if job is not None and _may_read(request, job) else None
 
 

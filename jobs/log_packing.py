@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import islice
@@ -23,11 +24,35 @@ log = logging.getLogger(__name__)
 
 LEAST = 16 * 1024  # bytes; a shorter text takes about as many blocks of the disk when it is packed
 LOOKED_UP = 500  # logs at once
+SHARE = 0.25  # of the time that a pass which nobody waits for works
+LONGEST_PAUSE = 5.0  # seconds; more passed between two looks only if the whole machine stood still
+
+
+class Pace:
+    """Tells whether to stop, and before that waits so long that there is work in SHARE of the time only.
+
+    What counts is the time that a piece of work took, not that of a processor: on a busy machine, and on one whose disk
+    is slow, there are longer pauses.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._since = time.monotonic()
+
+    def __call__(self) -> bool:
+        worked = time.monotonic() - self._since
+        stops = self._stop.wait(min(worked * (1 / SHARE - 1), LONGEST_PAUSE))
+        self._since = time.monotonic()
+        return stops
 
 
 def pack_all(stop: threading.Event | None = None) -> int:
-    """Pack all logs that are due; how many that were. It ends early, in the middle of one, when `stop` is set."""
-    stops = packing.never if stop is None else stop.is_set
+    """Pack all logs that are due; how many that were.
+
+    With `stop`, which ends it early, in the middle of a log too, it leaves most of the time to others; without, somebody
+    waits for it.
+    """
+    stops = packing.never if stop is None else Pace(stop)
     number = 0
     for directory in due():
         if stops():

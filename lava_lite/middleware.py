@@ -6,10 +6,15 @@ import logging
 import sys
 from collections.abc import Callable
 
+from csp.constants import HEADER
+from csp.middleware import CheckableLazyObject, CSPMiddleware
+from csp.utils import build_policy
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
+from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from django.views import defaults
 
@@ -35,6 +40,27 @@ class BusyDatabaseMiddleware:
             return None
         log.warning("The database did not answer for %s: %s", request.path, exception)
         return _busy(request)
+
+
+class PolicyMiddleware(CSPMiddleware):
+    """The Content-Security-Policy, as django-csp makes it; made once for all answers that ask for nothing of their own."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if (
+            settings.DEBUG
+            or hasattr(request, "_csp_nonce")
+            or any(name.startswith("_csp") for name in vars(response))
+        ):
+            return super().process_response(request, response)
+        if HEADER not in response:
+            response[HEADER] = self._policy
+        # Too late for a nonce, as in django-csp: the header would not have it.
+        request.csp_nonce = CheckableLazyObject(self._csp_nonce_post_response)  # type: ignore[attr-defined]
+        return response
+
+    @cached_property
+    def _policy(self) -> str:
+        return build_policy()
 
 
 class NotAllowedMiddleware:

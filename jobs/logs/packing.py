@@ -116,17 +116,23 @@ def written(draft: Path, source: text.Text, stops: Callable[[], bool]) -> Path |
                     return None
             file.flush()
             os.fsync(file.fileno())
-            _compare(Packed(file.fileno()), source)
+            for _ in _compared(Packed(file.fileno()), source):
+                if stops():
+                    draft.unlink()
+                    return None
     except OSError:
         draft.unlink(missing_ok=True)
         raise
     return draft
 
 
-def _compare(copy: Packed, source: text.Text) -> None:
+def _compared(copy: Packed, source: text.Text) -> Iterator[int]:
+    """As `packed.write`, step by step."""
     for start in range(0, source.size, packed.FRAME):
-        if copy.read(start, start + packed.FRAME) != source.read(start, start + packed.FRAME):
+        end = start + packed.FRAME
+        if copy.read(start, end) != source.read(start, end):
             raise packed.Unreadable(f"from byte {start} on, something else was read than was written")
+        yield end
 
 
 def _replace_plain(directory: Path, draft: Path, size: int) -> bool:

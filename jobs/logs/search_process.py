@@ -2,6 +2,7 @@
 
 It reads queries from the socket that it is started with and answers each with what it found, both as a line of JSON.
 It can be killed at any time, and ends with whoever started it, or when it has had nothing to do for IDLE_SECONDS.
+From its first moment on it stands back behind all else that wants a processor, the requests of other people above all.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from jobs.logs.search import Query, search
 
 IDLE_SECONDS = 60.0
 SEARCH_SECONDS = 1.0  # for one search, which then says what it has
+NICENESS = 5  # beside a server that is busy, a quarter of a processor is left for a search; of an idle one, all of it
 
 _STALE_SECONDS = IDLE_SECONDS - 10  # of idleness, after which nobody counts on it
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -45,6 +47,7 @@ class SearchProcess:
                 cwd="/",
                 env=os.environ | {"PYTHONPATH": str(_PROJECT)},
             )
+        _stand_back(self._process.pid)
         self._used = time.monotonic()
         self._answer = b""
 
@@ -86,6 +89,15 @@ class SearchProcess:
             if piece := self._socket.recv(_PIECE):
                 return piece
         raise SearchEnded
+
+
+def _stand_back(pid: int) -> None:
+    """Done by the one who begins the process, so that its start costs nobody anything either."""
+    with suppress(OSError):  # it has ended already, or the system does not let it: then it searches as it is
+        os.setpriority(os.PRIO_PROCESS, pid, max(NICENESS, os.getpriority(os.PRIO_PROCESS, pid)))
+        if sys.platform == "linux":
+            # Who wakes up is never made to wait for the end of a batch's turn.
+            os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
@@ -17,9 +18,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from jobs import log_packing, logs, retention
-from jobs.log_packing import LEAST
+from jobs.log_packing import LEAST, LONGEST_PAUSE, Pace
 from jobs.log_search_views import searchers
-from jobs.logs import packing, text
+from jobs.logs import packed, packing, text
 from jobs.models import Attempt, Job
 from jobs.states import State
 from tests import build
@@ -129,6 +130,72 @@ def test_a_log_that_cannot_be_packed_keeps_no_other_from_it(
 
     assert (is_packed(first), is_packed(second)) == (False, True)
     assert f"The log in {first.log_directory()} cannot be packed" in caplog.text
+
+
+class Clock:
+    """A time that goes on only when it is told to, and somebody who waits in it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+    def wait(self, seconds: float) -> bool:
+        self.pauses.append(seconds)
+        self.now += seconds
+        return False
+
+
+@pytest.mark.parametrize(
+    ("worked", "pause"),
+    [
+        pytest.param(1.0, 3.0, id="a quarter of the time is for the work"),
+        pytest.param(0.0, 0.0, id="nothing was done"),
+        pytest.param(900.0, LONGEST_PAUSE, id="the machine was asleep"),
+    ],
+)
+def test_the_packing_that_nobody_waits_for_rests_after_each_piece_of_work(
+    monkeypatch: pytest.MonkeyPatch, worked: float, pause: float
+) -> None:
+    clock = Clock(monkeypatch)
+    pace = Pace(clock)  # type: ignore[arg-type]
+
+    clock.now += worked
+    assert not pace()
+    clock.now += worked
+    assert not pace()
+
+    assert clock.pauses == [pause, pause]
+
+
+def test_the_pass_of_retention_rests_after_each_frame_that_is_packed_and_each_that_is_compared(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = ended(alice, size=5 * packed.FRAME)
+    clock = Clock(monkeypatch)
+
+    log_packing.pack_all(clock)  # type: ignore[arg-type]
+
+    frames = -(-logs.size(job.log_directory()) // packed.FRAME)
+    assert len(clock.pauses) == 1 + 2 * frames
+
+
+@pytest.mark.parametrize("looks", range(2, 8))
+def test_packing_that_is_stopped_anywhere_leaves_the_text_and_no_draft(
+    alice: User, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    job = ended(alice, size=3 * packed.FRAME)
+    clock = Clock(monkeypatch)
+    monkeypatch.setattr(
+        clock, "wait", lambda seconds: clock.pauses.append(seconds) or len(clock.pauses) >= looks
+    )
+    before = text.read(job.log_directory(), 0, 10**9)
+
+    log_packing.pack_all(clock)  # type: ignore[arg-type]
+
+    assert not is_packed(job)
+    assert not list(job.log_directory().glob("*.new"))
+    assert text.read(job.log_directory(), 0, 10**9) == before
 
 
 def test_the_pass_of_retention_packs_until_it_is_stopped(alice: User) -> None:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from jobs import log_search_views, logs
 from jobs.log_search_views import MOST_AT_ONCE, searchers
 from jobs.logs import Record
+from jobs.logs.search_process import NICENESS
 from jobs.models import Job
 from jobs.states import State
 from tests import build
@@ -87,6 +88,27 @@ def test_one_process_does_one_search_after_another(client: Client, job: Job) -> 
 
     assert spare is not None
     assert searchers.spare is spare
+
+
+def test_a_search_stands_back_behind_the_requests_of_others(client: Client, job: Job) -> None:
+    search(client, job, "q=line")
+
+    assert searchers.spare is not None
+    assert os.getpriority(os.PRIO_PROCESS, searchers.spare.pid) >= NICENESS
+    assert os.sched_getscheduler(searchers.spare.pid) == os.SCHED_BATCH
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+def test_a_system_that_lets_nobody_stand_back_is_searched_all_the_same(
+    client: Client, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: object) -> None:
+        raise PermissionError("not here")
+
+    monkeypatch.setattr(os, "setpriority", refused)
+    searchers.close()
+
+    assert search(client, job, "q=line")["total"] == 3
 
 
 def test_a_process_that_was_killed_is_replaced(client: Client, job: Job) -> None:
