@@ -15,7 +15,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 def secret_in(request: HttpRequest) -> str | None:
     """The secret of `Authorization: Token …` (or Bearer); None where there is no such header."""
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     return secret.strip() if scheme.lower() in SCHEMES else None
 
 
