@@ -96,17 +96,32 @@ export function linesIn(lines, onBlock) {
     has(number) {
       return number >= this.first && number <= this.last;
     },
-    // Of the first line in a block.
-    numberOf(block) {
+    // Each with the number of its first line.
+    *blocks() {
       let number = this.first;
-      for (let each = lines.firstChild; each !== block; each = each.nextSibling) number += each.childElementCount;
-      return number;
-    },
-    element(number) {
-      let ahead = number - this.first;
       for (const block of lines.children) {
-        if (ahead < block.childElementCount) return block.children[ahead];
-        ahead -= block.childElementCount;
+        yield [block, number];
+        number += block.childElementCount;
+      }
+    },
+    numberOf(block) {
+      for (const [each, number] of this.blocks()) if (each === block) return number;
+    },
+    element(line) {
+      for (const [block, number] of this.blocks()) {
+        if (line < number + block.childElementCount) return block.children[line - number];
+      }
+    },
+    // Has a block begin with this line. Those before it leave, as lines may still be added to the block.
+    split(line) {
+      for (const [block, number] of this.blocks()) {
+        if (line <= number || line >= number + block.childElementCount) continue;
+        const earlier = make("pre");
+        earlier.append(...[...block.children].slice(0, line - number));
+        block.before(earlier);
+        for (const part of [earlier, block]) part.style.setProperty("--lines", part.childElementCount);
+        onBlock(earlier);
+        return;
       }
     },
   };
@@ -124,13 +139,14 @@ export function gutter(view, loaded, ask, onSeen) {
     if (!loaded.first || !block.isConnected) return;
     const number = loaded.numberOf(block);
     const digits = Math.max(4, String(loaded.last).length);
-    const { times = [], levels = "" } = facts.get(block) ?? {};
+    const { times = [], levels = "", first = number } = facts.get(block) ?? {};
     view.style.setProperty("--gutter", `${digits + (form ? 14 : 1)}ch`);
     for (const [at, line] of [...block.children].entries()) {
-      const told = form && times[at] ? form(times[at], times[at - 1] ?? times[at], begin) : "";
+      const of = number + at - first;
+      const told = form && times[of] ? form(times[of], times[of - 1] ?? times[of], begin) : "";
       const text = `${told} ${String(number + at).padStart(digits)}`;
       if (line.dataset.at !== text) line.dataset.at = text;
-      if (levels[at]) line.dataset.level = levels[at];
+      if (levels[of]) line.dataset.level = levels[of];
     }
   }
 
@@ -166,7 +182,7 @@ export function gutter(view, loaded, ask, onSeen) {
   const watcher = new IntersectionObserver(
     (entries) => {
       for (const { target, isIntersecting } of entries) {
-        if (isIntersecting) seen.add(target);
+        if (isIntersecting && !target.hidden) seen.add(target);
         else seen.delete(target);
       }
       seen.forEach(label);
@@ -179,7 +195,11 @@ export function gutter(view, loaded, ask, onSeen) {
   return {
     seen,
     renew,
-    watch: (block) => watcher.observe(block),
+    // Anew if it was watched before: what is hidden is not seen.
+    watch(block) {
+      watcher.unobserve(block);
+      watcher.observe(block);
+    },
     // The form in which times are shown, or none; and whether some levels are hidden.
     choose(newForm, isFiltered) {
       form = newForm;

@@ -21,7 +21,9 @@ function show(log) {
   const part = (name) => log.querySelector(`[data-log-${name}]`);
   const [view, lines, state, notices] = ["view", "lines", "state", "notice"].map(part);
   const { url, socket, start, begin } = log.dataset;
-  let [announce, paint] = [() => {}, () => {}]; // until there are tools
+  const nothing = () => {};
+  let [announce, paint] = [nothing, nothing]; // until there are tools
+  let sections = { settle: nothing, reveal: nothing, hear: nothing, clear: nothing };
   let isComplete = log.dataset.state === "finished";
   let connection = 0; // of which only the last one counts
 
@@ -50,7 +52,11 @@ function show(log) {
     part, view, lines, loaded, ask, notice,
     end: "cut" in log.dataset ? Number(start) : null,
     attach: connect,
-    changed: beside.renew,
+    reveal: (range) => sections.reveal(range),
+    changed() {
+      beside.renew();
+      sections.settle();
+    },
     detach() {
       connection += 1;
       if (!isComplete) say("part");
@@ -62,12 +68,14 @@ function show(log) {
     reader.stick();
     reader.miss(count);
     beside.renew();
+    sections.hear(piece);
     announce(piece);
   }
 
   function restart() {
     loaded.clear(1);
     beside.clear();
+    sections.clear();
     reader.settle();
     notice("The log began anew: this is the output of a new attempt.");
     log.dispatchEvent(new Event("log:restarted", { bubbles: true }));
@@ -114,14 +122,17 @@ function show(log) {
   if (!("cut" in log.dataset)) connect(Number(start));
 
   // The log is there before its tools are.
-  import("./log-tools.js").then((tools) => {
+  Promise.all([import("./log-tools.js"), import("./log-folds.js")]).then(([tools, { folds }]) => {
+    sections = folds({ view, loaded, reader, ask, watch: beside.watch });
     paint = tools.search({ log, part, ask, notice, seen: beside.seen, goTo: reader.goTo });
+    tools.onKeys(log, { f: () => part("choices").querySelector("[value=fold]").click() });
     const aloud = tools.announcer(part("announcement"));
     tools.choices(part("choices"), ({ checked, hidden, times }) => {
       announce = checked.includes("announce") ? aloud : () => {};
       log.classList.toggle("unwrapped", !checked.includes("wrap"));
       log.dataset.hide = hidden;
       beside.choose(tools.FORMS[times], hidden);
+      sections.choose(checked.includes("fold"));
       reader.stick();
     });
     for (const tool of log.querySelectorAll("[data-log-tool]")) tool.hidden = false;
