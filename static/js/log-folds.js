@@ -38,7 +38,7 @@ export function folds({ view, loaded, reader, ask, watch }) {
     if (!button) {
       button = document.createElement("button");
       button.type = "button";
-      line.classList.add("head");
+      line.classList.add("heading");
       line.prepend(button);
     }
     const { level, name, state, first, seconds } = section;
@@ -82,10 +82,12 @@ export function folds({ view, loaded, reader, ask, watch }) {
     const top = line?.getBoundingClientRect().top;
     change();
     if (reader.isFollowing) return reader.stick();
-    let block = line?.parentNode;
-    while (block?.hidden) block = block.previousSibling;
-    if (block !== line?.parentNode) block.lastChild.scrollIntoView({ block: "nearest" });
-    else if (line) view.scrollTop += line.getBoundingClientRect().top - top;
+    if (!line) return;
+    let block = line.parentNode;
+    while (block.hidden) block = block.previousSibling;
+    if (block !== line.parentNode) block.lastChild.scrollIntoView({ block: "nearest" });
+    const moved = block === line.parentNode && line.getBoundingClientRect().top - top;
+    if (moved) view.scrollTop += moved; // to set it would end a smooth scrolling also where nothing has moved
   }
 
   // Nothing is folded over what somebody reads or has gone to.
@@ -116,7 +118,7 @@ export function folds({ view, loaded, reader, ask, watch }) {
     const bad = steps.filter(({ state }) => state !== "pass");
     for (const step of steps) step.isGood = !bad.some(({ first }) => first >= step.first && first <= step.last);
     sections = steps;
-    steadily(settle);
+    if (sections.length) steadily(settle);
   }
 
   async function learn() {
