@@ -66,11 +66,12 @@ export function folds({ view, loaded, reader, ask, watch }) {
       while (hidden[0]?.[1] < first) hidden.shift();
       const isHidden = hidden[0]?.[0] <= first;
       if (isHidden !== block.hasAttribute("hidden")) {
+        block.parentNode.classList.add("uneven");
         if (isHidden) block.setAttribute("hidden", "until-found");
         else block.removeAttribute("hidden");
         watch(block);
       }
-      for (; here[0]?.first < first + block.childElementCount; here.shift()) {
+      for (; here[0]?.first < first + block.children.length; here.shift()) {
         head(block.children[here[0].first - first], here[0]);
       }
     }
@@ -84,26 +85,26 @@ export function folds({ view, loaded, reader, ask, watch }) {
     if (reader.isFollowing) return reader.stick();
     if (!line) return;
     let block = line.parentNode;
-    while (block.hidden) block = block.previousSibling;
+    while (block.hidden) block = block.previousSibling ?? block.parentNode.previousSibling.lastChild;
     if (block !== line.parentNode) block.lastChild.scrollIntoView({ block: "nearest" });
     const moved = block === line.parentNode && line.getBoundingClientRect().top - top;
     if (moved) view.scrollTop += moved; // to set it would end a smooth scrolling also where nothing has moved
   }
 
-  // Nothing is folded over what somebody reads or has gone to.
-  function spare() {
+  // Nothing is folded over what somebody reads or has gone to. What comes before the line `first` is just coming.
+  function spare(first) {
     const fresh = sections.filter((section) => isFolded(section) && !folded.has(section.first));
     if (!fresh.length || reader.isFollowing) return;
     const { top, bottom } = view.getBoundingClientRect();
-    const read = [lineAt(top), lineAt(bottom)].map((found) => found?.number ?? loaded.last);
+    const read = [lineAt(top), lineAt(bottom)].map((found) => Math.max(found?.number ?? loaded.last, first));
     for (const section of fresh) {
       if (touches(section, read) || (reader.range && touches(section, reader.range))) chosen.set(section.first, false);
     }
   }
 
-  function settle() {
+  function settle(first) {
     if (!sections.length || !loaded.first) return;
-    spare();
+    spare(first);
     draw();
   }
 
@@ -118,7 +119,7 @@ export function folds({ view, loaded, reader, ask, watch }) {
     const bad = steps.filter(({ state }) => state !== "pass");
     for (const step of steps) step.isGood = !bad.some(({ first }) => first >= step.first && first <= step.last);
     sections = steps;
-    if (sections.length) steadily(settle);
+    if (sections.length) steadily(() => settle(loaded.first));
   }
 
   async function learn() {

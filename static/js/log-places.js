@@ -66,11 +66,12 @@ export function places({ part, view, lines, loaded, end, ask, attach, detach, ch
     for (let number = from; number <= to; number++) loaded.element(number).classList.add("marked");
   }
 
-  function settle() {
+  // `first`: of the lines that were there before.
+  function settle(first = loaded.first) {
     earlier.hidden = loaded.first === 1;
     later.hidden = end === null;
     mark();
-    changed();
+    changed(first);
   }
 
   function reach() {
@@ -125,12 +126,13 @@ export function places({ part, view, lines, loaded, end, ask, attach, detach, ch
       text += content;
       line = Math.max(next, line + 1);
     }
-    const line = loaded.element(loaded.first);
+    const { first } = loaded;
+    const line = loaded.element(first);
     const top = line.getBoundingClientRect().top;
     const stay = () => (view.scrollTop += line.getBoundingClientRect().top - top); // what is being read
     loaded.prepend(text);
     stay();
-    settle();
+    settle(first);
     stay();
   }
 

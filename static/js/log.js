@@ -1,6 +1,6 @@
 // Shows one log as it grows, from the server to the screen.
 
-import { gutter, linesIn } from "./log-lines.js";
+import { linesIn } from "./log-lines.js";
 import { places, rangeOf } from "./log-places.js";
 import { poll } from "./poll.js";
 import { push } from "./push.js";
@@ -17,12 +17,16 @@ const SAYINGS = {
   finished: () => "Complete log",
 };
 
+// A log is there before its tools are.
+const loading = Promise.all([import("./log-gutter.js"), import("./log-folds.js"), import("./log-tools.js")]);
+
 function show(log) {
   const part = (name) => log.querySelector(`[data-log-${name}]`);
   const [view, lines, state, notices] = ["view", "lines", "state", "notice"].map(part);
   const { url, socket, start, begin } = log.dataset;
   const nothing = () => {};
   let [announce, paint] = [nothing, nothing]; // until there are tools
+  let beside = { watch: nothing, renew: nothing, clear: nothing };
   let sections = { settle: nothing, reveal: nothing, hear: nothing, clear: nothing };
   let isComplete = log.dataset.state === "finished";
   let connection = 0; // of which only the last one counts
@@ -47,15 +51,14 @@ function show(log) {
 
   const text = lines.textContent;
   const loaded = linesIn(lines, (block) => beside.watch(block));
-  const beside = gutter(view, loaded, ask, () => paint());
   const reader = places({
     part, view, lines, loaded, ask, notice,
     end: "cut" in log.dataset ? Number(start) : null,
     attach: connect,
     reveal: (range) => sections.reveal(range),
-    changed() {
+    changed(first) {
       beside.renew();
-      sections.settle();
+      sections.settle(first);
     },
     detach() {
       connection += 1;
@@ -121,8 +124,9 @@ function show(log) {
   open().catch((refusal) => notice(refusal.message));
   if (!("cut" in log.dataset)) connect(Number(start));
 
-  // The log is there before its tools are.
-  Promise.all([import("./log-tools.js"), import("./log-folds.js")]).then(([tools, { folds }]) => {
+  loading.then(([{ gutter }, { folds }, tools]) => {
+    beside = gutter(view, loaded, ask, () => paint());
+    for (const [block] of loaded.blocks()) beside.watch(block);
     sections = folds({ view, loaded, reader, ask, watch: beside.watch });
     paint = tools.search({ log, part, ask, notice, seen: beside.seen, goTo: reader.goTo });
     tools.onKeys(log, { f: () => part("choices").querySelector("[value=fold]").click() });

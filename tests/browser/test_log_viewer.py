@@ -88,7 +88,7 @@ def test_hostile_output_is_nothing_but_text(page: Page, stub: Stub) -> None:
     stub.write(NASTY)
 
     assert shows(page, NASTY_SHOWN * 2)
-    assert page.locator("[data-log-lines] *:not(pre, pre > span)").count() == 0
+    assert page.locator("[data-log-lines] *:not(div, pre, pre > span)").count() == 0
 
 
 def test_lines_are_kept_in_blocks_that_are_broken_at_line_ends_only(page: Page, stub: Stub) -> None:
