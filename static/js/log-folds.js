@@ -123,19 +123,24 @@ export function folds({ view, loaded, reader, ask, watch }) {
   }
 
   async function learn() {
+    const known = sections;
     try {
-      take((await ask("log-lines", { line: 1, count: 1, steps: 1 })).steps);
+      const { steps } = await ask("log-lines", { line: 1, count: 1, steps: 1 });
+      if (sections === known) take(steps); // unless the log began anew
     } catch {
       // It is asked again when the log tells of the next step.
     }
     timer = Date.now() < due ? setTimeout(learn, AGAIN) : null;
   }
 
-  function hear(piece) {
-    if (sections.some(({ first, last }) => last === Infinity && folded.has(first))) draw();
-    if (!TELLING.test(piece)) return;
+  function doubt() {
     due = Date.now() + DOUBT;
     timer ??= setTimeout(learn, AGAIN);
+  }
+
+  function hear(piece) {
+    if (sections.some(({ first, last }) => last === Infinity && folded.has(first))) draw();
+    if (TELLING.test(piece)) doubt();
   }
 
   view.addEventListener("click", ({ target }) => {
@@ -146,6 +151,7 @@ export function folds({ view, loaded, reader, ask, watch }) {
     if (isOpening) reader.leave();
     steadily(draw, target.parentNode);
   });
+  addEventListener("log:finished", () => view.isConnected && doubt()); // the end of a job ends steps that still run
   view.addEventListener("beforematch", ({ target }) => {
     const number = loaded.numberOf(target);
     reader.leave();

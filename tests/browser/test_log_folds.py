@@ -161,6 +161,16 @@ def test_a_step_that_ends_is_folded_then_and_what_came_after_it_is_not(page: Pag
     assert from_end(page) <= 1
 
 
+def test_the_end_of_the_job_ends_the_steps_that_still_run(page: Page, job: Stub) -> None:
+    opened(page, job)
+    expect(heading(page, "start: 4 test")).to_have_accessible_name("4 test, running")
+
+    job.steps = [*STEPS[:4], section("4", "test", "unfinished", 1_152, None)]
+    job.is_finished = True
+
+    expect(heading(page, "start: 4 test")).to_have_accessible_name("4 test, unfinished, 1 min 23 s")
+
+
 def test_folds_are_kept_while_lines_arrive(page: Page, job: Stub) -> None:
     opened(page, job)
     go_up_to(page, "start: 3 login")
