@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from jobs import log_access
 from jobs.logs import line_stamps, text
 from jobs.logs.line_stamps import MOST_BYTES, MOST_LINES, Part
+from jobs.steps_shown import Section
 
 NUMBERS = ("start", "end", "line", "count", "attempt")
 
@@ -28,12 +29,17 @@ class Wanted:
     count: int = MOST_LINES
     attempt: int | None = None
     with_text: bool = False
+    with_steps: bool = False
 
     @classmethod
     def of(cls, request: HttpRequest) -> Self:
         """ValueError says what is wrong, and what would be right."""
         numbers = {name: log_access.number(request, name) for name in NUMBERS if name in request.GET}
-        wanted = cls(**numbers, with_text=log_access.flag(request, "text"))
+        wanted = cls(
+            **numbers,
+            with_text=log_access.flag(request, "text"),
+            with_steps=log_access.flag(request, "steps"),
+        )
         if "line" in numbers and numbers.keys() & {"start", "end"}:
             raise ValueError("line: expected without start and end, which ask by bytes")
         if "count" in numbers and "line" not in numbers:
@@ -47,7 +53,10 @@ class Wanted:
 
 @require_safe
 def log_lines(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Lines of the log: where they are, when they came and of what level they are; with `text=1`, their text too."""
+    """Lines of the log: where they are, when they came and of what level they are.
+
+    With `text=1`, their text too; with `steps=1`, all steps that the log tells of and the lines of each.
+    """
     try:
         wanted = Wanted.of(request)
         asked = log_access.find(request, pk, wanted.attempt)
@@ -65,6 +74,9 @@ def log_lines(request: HttpRequest, pk: int) -> HttpResponseBase:
     }
     if wanted.with_text:
         found |= _content(asked.directory, part)
+    if wanted.with_steps:
+        sections = Section.all_of(asked.job, asked.attempt, asked.directory)
+        found["steps"] = [asdict(section) for section in sections]
     return log_access.answer(asked, found)
 
 

@@ -1,4 +1,5 @@
-// What a terminal would show of a log: pieces of text in, lines out, each a string or a list of runs [look, text].
+// What a terminal would show of a log: pieces of text in, lines out, each a string or a list of runs [look, text], with
+// the newline that ends it.
 // Carriage return, backspace and erasing change their own line only; what has no meaning in a log is swallowed.
 
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
@@ -88,14 +89,18 @@ export function terminal() {
   const line = () => (runs.length > 1 || (runs.length && runs[0][0] !== PLAIN) ? runs : (runs[0]?.[1] ?? ""));
 
   function print(text, ended) {
-    const parts = text.split("\n");
-    const last = parts.pop();
-    for (const part of parts) {
-      put(part);
-      ended.push(line());
-      [runs, width, column] = [[], 0, 0];
+    let from = 0;
+    for (let to; (to = text.indexOf("\n", from) + 1); from = to) {
+      if (look === PLAIN && !width && !column) ended.push(text.slice(from, to)); // as nearly all are
+      else {
+        put(text.slice(from, to - 1));
+        push(PLAIN, "\n");
+        ended.push(line());
+        runs = [];
+        width = column = 0;
+      }
     }
-    put(last);
+    put(text.slice(from));
   }
 
   function erase(kind) {
@@ -135,7 +140,7 @@ export function terminal() {
     rest = "";
     for (let at = 0; at < text.length; ) {
       CONTROL.lastIndex = at;
-      const stop = CONTROL.exec(text)?.index ?? text.length;
+      const stop = CONTROL.test(text) ? CONTROL.lastIndex - 1 : text.length;
       if (stop > at) print(text.slice(at, stop), ended);
       const length = stop < text.length && obey(text, stop);
       if (!length) rest = text.slice(stop);

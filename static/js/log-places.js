@@ -18,7 +18,7 @@ export function rangeOf(hash) {
 }
 
 // `end`: the byte behind what is loaded if more comes behind it; the log is detached from its live end then.
-export function places({ part, view, lines, loaded, end, ask, attach, detach, changed, notice }) {
+export function places({ part, view, lines, loaded, end, ask, attach, detach, changed, reveal, notice }) {
   const [pill, unread, earlier, later] = ["follow", "unread", "earlier", "later"].map(part);
   let following = false;
   let missed = 0;
@@ -66,11 +66,12 @@ export function places({ part, view, lines, loaded, end, ask, attach, detach, ch
     for (let number = from; number <= to; number++) loaded.element(number).classList.add("marked");
   }
 
-  function settle() {
+  // `first`: of the lines that were there before.
+  function settle(first = loaded.first) {
     earlier.hidden = loaded.first === 1;
     later.hidden = end === null;
     mark();
-    changed();
+    changed(first);
   }
 
   function reach() {
@@ -102,6 +103,7 @@ export function places({ part, view, lines, loaded, end, ask, attach, detach, ch
 
   async function goTo([line, last = line]) {
     range = [line, last];
+    reveal(range);
     try {
       const isThere = loaded.has(line) || (await jump(line));
       notice(isThere ? "" : `The log has no line ${told(line)} yet.`);
@@ -124,11 +126,14 @@ export function places({ part, view, lines, loaded, end, ask, attach, detach, ch
       text += content;
       line = Math.max(next, line + 1);
     }
-    const block = lines.firstChild;
-    const top = block.getBoundingClientRect().top;
+    const { first } = loaded;
+    const line = loaded.element(first);
+    const top = line.getBoundingClientRect().top;
+    const stay = () => (view.scrollTop += line.getBoundingClientRect().top - top); // what is being read
     loaded.prepend(text);
-    settle();
-    view.scrollTop += block.getBoundingClientRect().top - top; // what is being read stays where it is
+    stay();
+    settle(first);
+    stay();
   }
 
   async function behind(mine) {
@@ -178,8 +183,8 @@ export function places({ part, view, lines, loaded, end, ask, attach, detach, ch
     if (!selection.isCollapsed && lines.contains(selection.anchorNode)) letGo();
   });
   document.addEventListener("keydown", ({ target, key }) => {
-    if ((target !== document.body && target !== view) || !SCROLLING.test(key)) return;
-    view.focus({ preventScroll: true });
+    if ((target !== document.body && !view.contains(target)) || !SCROLLING.test(key)) return;
+    if (target === document.body) view.focus({ preventScroll: true });
     if (UPWARDS.test(key)) letGo();
     if (key === "End") follow();
   });
@@ -205,5 +210,14 @@ export function places({ part, view, lines, loaded, end, ask, attach, detach, ch
   resized.observe(lines);
   resized.observe(view);
 
-  return { goTo, settle, follow, leave, stick, miss };
+  return {
+    goTo, settle, follow, leave, stick, miss,
+    get isFollowing() {
+      return following;
+    },
+    // Of lines to which somebody went.
+    get range() {
+      return range;
+    },
+  };
 }

@@ -25,7 +25,7 @@ function pattern(query, isRegex) {
 
 // Where in a line the pattern is found, as ranges of its text nodes.
 function rangesIn(line, found) {
-  const nodes = [...line.childNodes].map((node) => node.firstChild ?? node);
+  const nodes = [...line.childNodes].map((node) => node.firstChild ?? node).filter((node) => node.data);
   return [...line.textContent.matchAll(found)].map(({ index, 0: { length } }) => {
     const range = new Range();
     let at = index;
@@ -35,6 +35,14 @@ function rangesIn(line, found) {
       at -= node.length;
     }
     return range;
+  });
+}
+
+// What keys do to this log while nobody types.
+export function onKeys(log, deeds) {
+  document.addEventListener("keydown", ({ key, target, ctrlKey, metaKey, altKey }) => {
+    if (!log.isConnected || ctrlKey || metaKey || altKey || target.closest("input, textarea, select, dialog")) return;
+    deeds[key]?.();
   });
 }
 
@@ -120,11 +128,7 @@ export function search({ log, part, seen, ask, goTo, notice }) {
     event.preventDefault();
     doing(step, -1);
   });
-  document.addEventListener("keydown", ({ key, target, ctrlKey, metaKey, altKey }) => {
-    if (!log.isConnected || ctrlKey || metaKey || altKey || target.closest("input, textarea, select, dialog")) return;
-    if (key === "n") doing(step, 1);
-    if (key === "N") doing(step, -1);
-  });
+  onKeys(log, { n: () => doing(step, 1), N: () => doing(step, -1) });
   return paint;
 }
 

@@ -1,6 +1,6 @@
 // Shows one log as it grows, from the server to the screen.
 
-import { gutter, linesIn } from "./log-lines.js";
+import { linesIn } from "./log-lines.js";
 import { places, rangeOf } from "./log-places.js";
 import { poll } from "./poll.js";
 import { push } from "./push.js";
@@ -17,11 +17,17 @@ const SAYINGS = {
   finished: () => "Complete log",
 };
 
+// A log is there before its tools are.
+const loading = Promise.all([import("./log-gutter.js"), import("./log-folds.js"), import("./log-tools.js")]);
+
 function show(log) {
   const part = (name) => log.querySelector(`[data-log-${name}]`);
   const [view, lines, state, notices] = ["view", "lines", "state", "notice"].map(part);
   const { url, socket, start, begin } = log.dataset;
-  let [announce, paint] = [() => {}, () => {}]; // until there are tools
+  const nothing = () => {};
+  let [announce, paint] = [nothing, nothing]; // until there are tools
+  let beside = { watch: nothing, renew: nothing, clear: nothing };
+  let sections = { settle: nothing, reveal: nothing, hear: nothing, clear: nothing };
   let isComplete = log.dataset.state === "finished";
   let connection = 0; // of which only the last one counts
 
@@ -45,12 +51,15 @@ function show(log) {
 
   const text = lines.textContent;
   const loaded = linesIn(lines, (block) => beside.watch(block));
-  const beside = gutter(view, loaded, ask, () => paint());
   const reader = places({
     part, view, lines, loaded, ask, notice,
     end: "cut" in log.dataset ? Number(start) : null,
     attach: connect,
-    changed: beside.renew,
+    reveal: (range) => sections.reveal(range),
+    changed(first) {
+      beside.renew();
+      sections.settle(first);
+    },
     detach() {
       connection += 1;
       if (!isComplete) say("part");
@@ -62,12 +71,14 @@ function show(log) {
     reader.stick();
     reader.miss(count);
     beside.renew();
+    sections.hear(piece);
     announce(piece);
   }
 
   function restart() {
     loaded.clear(1);
     beside.clear();
+    sections.clear();
     reader.settle();
     notice("The log began anew: this is the output of a new attempt.");
     log.dispatchEvent(new Event("log:restarted", { bubbles: true }));
@@ -113,15 +124,19 @@ function show(log) {
   open().catch((refusal) => notice(refusal.message));
   if (!("cut" in log.dataset)) connect(Number(start));
 
-  // The log is there before its tools are.
-  import("./log-tools.js").then((tools) => {
+  loading.then(([{ gutter }, { folds }, tools]) => {
+    beside = gutter(view, loaded, ask, () => paint());
+    for (const [block] of loaded.blocks()) beside.watch(block);
+    sections = folds({ view, loaded, reader, ask, watch: beside.watch });
     paint = tools.search({ log, part, ask, notice, seen: beside.seen, goTo: reader.goTo });
+    tools.onKeys(log, { f: () => part("choices").querySelector("[value=fold]").click() });
     const aloud = tools.announcer(part("announcement"));
     tools.choices(part("choices"), ({ checked, hidden, times }) => {
       announce = checked.includes("announce") ? aloud : () => {};
       log.classList.toggle("unwrapped", !checked.includes("wrap"));
       log.dataset.hide = hidden;
       beside.choose(tools.FORMS[times], hidden);
+      sections.choose(checked.includes("fold"));
       reader.stick();
     });
     for (const tool of log.querySelectorAll("[data-log-tool]")) tool.hidden = false;

@@ -47,6 +47,7 @@ class Stub:
         self.is_cut = False
         self.asked: list[Asked] = []
         self.levels: dict[int, str] = {}  # by number of the line; the device printed the others
+        self.steps: list[dict[str, Any]] = []
         self.beside: list[str] = []  # addresses that were asked for lines and hits
         self.address = ""
         self._open = 0
@@ -116,6 +117,8 @@ class Stub:
             "levels": "".join(self.levels.get(number, "t") for number in shown),
             "is_finished": self.is_finished,
         }
+        if "steps" in query:
+            answer["steps"] = self.steps
         return answer | {"content": self.log[start:end].decode()} if "text" in query else answer
 
     def search(self, query: dict[str, list[str]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from jobs import lifecycle, logs
 from jobs.models import Job, Step
 from jobs.outline import MOST_STEPS
 from jobs.states import State
-from jobs.steps_shown import ROWS, Steps
+from jobs.steps_shown import ROWS, Section, Steps
 from tests import build
 from tests.jobs.test_views import page, queries, words_of
 
@@ -160,3 +160,48 @@ def test_names_of_steps_cannot_write_the_page(client: Client, job: Job) -> None:
     build.log(job, "start: 1 <script>alert(1)</script>")
 
     assert "<script>alert" not in page(client, f"/job/{job.pk}/")
+
+
+# The sections of the log
+
+
+def sections(job: Job) -> list[tuple[str, str, int, int | None]]:
+    found = Section.all_of(job, job.attempt, job.log_directory())
+    return [(section.level, section.state, section.first, section.last) for section in found]
+
+
+def test_a_section_is_all_lines_of_its_step_and_of_what_it_is_a_part_of(job: Job) -> None:
+    build.log(job, *FAILED, "later", "end: 2 boot (duration 00:01:00) [common]", "start: 3 finalize")
+
+    assert sections(job) == [("2", "pass", 2, 7), ("2.1", "fail", 3, 4), ("3", "running", 8, None)]
+
+
+def test_a_section_without_an_end_ends_before_the_next_one(job: Job) -> None:
+    build.log(job, "start: 1 deploy", "start: 1.1 download", "start: 1.2 unpack", "start: 2 boot", "hello")
+    ended(job)
+
+    found = [(level, first, last) for level, _, first, last in sections(job)]
+    assert found == [("1", 1, 3), ("1.1", 2, 2), ("1.2", 3, 3), ("2", 4, None)]
+
+
+def test_sections_that_lie_far_apart_have_their_lines_too(job: Job) -> None:
+    long = ("x" * 1_000 + "\n") * 200
+    build.log(job, "start: 1 deploy", long, "end: 1 deploy", "start: 2 boot", long, "end: 2 boot")
+
+    assert [(first, last) for _, _, first, last in sections(job)] == [(1, 203), (204, 406)]
+
+
+def test_who_asks_for_lines_is_told_the_sections_if_that_is_wanted(client: Client, job: Job) -> None:
+    build.log(job, *FAILED)
+
+    answer = client.get(f"/job/{job.pk}/log-lines?line=1&count=1&steps=1").json()
+
+    assert answer["steps"][1] == {
+        "level": "2.1",
+        "name": "login-action",
+        "state": "fail",
+        "first": 3,
+        "last": 4,
+        "seconds": 1.0,
+    }
+    assert "steps" not in client.get(f"/job/{job.pk}/log-lines").json()

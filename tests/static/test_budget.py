@@ -15,7 +15,8 @@ VENDORED = ("js/vendor/htmx-2.0.11.min.js",)
 EVERY_PAGE = ("css/lava_lite.css", "js/theme.js", "js/page.js", "js/keys.js", "js/copy.js", *VENDORED)
 VIEWER = ("js/poll.js", "js/push.js", "js/log.js", "js/log-ansi.js", "js/log-lines.js", "js/log-places.js")
 JOB = ("js/job.js",)
-LOG_TOOLS = ("js/log-tools.js",)  # loaded when the log is shown already
+# Loaded when the log is shown already.
+LOG_TOOLS = ("js/log-gutter.js", "js/log-folds.js", "js/log-tools.js")
 LOG_STYLES = ("css/log.css",)
 EDITOR = ("js/editor.js",)
 INVENTORY = ("js/choose.js",)
@@ -33,12 +34,12 @@ def test_the_poller_alone_is_a_kilobyte_and_a_half() -> None:
     assert zipped("js/poll.js") <= 1_500
 
 
-def test_the_whole_viewer_is_twelve_kilobytes() -> None:
+def test_what_shows_a_log_is_twelve_kilobytes() -> None:
     assert zipped(*VIEWER) <= 12_000
 
 
-def test_the_tools_of_a_log_are_three_kilobytes() -> None:
-    assert zipped(*LOG_TOOLS) <= 3_000
+def test_the_tools_of_a_log_are_seven_kilobytes() -> None:
+    assert zipped(*LOG_TOOLS) <= 7_000
 
 
 @pytest.mark.parametrize("own", [(*JOB, *VIEWER, *LOG_TOOLS, *LOG_STYLES), EDITOR], ids=["a job", "submit"])
