@@ -205,12 +205,14 @@ def _account() -> dict[str, list[Thing]]:
     hers = frozenset({"alice"})
     Token.objects.issue(build.user("alice"), description="hushtoken")
     token = Token.objects.get(description="hushtoken").pk
+    remote = RemoteToken.objects.create(user=build.user("alice"), name="hushstore", secret="hushaway").pk
     # Where nobody listens and nothing is sent.
     hook = webhooks.add(build.user("alice"), address="http://127.0.0.1:9/hushhook", description="hushhook")
     subscriptions.add(build.user("alice"), "hushplace")
     delivery = webhooks.ping(hook, by=build.user("alice"))
     return {
         "token": [Thing(parameters={"pk": token, "token_id": token}, seen_by=hers, changed_by=hers)],
+        "remote token": [Thing(parameters={"pk": remote, "token_id": remote}, seen_by=hers, changed_by=hers)],
         "webhook": [
             Thing(
                 parameters={"uuid": hook.uuid, "pk": delivery.pk, "delivery_id": delivery.pk},
@@ -222,6 +224,7 @@ def _account() -> dict[str, list[Thing]]:
         "user": [Thing(parameters={"username": "alice"})],
         "secret": [
             Thing(seen_by=hers | SUPERUSERS, word=word)
-            for word in ("hushtoken", "hushmail", "hushhook", "hushplace")
-        ],
+            for word in ("hushtoken", "hushmail", "hushhook", "hushplace", "hushstore")
+        ]
+        + [Thing(seen_by=NOBODY, word="hushaway")],
     }
