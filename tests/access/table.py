@@ -196,6 +196,7 @@ REST_V02 = {
     ),
     "api/v0.2/workers/<lab_name:name>/config": Row(of="worker", get=superusers, post=superusers),
     "api/v0.2/workers/<lab_name:name>/env": Row(of="worker", get=superusers, post=superusers),
+    "api/v0.2/workers/<lab_name:name>/env-dut": Row(of="worker", get=superusers, post=superusers),
     "api/v0.2/workers/<lab_name:name>/set_health": Row(of="worker", post=superusers),
     "api/v0.2/tags": Row(get=logged_in, post=superusers),
     "api/v0.2/tags/<number:tag_id>": Row(
@@ -273,6 +274,9 @@ REST_V1 = {
     ),
     "api/v1/workers": Row(get=anybody),
     "api/v1/workers/<lab_name:name>": Row(of="worker", get=who_sees_it),
+    "api/v1/workers/<lab_name:name>/config": Row(of="worker", get=superusers, put=superusers),
+    "api/v1/workers/<lab_name:name>/env": Row(of="worker", get=superusers, put=superusers),
+    "api/v1/workers/<lab_name:name>/env-dut": Row(of="worker", get=superusers, put=superusers),
     "api/v1/schemas/<str:event_type>": Row(of="schema", get=anybody),
     "api/v1/remote-tokens": Row(get=logged_in, post=logged_in),
     "api/v1/remote-tokens/<number:token_id>": Row(of="remote token", delete=who_changes_it),
@@ -394,6 +398,10 @@ alice_alone = _always(frozenset({"alice"}))  # whose remote token it is
 
 XMLRPC = {
     "scheduler.cancel_job": Call(who=who_changes_it, arguments=_its_key),
+    "scheduler.device_types.get_health_check": Call(of="type", who=who_changes_it, arguments=_its_key),
+    "scheduler.device_types.set_health_check": Call(
+        of="type", who=who_changes_it, arguments=_its_key_and_a_text
+    ),
     "scheduler.devices.get_dictionary": Call(of="device", who=who_changes_it, arguments=_its_key),
     "scheduler.devices.set_dictionary": Call(of="device", who=superusers, arguments=_its_key_and_a_text),
     "scheduler.devices.update": Call(of="device", who=who_changes_it, arguments=_its_key),
