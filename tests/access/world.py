@@ -15,7 +15,7 @@ from django.contrib.auth.models import AnonymousUser, User
 
 from accounts.models import RemoteToken, Token
 from accounts.rights import Anyone
-from devices.models import Alias, DeviceRight, DeviceTypeRight, Right
+from devices.models import Alias, DeviceRight, DeviceType, DeviceTypeRight, Right
 from events import publisher
 from events.models import Event
 from events.subscriptions import lifecycle as subscriptions
@@ -93,6 +93,7 @@ def _inventory() -> dict[str, list[Thing]]:
     hidden_type = build.device_type("hushtype", description="hushtype")
     Alias.objects.create(name="hushtype-alias", device_type=hidden_type)
     Alias.objects.create(name="kvm", device_type_id="qemu")
+    DeviceType.objects.update(health_check=build.definition())
     build.right(kernel, "hushboard", Right.VIEW)
     build.right(keepers, "hushboard", Right.CHANGE)
     build.right(keepers, "qemu01", Right.CHANGE)
