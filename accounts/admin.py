@@ -314,7 +314,6 @@ class KeptTokenForm(RemoteTokenForm, ModelForm):
 class RemoteTokenAdmin(LabAdmin):
     """As with tokens for the lab: superusers keep them for everybody, other staff for themselves."""
 
-    form = KeptTokenForm
     list_display = ["name", "user"]
     list_select_related = ["user"]
     search_fields = ["name", "user__username"]
@@ -323,6 +322,12 @@ class RemoteTokenAdmin(LabAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[RemoteToken]:
         tokens = super().get_queryset(request)
         return tokens if request.user.is_superuser else tokens.filter(user=actor(request))
+
+    def get_form(
+        self, request: HttpRequest, obj: RemoteToken | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = {"form": KeptTokenForm} if obj is None else {}
+        return super().get_form(request, obj, change=change, **form, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: RemoteToken | None = None) -> list[Any]:
         return ["user", "name", "secret"] if obj is None else ["user", "name"]

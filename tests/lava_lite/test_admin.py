@@ -33,7 +33,7 @@ GUARDED = {
     "devices.DeviceTypeRight": {"group", "device_type"},
     "auth.Group": set(),
 }
-FREE_WHEN_NEW = {"name", "username", "user", "group", "device", "device_type"}
+FREE_WHEN_NEW = {"name", "username", "user", "group", "device", "device_type", "secret"}
 READ_ONLY = {
     "admin.LogEntry",
     "devices.HealthChange",
