@@ -29,8 +29,9 @@ from accounts.admin_base import (
     named,
     secret_page,
 )
+from accounts.forms import RemoteTokenForm
 from accounts.lifecycle import LastAdministrator
-from accounts.models import Token, digest, make_secret
+from accounts.models import RemoteToken, Token, digest, make_secret
 
 if TYPE_CHECKING:
     DjangosUserAdmin = auth_admin.UserAdmin[User]
@@ -288,6 +289,62 @@ class TokenAdmin(LabAdmin):
         obj.digest = digest(secret)
         obj.save(update_fields=["digest"])
         return secret_page(self, request, obj, secret, use=f"Authorization: Token {secret}")
+
+
+FORGET = Deed(
+    action="forget",
+    title="Forget",
+    consequence="Jobs that begin from now on get the bare name. The other server still takes the token.",
+    button="Forget",
+    permission="delete",
+)
+
+
+def _forget(page: LabAdmin, request: HttpRequest, tokens: QuerySet[RemoteToken], reason: str) -> str:
+    forgotten = list(tokens)
+    lifecycle.forget_remote_tokens(forgotten, by=actor(request), reason=reason)
+    return f"Forgotten: {named(forgotten)}"
+
+
+class KeptTokenForm(RemoteTokenForm, ModelForm):
+    """Its secret is only ever taken: a row that is there is shown by its name."""
+
+
+@admin.register(RemoteToken)
+class RemoteTokenAdmin(LabAdmin):
+    """As with tokens for the lab: superusers keep them for everybody, other staff for themselves."""
+
+    list_display = ["name", "user"]
+    list_select_related = ["user"]
+    search_fields = ["name", "user__username"]
+    actions = [asking(FORGET, _forget)]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RemoteToken]:
+        tokens = super().get_queryset(request)
+        return tokens if request.user.is_superuser else tokens.filter(user=actor(request))
+
+    def get_form(
+        self, request: HttpRequest, obj: RemoteToken | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = {"form": KeptTokenForm} if obj is None else {}
+        return super().get_form(request, obj, change=change, **form, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: RemoteToken | None = None) -> list[Any]:
+        return ["user", "name", "secret"] if obj is None else ["user", "name"]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Forgetting is the way to delete one."""
+        return {
+            name: each for name, each in super().get_actions(request).items() if name != "delete_selected"
+        }
+
+    def has_change_permission(self, request: HttpRequest, obj: RemoteToken | None = None) -> bool:
+        return False
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "user" and not request.user.is_superuser:
+            kwargs["queryset"] = User.objects.filter(pk=actor(request).pk)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 @admin.register(LogEntry)

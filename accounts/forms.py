@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from accounts import throttle
-from accounts.models import Scope
+from accounts.models import RemoteToken, Scope
 
 SCOPES = [
     (Scope.READ.value, "read: look at what you see"),
@@ -60,3 +60,24 @@ class TokenForm(forms.Form):
     def expires(self) -> datetime | None:
         days: int | None = self.cleaned_data["days"]
         return None if days is None else timezone.now() + timedelta(days=days)
+
+
+def printable(text: str) -> None:
+    """For what must be able to stand in one line of a header."""
+    if not text.isprintable():
+        raise ValidationError("Expected printable characters, in one line.")
+
+
+class RemoteTokenForm(forms.Form):
+    name = forms.CharField(
+        max_length=RemoteToken.LONGEST_NAME,
+        label="Name, as jobs write it",
+        validators=[printable],
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "artifact-store"}),
+    )
+    secret = forms.CharField(
+        max_length=RemoteToken.LONGEST_SECRET,
+        label="Token",
+        validators=[printable],
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),  # not shown again with what was wrong
+    )

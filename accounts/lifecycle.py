@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounts import audit
-from accounts.models import Token
+from accounts.models import RemoteToken, Token
 from accounts.rights import NotAllowed
 
 
@@ -72,6 +72,36 @@ def revoke(tokens: Iterable[Token], *, by: User, reason: str = "") -> None:
         raise NotAllowed("these are not all your tokens; ask a superuser.")
     audit.note_each(by, ended, f"Revoked: {reason or 'no reason given'}", kind=audit.DELETION)
     Token.objects.filter(pk__in=[token.pk for token in ended]).delete()
+
+
+@transaction.atomic
+def keep_remote_token(user: User, name: str, secret: str) -> tuple[RemoteToken, bool]:
+    """Keep a user's secret for another server, in place of an older one of this name; with whether it is new.
+
+    ValueError says what is wrong with the name or the secret.
+    """
+    check_printable("name", name, RemoteToken.LONGEST_NAME)
+    check_printable("token", secret, RemoteToken.LONGEST_SECRET)
+    token, is_new = RemoteToken.objects.update_or_create(user=user, name=name, defaults={"secret": secret})
+    note = ("Kept a token for another server", audit.ADDITION) if is_new else ("Replaced", audit.CHANGE)
+    audit.note(user, token, note[0], kind=note[1])
+    return token, is_new
+
+
+@transaction.atomic
+def forget_remote_tokens(tokens: Iterable[RemoteToken], *, by: User, reason: str = "") -> None:
+    """Jobs that name them and have not begun get the bare name. NotAllowed for others', unless `by` is a superuser."""
+    forgotten = list(tokens)
+    if not by.is_superuser and any(token.user_id != by.pk for token in forgotten):
+        raise NotAllowed("these are not all your tokens; ask a superuser.")
+    audit.note_each(by, forgotten, f"Forgotten: {reason or 'no reason given'}", kind=audit.DELETION)
+    RemoteToken.objects.filter(pk__in=[token.pk for token in forgotten]).delete()
+
+
+def check_printable(what: str, text: object, longest: int) -> None:
+    """ValueError for what could not stand in one line of a header."""
+    if not isinstance(text, str) or not 0 < len(text) <= longest or not text.isprintable():
+        raise ValueError(f"{what}: expected a text of 1 to {longest:,} printable characters")
 
 
 def keep_an_administrator() -> None:

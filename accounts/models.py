@@ -7,6 +7,7 @@ import secrets
 import string
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -99,8 +100,11 @@ class Token(models.Model):
 class RemoteToken(models.Model):
     """A secret of a user's for other servers. Jobs name it, and only their workers get it, so it is kept as it is."""
 
+    LONGEST_NAME: ClassVar = 100
+    LONGEST_SECRET: ClassVar = 10_000
+
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="remote_tokens")
-    name = models.CharField(max_length=100)
+    name = models.CharField(max_length=LONGEST_NAME)
     secret = models.TextField()
 
     class Meta:

@@ -9,4 +9,6 @@ urlpatterns = [
     path("account/password/", views.ChangePassword.as_view(), name="password"),
     path("tokens/", views.tokens, name="tokens"),
     path("tokens/<int:pk>/revoke/", views.revoke, name="token-revoke"),
+    path("tokens/remote/", views.remote_tokens, name="remote-tokens"),
+    path("tokens/remote/<int:pk>/forget/", views.forget_remote_token, name="remote-token-forget"),
 ]

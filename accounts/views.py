@@ -16,8 +16,8 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import audit
-from accounts.forms import TokenForm
+from accounts import audit, lifecycle
+from accounts.forms import RemoteTokenForm, TokenForm
 from accounts.models import Token, digest
 
 
@@ -91,6 +91,34 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
         token.delete()
     messages.success(request, f"Revoked: {token}. Whoever used it is shut out from now on.")
     return redirect("tokens")
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def remote_tokens(request: HttpRequest) -> HttpResponse:
+    """A token is told to nobody who looks here, not even to its owner."""
+    user = _user(request)
+    form = RemoteTokenForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        name, secret = form.cleaned_data["name"], form.cleaned_data["secret"]
+        token, is_new = lifecycle.keep_remote_token(user, name, secret)
+        done = "Kept" if is_new else "Replaced"
+        messages.success(request, f"{done}: {token}. Jobs that begin from now on get it.")
+        return redirect("remote-tokens")
+    context = {"section": "tokens", "form": form, "tokens": user.remote_tokens.all()}
+    return render(request, "accounts/remote_tokens.html", context, status=400 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def forget_remote_token(request: HttpRequest, pk: int) -> HttpResponse:
+    token = get_object_or_404(_user(request).remote_tokens, pk=pk)
+    if request.method != "POST":
+        return render(request, "accounts/forget_remote_token.html", {"section": "tokens", "token": token})
+    lifecycle.forget_remote_tokens([token], by=_user(request))
+    messages.success(request, f"Forgotten: {token}. At the other server it is still valid.")
+    return redirect("remote-tokens")
 
 
 def _user(request: HttpRequest) -> User:

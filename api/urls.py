@@ -96,6 +96,7 @@ rest_urls: list[URLPattern | URLResolver] = [
     *both("workers/<lab_name:name>", workers.OneWorker, "worker"),
     *both("workers/<lab_name:name>/config", workers.WorkerConfig, "worker-config"),
     *both("workers/<lab_name:name>/env", workers.WorkerEnvironment, "worker-env"),
+    *both("workers/<lab_name:name>/env-dut", workers.DeviceEnvironment, "worker-env-dut"),
     *both("workers/<lab_name:name>/set_health", workers.WorkerHealthOf, "worker-health"),
     *both("tags", tags.Tags, "tags"),
     *both("tags/<number:tag_id>", tags.OneTag, "tag"),

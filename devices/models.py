@@ -30,6 +30,7 @@ from devices.states import (
     WorkerHealth,
     WorkerState,
 )
+from devices.worker_versions import Trouble, trouble_of
 from events.announced import AnnouncedModel, AnnouncedQuerySet
 
 MICROSECOND = timedelta(microseconds=1)
@@ -244,6 +245,11 @@ class Worker(AnnouncedModel):
 
     def get_absolute_url(self) -> str:
         return address("worker", self.name)
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What is known not to work with its version."""
+        return trouble_of(self.version)
 
     def new_token(self) -> str:
         """Give the worker a new token, which ends the old one; save() keeps it."""

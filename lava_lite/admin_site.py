@@ -33,6 +33,11 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("devices.DeviceTypeRight", "Which group sees, uses or looks after which types."),
         Entry("devices.DeviceRight", "The same for single devices."),
         Entry("accounts.Token", "Secrets for programs: scope, expiry, last use; revoke."),
+        Entry(
+            "accounts.RemoteToken",
+            "What jobs show to other servers; keep, forget.",
+            "Tokens for other servers",
+        ),
         Entry("events.Webhook", "Where users have events sent; disable with a reason."),
         Entry("events.Subscription", "How far users have got with the events; end with a reason, delete."),
     ),

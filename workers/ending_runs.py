@@ -29,12 +29,14 @@ log = logging.getLogger(__name__)
 BELL = "endings"
 SUITE, CASE = "lava", "job"  # of the result that is the last record of every log of LAVA's dispatcher
 POLL_SECONDS = 5.0  # with the bell broken
+# At the bell, the run still waits for the answer to its last record; then its program has to end.
+UNWINDING_SECONDS = 0.25
 PAUSES = (
-    0.2,
+    0.1,
+    0.1,
     0.2,
     0.3,
     0.3,
-    0.5,
     0.5,
     1.0,
     2.0,
@@ -103,6 +105,8 @@ class Watch:
                 pause = next(pauses, POLL_SECONDS) if workers else POLL_SECONDS
                 with suppress(TimeoutError):
                     await asyncio.wait_for(rung.wait(), pause)
+                if rung.is_set():
+                    await asyncio.sleep(UNWINDING_SECONDS)
                 if rung.is_set() or not workers:
                     pauses = iter(PAUSES)
 

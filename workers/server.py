@@ -21,6 +21,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.models import RemoteToken
 from core.tally import tally
 from devices import lifecycle as devices
 from devices.models import Worker, name_is_plain
@@ -212,7 +213,14 @@ def _ending(change: StateChange, masker: logs.Masker) -> Ending:
 
 def _masker(attempt: Attempt) -> logs.Masker:
     """Of what nobody may read in the log: the secrets of the job, and what its worker shows to be let in here."""
-    return _masker_of(secrets_of(attempt.job.definition), token_of(attempt.job_id, attempt.number))
+    return _masker_of(_secrets(attempt.job), token_of(attempt.job_id, attempt.number))
+
+
+def _secrets(job: Job) -> tuple[str, ...]:
+    """Those of its definition, with the stored tokens in the place of their names."""
+    tokens = dict(RemoteToken.objects.filter(user=job.submitter_id).values_list("name", "secret"))
+    written = (word for word in secrets_of(job.definition) if word not in tokens)
+    return (*written, *tokens.values())
 
 
 @lru_cache(maxsize=REMEMBERED)

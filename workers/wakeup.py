@@ -6,12 +6,15 @@ worker reads just these two keys of a frame whose topic ends in `.testjob`.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 from django.conf import settings
+from django.db import OperationalError
 
 from core.asgi import Receive, Scope, Send
 from events.lava import SERVER
@@ -31,6 +34,8 @@ ENDS = {
 CALLS = Selection(topics=tuple(sorted({*STATES, *ENDS})))
 AGENTS = (b"lava-worker", b"lava-lite-worker")
 WAIT_SECONDS = 60.0  # for an event, before it is asked again
+# LAVA 2023.01's worker ends when its handshake is not answered for five minutes; refused, it comes again in a second.
+ANSWER_SECONDS = 20.0
 
 
 async def socket(scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,9 +55,22 @@ async def socket(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _serve(client: Socket) -> None:
     # From before the worker knows that it is connected, so that nothing falls in between.
-    async with listening_inside(CALLS) as listener, watch.listening():
+    async with _listening() as listener:
         await client.accept()
         await client.until_gone(first_of(_call(client, listener), _call_for_ends(client)))
+
+
+@asynccontextmanager
+async def _listening() -> AsyncIterator[Listener]:
+    """OperationalError if the database lets it wait for too long."""
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                listener = await stack.enter_async_context(listening_inside(CALLS))
+                await stack.enter_async_context(watch.listening())
+        except TimeoutError as late:
+            raise OperationalError(f"no answer for {ANSWER_SECONDS:.0f} s") from late
+        yield listener
 
 
 async def _call(client: Socket, listener: Listener) -> None:

@@ -40,6 +40,7 @@ COLLECTIONS = (
     "tags",
     "workers",
     "tokens",
+    "remote-tokens",
     "webhooks",
     "subscriptions",
     "users",

@@ -61,7 +61,7 @@ class NewWorkerSerializer(WorkerSerializer):
         fields = [*WorkerSerializer.Meta.fields, "token"]
 
 
-NAMES_OF_FILES = {"dispatcher_config": "config", "env": "env"}
+NAMES_OF_FILES = {"dispatcher_config": "config", "env": "env", "env_dut": "env_dut"}
 
 
 class WorkerHealthSerializer(serializers.Serializer[Any]):
@@ -162,3 +162,9 @@ class WorkerConfig(WorkerFile):
 
 class WorkerEnvironment(WorkerFile):
     """The environment of the processes that run jobs on the worker."""
+
+
+class DeviceEnvironment(WorkerFile):
+    """The environment on the devices of the worker. LAVA has it by XML-RPC only."""
+
+    column = "env_dut"

@@ -1,4 +1,4 @@
-"""`scheduler.devices.update` and `scheduler.workers.update`: what LAVA's clients change of the lab's machines."""
+"""`scheduler.devices.*`, `device_types.*` and `workers.*`: what LAVA's clients change of the lab's machines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from api.rest.parsers import utf8
 from api.rest.workers import WorkerSerializer, checked_file
 from api.xmlrpc.methods import BAD_REQUEST, NOT_FOUND, Caller, method
 from devices import inventory, lifecycle
-from devices.models import Device, Worker
+from devices.models import Device, DeviceType, Worker
+from jobs import health_checks
 
 T = TypeVar("T")
 
@@ -125,6 +126,26 @@ def _add_file_methods(word: str, column: str) -> None:
 
 for _word, _column in {"config": "dispatcher_config", "env": "env", "env_dut": "env_dut"}.items():
     _add_file_methods(_word, _column)
+
+
+@method("scheduler.device_types.get_health_check")
+def get_health_check(caller: Caller, name: str) -> Binary:
+    """The job that checks the devices of a type, in YAML. For who looks after the type; fault 404 if it has none."""
+    by = caller.acting(Scope.READ)
+    device_type = _find(DeviceType.objects.visible_to(by), name)
+    inventory.require(by, "change", device_type)
+    if not device_type.health_check:
+        raise Fault(NOT_FOUND, f"Device type {name!r} has no health check.")
+    return Binary(device_type.health_check.encode())
+
+
+@method("scheduler.device_types.set_health_check")
+def set_health_check(caller: Caller, name: str, definition: str | Binary | bytes) -> bool:
+    """Set the job that checks the devices of a type; an empty one deletes it. Fault 400 says what is wrong with it."""
+    by = caller.acting(Scope.FULL)
+    device_type = _find(DeviceType.objects.visible_to(by), name)
+    health_checks.change(device_type, {"health_check": _text(definition, of="health check")}, by=by)
+    return True
 
 
 def _text(given: str | Binary | bytes, *, of: str) -> str:

@@ -7,11 +7,9 @@ from xmlrpc.client import Fault
 
 from django.contrib.auth.models import User
 
+from accounts import lifecycle
 from accounts.models import RemoteToken, Scope
 from api.xmlrpc.methods import BAD_REQUEST, NOT_FOUND, Caller, method
-
-LONGEST_NAME = 100
-LONGEST_SECRET = 10_000
 
 
 @method("scheduler.remote_artifact_tokens.list")
@@ -30,16 +28,17 @@ def show(caller: Caller, name: str) -> str:
 def add(caller: Caller, name: str, token: str) -> None:
     """Keep a token under a name, in place of an older one. Whoever gives you jobs to submit can have it sent anywhere."""
     user = caller.acting(Scope.FULL)
-    for what, text, longest in (("name", name, LONGEST_NAME), ("token", token, LONGEST_SECRET)):
-        if not isinstance(text, str) or not 0 < len(text) <= longest or not text.isprintable():
-            raise Fault(BAD_REQUEST, f"{what}: expected a text of 1 to {longest:,} printable characters")
-    RemoteToken.objects.update_or_create(user=user, name=name, defaults={"secret": token})
+    try:
+        lifecycle.keep_remote_token(user, name, token)
+    except ValueError as wrong:
+        raise Fault(BAD_REQUEST, str(wrong)) from wrong
 
 
 @method("scheduler.remote_artifact_tokens.delete")
 def delete(caller: Caller, name: str) -> None:
     """Forget the token of this name; fault 404 if you have none."""
-    _find(caller.acting(Scope.FULL), name).delete()
+    user = caller.acting(Scope.FULL)
+    lifecycle.forget_remote_tokens([_find(user, name)], by=user)
 
 
 def _tokens(user: User) -> Any:
@@ -47,7 +46,7 @@ def _tokens(user: User) -> Any:
 
 
 def _find(user: User, name: Any) -> RemoteToken:
-    found: RemoteToken | None = _tokens(user).filter(name=str(name)[:LONGEST_NAME]).first()
+    found: RemoteToken | None = _tokens(user).filter(name=str(name)[: RemoteToken.LONGEST_NAME]).first()
     if found is None:
         raise Fault(NOT_FOUND, f"You have no token {str(name)[:40]!r}.")
     return found

@@ -140,12 +140,16 @@ def workers() -> Checks:
 
     for worker in Worker.objects.exclude(health=WorkerHealth.RETIRED).order_by("name"):
         if worker.state == WorkerState.ONLINE:
-            yield ok("worker", f"{worker.name} is online")
+            yield ok("worker", f"{worker.name} is online, of version {worker.version or 'unknown'}")
         else:
             last = f"{worker.last_ping:%Y-%m-%d %H:%M} UTC" if worker.last_ping else "never"
             text = f"{worker.name} is offline; its last ping: {last}"
             yield warn(
                 "worker", text, f"start it on its machine, or take it out in the admin site: {worker.name}"
+            )
+        if trouble := worker.trouble:
+            yield warn(
+                "worker", f"{worker.name} is of version {worker.version}: {trouble.what}", trouble.remedy
             )
 
 

@@ -113,6 +113,10 @@ PAGES = {
     "account/password": Row(get=logged_in, post=logged_in, by="session"),
     "tokens": Row(get=logged_in, post=logged_in, by="session"),
     "tokens/<int:pk>/revoke": Row(of="token", get=who_changes_it, post=who_changes_it, by="session"),
+    "tokens/remote": Row(get=logged_in, post=logged_in, by="session"),
+    "tokens/remote/<int:pk>/forget": Row(
+        of="remote token", get=who_changes_it, post=who_changes_it, by="session"
+    ),
     "account/webhooks": Row(get=logged_in, post=logged_in, by="session"),
     "account/webhooks/<uuid:uuid>": Row(of="webhook", get=who_sees_it, by="session"),
     "account/webhooks/<uuid:uuid>/change": Row(
@@ -192,6 +196,7 @@ REST_V02 = {
     ),
     "api/v0.2/workers/<lab_name:name>/config": Row(of="worker", get=superusers, post=superusers),
     "api/v0.2/workers/<lab_name:name>/env": Row(of="worker", get=superusers, post=superusers),
+    "api/v0.2/workers/<lab_name:name>/env-dut": Row(of="worker", get=superusers, post=superusers),
     "api/v0.2/workers/<lab_name:name>/set_health": Row(of="worker", post=superusers),
     "api/v0.2/tags": Row(get=logged_in, post=superusers),
     "api/v0.2/tags/<number:tag_id>": Row(
@@ -269,7 +274,12 @@ REST_V1 = {
     ),
     "api/v1/workers": Row(get=anybody),
     "api/v1/workers/<lab_name:name>": Row(of="worker", get=who_sees_it),
+    "api/v1/workers/<lab_name:name>/config": Row(of="worker", get=superusers, put=superusers),
+    "api/v1/workers/<lab_name:name>/env": Row(of="worker", get=superusers, put=superusers),
+    "api/v1/workers/<lab_name:name>/env-dut": Row(of="worker", get=superusers, put=superusers),
     "api/v1/schemas/<str:event_type>": Row(of="schema", get=anybody),
+    "api/v1/remote-tokens": Row(get=logged_in, post=logged_in),
+    "api/v1/remote-tokens/<number:token_id>": Row(of="remote token", delete=who_changes_it),
     "api/v1/tokens": Row(get=logged_in, post=logged_in),
     "api/v1/tokens/login": Row(post=anybody),
     "api/v1/tokens/<number:token_id>": Row(of="token", delete=who_changes_it),
@@ -326,6 +336,7 @@ TABLE = PAGES | REST_V02 | REST_V1 | CORE4 | OTHERS
 
 # Each with its list, and the pages to add, change and delete: for superusers here, as sam has no permission.
 ADMIN_PAGES = {
+    "accounts/remotetoken",
     "accounts/token",
     "admin/logentry",
     "auth/group",
@@ -387,6 +398,10 @@ alice_alone = _always(frozenset({"alice"}))  # whose remote token it is
 
 XMLRPC = {
     "scheduler.cancel_job": Call(who=who_changes_it, arguments=_its_key),
+    "scheduler.device_types.get_health_check": Call(of="type", who=who_changes_it, arguments=_its_key),
+    "scheduler.device_types.set_health_check": Call(
+        of="type", who=who_changes_it, arguments=_its_key_and_a_text
+    ),
     "scheduler.devices.get_dictionary": Call(of="device", who=who_changes_it, arguments=_its_key),
     "scheduler.devices.set_dictionary": Call(of="device", who=superusers, arguments=_its_key_and_a_text),
     "scheduler.devices.update": Call(of="device", who=who_changes_it, arguments=_its_key),

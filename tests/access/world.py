@@ -15,7 +15,7 @@ from django.contrib.auth.models import AnonymousUser, User
 
 from accounts.models import RemoteToken, Token
 from accounts.rights import Anyone
-from devices.models import Alias, DeviceRight, DeviceTypeRight, Right
+from devices.models import Alias, DeviceRight, DeviceType, DeviceTypeRight, Right
 from events import publisher
 from events.models import Event
 from events.subscriptions import lifecycle as subscriptions
@@ -93,6 +93,7 @@ def _inventory() -> dict[str, list[Thing]]:
     hidden_type = build.device_type("hushtype", description="hushtype")
     Alias.objects.create(name="hushtype-alias", device_type=hidden_type)
     Alias.objects.create(name="kvm", device_type_id="qemu")
+    DeviceType.objects.update(health_check=build.definition())
     build.right(kernel, "hushboard", Right.VIEW)
     build.right(keepers, "hushboard", Right.CHANGE)
     build.right(keepers, "qemu01", Right.CHANGE)
@@ -205,12 +206,14 @@ def _account() -> dict[str, list[Thing]]:
     hers = frozenset({"alice"})
     Token.objects.issue(build.user("alice"), description="hushtoken")
     token = Token.objects.get(description="hushtoken").pk
+    remote = RemoteToken.objects.create(user=build.user("alice"), name="hushstore", secret="hushaway").pk
     # Where nobody listens and nothing is sent.
     hook = webhooks.add(build.user("alice"), address="http://127.0.0.1:9/hushhook", description="hushhook")
     subscriptions.add(build.user("alice"), "hushplace")
     delivery = webhooks.ping(hook, by=build.user("alice"))
     return {
         "token": [Thing(parameters={"pk": token, "token_id": token}, seen_by=hers, changed_by=hers)],
+        "remote token": [Thing(parameters={"pk": remote, "token_id": remote}, seen_by=hers, changed_by=hers)],
         "webhook": [
             Thing(
                 parameters={"uuid": hook.uuid, "pk": delivery.pk, "delivery_id": delivery.pk},
@@ -222,6 +225,7 @@ def _account() -> dict[str, list[Thing]]:
         "user": [Thing(parameters={"username": "alice"})],
         "secret": [
             Thing(seen_by=hers | SUPERUSERS, word=word)
-            for word in ("hushtoken", "hushmail", "hushhook", "hushplace")
-        ],
+            for word in ("hushtoken", "hushmail", "hushhook", "hushplace", "hushstore")
+        ]
+        + [Thing(seen_by=NOBODY, word="hushaway")],
     }

@@ -112,6 +112,8 @@ def main(kind: str) -> None:
     places: dict[str, int | str] = {**_Lab(cast).fill()} if kind == "full" else {}
     secrets = _secrets(cast)
     places["token"] = cast["alice"].tokens.get().pk
+    for name in ("artifact-store", "kernel-mirror"):
+        places["remote_token"] = cast["alice"].remote_tokens.create(name=name, secret="hunter2x").pk
     places["webhook"] = _webhook(cast["alice"])
     places["subscription"] = _subscriptions(cast["alice"])
     print(json.dumps({"places": places, **secrets}))  # noqa: T201

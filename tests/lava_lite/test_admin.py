@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Token
+from accounts.models import RemoteToken, Token
 from devices.models import Alias, DeviceRight, DeviceTypeRight, Right, Tag
 from events.subscriptions import lifecycle as subscriptions
 from events.webhooks import lifecycle as webhooks
@@ -22,6 +22,7 @@ MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 # Written by the verbs and by the lab alone. A new one may be given a name, and a device a first health.
 GUARDED = {
     "auth.User": {"username", "is_active", "last_login", "date_joined"},
+    "accounts.RemoteToken": {"user", "name", "secret"},
     "accounts.Token": {"user", "digest", "created", "last_used"},
     "devices.Device": {"name", "state", "health", "health_reason", "health_by", "health_since", "last_used"},
     "devices.DeviceType": {"name"},
@@ -32,7 +33,7 @@ GUARDED = {
     "devices.DeviceTypeRight": {"group", "device_type"},
     "auth.Group": set(),
 }
-FREE_WHEN_NEW = {"name", "username", "user", "group", "device", "device_type"}
+FREE_WHEN_NEW = {"name", "username", "user", "group", "device", "device_type", "secret"}
 READ_ONLY = {
     "admin.LogEntry",
     "devices.HealthChange",
@@ -61,6 +62,7 @@ def full(site: Client, alice: User) -> Client:
     DeviceRight.objects.create(group=group, device=device, right=Right.VIEW)
     DeviceTypeRight.objects.create(group=group, device_type=device.device_type, right=Right.CHANGE)
     Token.objects.issue(alice, description="laptop")
+    RemoteToken.objects.create(user=alice, name="store", secret="hush")
     build.tag("usb")
     webhooks.add(alice, address="http://127.0.0.1:9/")
     subscriptions.add(alice, "bridge")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ TO_BOOT = 60.0  # seconds that a guest may need on a busy machine
 TO_END = 90.0
 NOWHERE = "file:///nowhere/vmlinuz"
 SHELL = "Lava-Test Test Definition 1.0"
+COUNTED = 60
 
 
 class Ring:
@@ -122,3 +124,23 @@ def running(directory: Path, **options: Any) -> Iterator[Ring]:
         yield ring
     finally:
         ring.stop()
+
+
+def counting() -> dict[str, Any]:
+    """Prints numbered lines, for about ten seconds."""
+    return shell(f"set +x; for i in $(seq {COUNTED}); do echo counted $i; sleep 0.15; done", name="counting")
+
+
+def counted(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"^counted (\d+)$", text, re.MULTILINE)]
+
+
+@contextmanager
+def another_worker(ring: Ring, name: str, *options: str) -> Iterator[LavaWorker]:
+    """One more, which runs already and asks every second; it ends with the block."""
+    found = LavaWorker(ring.directory / name, ring.lab.url, name, "--ping-interval", "1", *options)
+    try:
+        found.start()
+        yield found
+    finally:
+        found.stop()

@@ -6,12 +6,15 @@ Each row stands for a danger that the worker's own program has.
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
 from collections.abc import Callable
 
 import pytest
 
 from tests.lab import eventually
-from tests.lava_worker.ring import DEVICES, TO_END, Ring, shell
+from tests.lava_worker.ring import COUNTED, DEVICES, TO_END, Ring, another_worker, counted, counting, shell
 from tests.statements.visitors import JSON, job, log
 
 pytestmark = [pytest.mark.lava_worker, pytest.mark.timeout(240)]
@@ -76,6 +79,39 @@ def a_guest_prints_what_is_no_text(ring: Ring) -> None:
     assert "the noise is over" in log(ring.lab, number)
 
 
+def its_server_is_frozen_for_a_while(ring: Ring) -> None:
+    """Whatever it asks meanwhile is taken by the kernel and answered by nobody; and so is what its runs post."""
+    number = ring.submit("goes on", counting(), lava_lite=HERE)
+    token = ring.administrator("add_workers", {"asks-often": []})["asks-often"]
+    with another_worker(ring, "asks-often", "--token", token) as other:
+        assert ring.has_printed(number, "counted 1\n")
+        assert eventually(lambda: "PING => server" in other.log, TO_END, pause=0.1)
+        web = ring.lab.pids()["web"]
+        os.kill(web, signal.SIGSTOP)
+        try:
+            assert eventually(lambda: other.log.endswith("PING => server\n"), TO_END, pause=0.1)
+        finally:
+            os.kill(web, signal.SIGCONT)
+        asked = other.log.count("PING => server")
+        assert eventually(lambda: other.log.count("PING => server") > asked + 1, TO_END, pause=0.1)
+    assert ring.ended(number)["health"] == "Complete"
+    assert counted(log(ring.lab, number)) == list(range(1, COUNTED + 1))
+
+
+def the_handshake_of_its_socket_is_never_answered(ring: Ring) -> None:
+    """By a proxy on the way, say: the worker asks by itself what there is to do."""
+    token = ring.administrator("add_workers", {"deaf": ["qemu05"]})["deaf"]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/ws/"
+        with another_worker(ring, "deaf", "--token", token, "--ws-url", address) as deaf:
+            number = ring.submit_broken("for the deaf", lava_lite={"device": "qemu05"})
+            assert ring.ended(number)["health"] == "Incomplete"
+            assert deaf.is_alive
+            assert "Worker mentioned" not in deaf.log
+    retired = json.dumps({"health": "Retired"}).encode()
+    assert ring.lab.request("POST", "/api/v0.2/workers/deaf/set_health/", retired, JSON)[0] == 202
+
+
 def fetch_a_job_whose_device_says(ring: Ring, dictionary: str) -> None:
     ring.administrator("set_dictionary", {VICTIM: dictionary})
     number = ring.submit_broken("cannot be given", lava_lite=HERE)
@@ -97,6 +133,8 @@ def fetch_a_job_whose_device_says(ring: Ring, dictionary: str) -> None:
         a_definition_says_all_that_yaml_can,
         an_event_looks_like_a_call_to_the_worker,
         a_guest_prints_what_is_no_text,
+        its_server_is_frozen_for_a_while,
+        the_handshake_of_its_socket_is_never_answered,
     ],
     ids=lambda danger: danger.__name__,
 )

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 
 from tests.lab import SUPERVISOR
 from tests.lava_worker import guest
-from tests.lava_worker.ring import NOWHERE, Ring, shell
+from tests.lava_worker.ring import COUNTED, NOWHERE, Ring, counted, counting, shell
 from tests.statements.visitors import log, rows, times_of
 
 pytestmark = [pytest.mark.lava_worker, pytest.mark.timeout(240)]
-
-COUNTED = 60
-
-
-def counting() -> dict[str, object]:
-    """Prints numbered lines, for about ten seconds."""
-    return shell(f"set +x; for i in $(seq {COUNTED}); do echo counted $i; sleep 0.15; done", name="counting")
-
-
-def counted(text: str) -> list[int]:
-    return [int(number) for number in re.findall(r"^counted (\d+)$", text, re.MULTILINE)]
 
 
 def test_a_job_that_is_canceled_in_mid_boot_ends_at_once_and_the_one_beside_it_goes_on(ring: Ring) -> None:

@@ -14,6 +14,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from accounts.models import RemoteToken
 from devices import lifecycle as devices
 from devices.models import Device, Worker
 from devices.states import DeviceHealth, WorkerState
@@ -586,6 +587,18 @@ def test_no_secret_of_the_job_comes_into_its_log_its_results_or_the_words_of_its
     assert (case.name, case.metadata["note"]) == ("boot-[masked]", ["[masked]"])
     job.refresh_from_db()
     assert job.failure_comment == "no [masked] here"
+
+
+def test_a_stored_token_that_the_job_names_is_masked_and_its_name_is_not(
+    wire: Wire, alice: User, bob: User
+) -> None:
+    RemoteToken.objects.create(user=alice, name="store", secret="hunter2x")
+    RemoteToken.objects.create(user=bob, name="plain", secret="bobs own")
+    job = build.job(submitter=alice, state=State.RUNNING, secrets={"KEY": "store", "OTHER": "plain"})
+
+    wire.log(job.pk, token_of(job.pk, 1), lines=record("from the store with hunter2x, plain"), index=0)
+
+    assert text_of(job) == "from the store with [masked], [masked]\n"
 
 
 def test_results_are_stored_by_the_repeated_post_when_the_server_died_after_the_file(

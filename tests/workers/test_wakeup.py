@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import timedelta
 from typing import Any, Self
 
@@ -12,7 +13,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from core import doorbell
-from events import live
+from events import live, numbering
 from events.models import Event
 from jobs import lifecycle
 from jobs.models import Job
@@ -174,6 +175,25 @@ def test_whoever_is_no_worker_is_not_called(agent: str, alice: User, only_the_be
         await do(lambda: build.job(submitter=alice))
         assert call(await listener.hear())["state"] == "Submitted"
         await listener.leave()
+
+    run(story())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_worker_waits_for_an_answer_as_long_as_the_database_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs = threading.Event()
+    monkeypatch.setattr(wakeup, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(numbering, "last_number", lambda: hangs.wait(PATIENCE) and 0)
+
+    async def story() -> None:
+        worker = Socket()
+        assert await worker.connect() == {
+            "type": "websocket.close",
+            "code": 1013,
+            "reason": "The database does not answer. Connect again in a while.",
+        }
+        hangs.set()
+        await (await Socket().accepted()).leave()
 
     run(story())
 

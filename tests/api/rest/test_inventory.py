@@ -514,19 +514,22 @@ def test_what_is_not_offered_yet_is_not_found(stock: None, admin: User, login: L
 
 
 @pytest.mark.parametrize(
-    ("word", "good"), [("config", "dispatcher_ip: 10.0.0.1\n"), ("env", "purge: true\n")]
+    ("word", "good"),
+    [("config", "dispatcher_ip: 10.0.0.1\n"), ("env", "purge: true\n"), ("env-dut", "removes: [PATH]\n")],
 )
 def test_a_file_of_a_worker_is_set_by_who_looks_after_workers(
     stock: None, admin: User, mallory: User, login: Login, word: str, good: str
 ) -> None:
-    address = f"{ROOT}/workers/worker01/{word}/"
+    address, field = f"{ROOT}/workers/worker01/{word}/", word.replace("-", "_")
 
-    told = login(admin).post(address, {word: good})
-    refused = login(admin).post(address, {word: "- a list"})
+    told = login(admin).post(address, {field: good})
+    refused = login(admin).post(address, {field: "- a list"})
 
     assert (told.status_code, login(admin).get(address).content) == (200, good.encode())
-    assert (refused.status_code, list(refused.json())) == (400, [word])
+    assert (refused.status_code, list(refused.json())) == (400, [field])
     assert login(admin).post(address, {}).status_code == 400
     assert (
-        login(mallory).get(address).status_code == login(mallory).post(address, {word: ""}).status_code == 403
+        login(mallory).get(address).status_code
+        == login(mallory).post(address, {field: ""}).status_code
+        == 403
     )

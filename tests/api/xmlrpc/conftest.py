@@ -1,0 +1,3 @@
+from tests.serving import site
+
+__all__ = ["site"]
