@@ -91,6 +91,7 @@ class WorkerFile(WorkerResource):
     """Something that the worker's dispatcher gets with each job. There may be passwords in it."""
 
     permission_classes = [IsAuthenticated]
+    failures = {"GET": (403,)}
     column: str
 
     def get(self, request: Request, name: str) -> Response:

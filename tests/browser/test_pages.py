@@ -128,10 +128,10 @@ def test_a_running_job_is_canceled_from_its_page(page: Page, lab: Lab) -> None:
     submit(page, lab, local_job("to be canceled", "echo begun", "sleep 60"))
     assert eventually(lambda: "begun" in text_of(page), LAB_SECONDS)
 
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel", exact=True).click()
 
     wait_for_end(page, "Canceled")
-    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect(page.get_by_role("button", name="Cancel", exact=True)).to_have_count(0)
 
 
 def test_a_job_is_run_again_from_its_page(page: Page, lab: Lab) -> None:

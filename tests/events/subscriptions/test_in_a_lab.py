@@ -52,7 +52,8 @@ def run_a_job(lab: Lab) -> int:
 
 
 def consumed(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in out.read_text().splitlines()]
+    whole, _, _ = out.read_text().rpartition("\n")  # a line may be on its way still
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def has_ended(out: Path, job: int) -> bool:
