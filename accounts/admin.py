@@ -236,8 +236,29 @@ def _revoke(page: LabAdmin, request: HttpRequest, tokens: QuerySet[Token], reaso
     return f"Revoked: {named(ended)}"
 
 
+class SecretsAdmin(LabAdmin):
+    """Of secrets that are somebody's: superusers see and add everybody's, other staff their own.
+
+    Each kind has an action of its own in place of Django's deletion.
+    """
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        return rows if request.user.is_superuser else rows.filter(user=actor(request))
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        return {
+            name: each for name, each in super().get_actions(request).items() if name != "delete_selected"
+        }
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "user" and not request.user.is_superuser:
+            kwargs["queryset"] = User.objects.filter(pk=actor(request).pk)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
 @admin.register(Token)
-class TokenAdmin(LabAdmin):
+class TokenAdmin(SecretsAdmin):
     """Superusers make tokens for everybody; other staff for themselves, since a token is as good as its user."""
 
     form = TokenForm
@@ -256,23 +277,8 @@ class TokenAdmin(LabAdmin):
     actions = [asking(REVOKE, _revoke)]
     fields = ["user", "description", "scope", "expires", "created", "last_used"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Token]:
-        tokens = super().get_queryset(request)
-        return tokens if request.user.is_superuser else tokens.filter(user=actor(request))
-
     def get_readonly_fields(self, request: HttpRequest, obj: Token | None = None) -> list[str]:
         return ["created", "last_used"] if obj is None else ["user", "created", "last_used"]
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Revoking is the way to delete one."""
-        return {
-            name: each for name, each in super().get_actions(request).items() if name != "delete_selected"
-        }
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "user" and not request.user.is_superuser:
-            kwargs["queryset"] = User.objects.filter(pk=actor(request).pk)
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         return lookup == "user__id__exact" or super().lookup_allowed(lookup, value, request)
@@ -311,17 +317,13 @@ class KeptTokenForm(RemoteTokenForm, ModelForm):
 
 
 @admin.register(RemoteToken)
-class RemoteTokenAdmin(LabAdmin):
+class RemoteTokenAdmin(SecretsAdmin):
     """As with tokens for the lab: superusers keep them for everybody, other staff for themselves."""
 
     list_display = ["name", "user"]
     list_select_related = ["user"]
     search_fields = ["name", "user__username"]
     actions = [asking(FORGET, _forget)]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[RemoteToken]:
-        tokens = super().get_queryset(request)
-        return tokens if request.user.is_superuser else tokens.filter(user=actor(request))
 
     def get_form(
         self, request: HttpRequest, obj: RemoteToken | None = None, change: bool = False, **kwargs: Any
@@ -332,19 +334,8 @@ class RemoteTokenAdmin(LabAdmin):
     def get_fields(self, request: HttpRequest, obj: RemoteToken | None = None) -> list[Any]:
         return ["user", "name", "secret"] if obj is None else ["user", "name"]
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Forgetting is the way to delete one."""
-        return {
-            name: each for name, each in super().get_actions(request).items() if name != "delete_selected"
-        }
-
     def has_change_permission(self, request: HttpRequest, obj: RemoteToken | None = None) -> bool:
         return False
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "user" and not request.user.is_superuser:
-            kwargs["queryset"] = User.objects.filter(pk=actor(request).pk)
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 @admin.register(LogEntry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from django.contrib.auth.models import Group, Permission, User
 from django.db import transaction
@@ -11,6 +12,8 @@ from django.db.models import Q, QuerySet
 from accounts import audit
 from accounts.models import RemoteToken, Token
 from accounts.rights import NotAllowed
+
+T = TypeVar("T", Token, RemoteToken)
 
 
 class LastAdministrator(Exception):
@@ -67,11 +70,7 @@ def set_active(users: Iterable[User], *, active: bool, by: User, reason: str = "
 @transaction.atomic
 def revoke(tokens: Iterable[Token], *, by: User, reason: str = "") -> None:
     """End tokens for good. NotAllowed for somebody else's, unless `by` is a superuser."""
-    ended = list(tokens)
-    if not by.is_superuser and any(token.user_id != by.pk for token in ended):
-        raise NotAllowed("these are not all your tokens; ask a superuser.")
-    audit.note_each(by, ended, f"Revoked: {reason or 'no reason given'}", kind=audit.DELETION)
-    Token.objects.filter(pk__in=[token.pk for token in ended]).delete()
+    _delete(Token, tokens, "Revoked", by=by, reason=reason)
 
 
 @transaction.atomic
@@ -91,11 +90,15 @@ def keep_remote_token(user: User, name: str, secret: str) -> tuple[RemoteToken, 
 @transaction.atomic
 def forget_remote_tokens(tokens: Iterable[RemoteToken], *, by: User, reason: str = "") -> None:
     """Jobs that name them and have not begun get the bare name. NotAllowed for others', unless `by` is a superuser."""
-    forgotten = list(tokens)
-    if not by.is_superuser and any(token.user_id != by.pk for token in forgotten):
+    _delete(RemoteToken, tokens, "Forgotten", by=by, reason=reason)
+
+
+def _delete(model: type[T], tokens: Iterable[T], word: str, *, by: User, reason: str) -> None:
+    gone = list(tokens)
+    if not by.is_superuser and any(token.user_id != by.pk for token in gone):
         raise NotAllowed("these are not all your tokens; ask a superuser.")
-    audit.note_each(by, forgotten, f"Forgotten: {reason or 'no reason given'}", kind=audit.DELETION)
-    RemoteToken.objects.filter(pk__in=[token.pk for token in forgotten]).delete()
+    audit.note_each(by, gone, f"{word}: {reason or 'no reason given'}", kind=audit.DELETION)
+    model._default_manager.filter(pk__in=[token.pk for token in gone]).delete()
 
 
 def check_printable(what: str, text: object, longest: int) -> None:

@@ -25,12 +25,12 @@ from threading import Thread
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from playwright.sync_api import Browser, Page, Route, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, Page, Route, TimeoutError
 
 from benchmarks import throwaway
+from benchmarks.browser import chromium
 from benchmarks.processes import forked, serve, wait_until_it_answers
 from benchmarks.throwaway import percentile
-from tests.gallery.pages import CHROMIUM
 
 BATCH = 1_000  # lines of one post, as lava-run sends at most
 OPENINGS = 3
@@ -363,14 +363,6 @@ def our_log() -> Iterator[tuple[Log, int]]:
         listener.close()
         wait_until_it_answers(port)
         yield Log(f"http://127.0.0.1:{port}", job.pk, token_of(job.pk, job.attempt)), pid
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def _go(page: Page, viewer: Viewer, traffic: Traffic) -> None:

@@ -10,18 +10,16 @@ import argparse
 import os
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from benchmarks import throwaway
+from benchmarks.browser import chromium
 from benchmarks.processes import forked, serve, wait_until_it_answers
-from tests.gallery.pages import CHROMIUM
 
 BATCH = 10_000  # records
 LINES_PER_SECOND = 1_000
@@ -214,14 +212,6 @@ def write_busily(directory: Path, seconds: int) -> None:
         logs.append(directory, at * step, records)
         log_live.ring()
         time.sleep(max(0, began + (at + 1) / 20 - time.monotonic()))
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def _settled(page: Page, condition: str) -> float:

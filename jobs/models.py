@@ -229,7 +229,7 @@ class JobQuerySet(AnnouncedQuerySet):
     def tally(self) -> dict[str, Any]:
         """How many are `on_a_device` and `queued`, and `due_since` when the one that waits longest waits; None: none does."""
         is_queued = Q(state=State.SUBMITTED)
-        is_due = is_queued & (Q(not_before__isnull=True) | Q(not_before__lte=timezone.now()))
+        is_due = is_queued & ~Q(not_before__gt=timezone.now())
         return self.aggregate(
             on_a_device=Count("pk", filter=Q(state__in=ON_A_DEVICE)),
             queued=Count("pk", filter=is_queued),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
@@ -15,15 +14,6 @@ from tests import build
 
 ADD = reverse("admin:accounts_token_add")
 LIST = reverse("admin:accounts_token_changelist")
-
-
-@pytest.fixture
-def staff(mallory: User) -> User:
-    """May look after tokens, and is no superuser."""
-    mallory.is_staff = True
-    mallory.save()
-    mallory.user_permissions.set(Permission.objects.filter(content_type__app_label="accounts"))
-    return mallory
 
 
 def secret_shown(html: str) -> str:

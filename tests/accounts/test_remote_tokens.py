@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
@@ -27,15 +27,6 @@ def alices(client: Client, alice: User) -> Client:
 @pytest.fixture
 def kept(alice: User) -> RemoteToken:
     return RemoteToken.objects.create(user=alice, name="store", secret=SECRET)
-
-
-@pytest.fixture
-def staff(mallory: User) -> User:
-    """May look after tokens, and is no superuser."""
-    mallory.is_staff = True
-    mallory.save()
-    mallory.user_permissions.set(Permission.objects.filter(content_type__app_label="accounts"))
-    return mallory
 
 
 def secret_of(user: User, name: str = "store") -> str:
