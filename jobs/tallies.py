@@ -70,7 +70,7 @@ class Tally:
             if left and skip < counted[kind]:
                 found = self._cases().filter(result=kind)
                 found = found if suites is None else found.filter(suite__in=suites)
-                rows += found.order_by("suite_id", "pk")[skip : skip + left]
+                rows += _from_the_nearer_end(found, skip, left, of=counted[kind])
             skip = max(0, skip - counted[kind])
         return rows, sum(counted[kind] for kind in kinds)
 
@@ -79,3 +79,11 @@ class Tally:
 
     def _is_of_actions(self, suite: int) -> bool:
         return self.suites.get(suite) == ACTIONS
+
+
+def _from_the_nearer_end(cases: QuerySet[TestCase], start: int, size: int, *, of: int) -> list[TestCase]:
+    """A database walks over all the rows that it passes by: the last page is as near as the first."""
+    end = min(start + size, of)
+    if start <= of - end:
+        return list(cases.order_by("suite_id", "pk")[start:end])
+    return list(cases.order_by("-suite_id", "-pk")[of - end : of - start])[::-1]

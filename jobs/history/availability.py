@@ -35,20 +35,28 @@ class Availability:
 
 
 def of(devices: DeviceQuerySet, since: datetime, until: datetime) -> list[Availability]:
-    """In three queries, by name."""
-    begun, ended = _spent(devices, since), _spent(devices, until)
+    """In two queries, by name; SQLite takes more of them for more than 499 devices."""
     has_history = Exists(HealthChange.objects.filter(device=OuterRef("pk")))
-    rows = devices.annotate(has_history=has_history).order_by("pk").values_list("pk", "health", "has_history")
+    ends = {"begun": _last_before(since), "ended": _last_before(until)}
+    rows = devices.annotate(has_history=has_history, **ends).order_by("pk")
+    found = list(rows.values_list("pk", "health", "has_history", "begun", "ended"))
+    changes = HealthChange.objects.only("time", "health", "spent").in_bulk(
+        {key for *_, begun, ended in found for key in (begun, ended) if key is not None}
+    )
+
+    def spent(key: int | None, moment: datetime) -> dict[str, int]:
+        return {} if key is None else changes[key].spent_by(moment)
+
     return [
         Availability(
             device=name,
             health=DeviceHealth(health),
-            seconds=_between(begun.get(name, {}), ended.get(name, {}))
+            seconds=_between(spent(begun, since), spent(ended, until))
             if has_history
             # It is older than the keeping of one.
             else {DeviceHealth(health): (until - since).total_seconds()},
         )
-        for name, health, has_history in rows
+        for name, health, has_history, begun, ended in found
     ]
 
 
@@ -59,12 +67,10 @@ def seconds_at_work(device: str, since: datetime, until: datetime) -> float:
     return sum((min(end or until, until) - max(begin, since)).total_seconds() for begin, end in spans)
 
 
-def _spent(devices: DeviceQuerySet, moment: datetime) -> dict[str, dict[str, int]]:
-    """What each of those that there were had spent in each health before a moment."""
+def _last_before(moment: datetime) -> Subquery:
+    """The last line of a device's history that is older than this moment."""
     before = HealthChange.objects.filter(device=OuterRef("pk"), time__lt=moment)
-    last = Subquery(before.order_by("-time", "-id").values("pk")[:1])
-    changes = HealthChange.objects.filter(pk__in=devices.annotate(last=last).values("last"))
-    return {change.device_id: change.spent_by(moment) for change in changes}
+    return Subquery(before.order_by("-time", "-id").values("pk")[:1])
 
 
 def _between(begun: dict[str, int], ended: dict[str, int]) -> dict[DeviceHealth, float]:

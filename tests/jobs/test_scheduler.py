@@ -337,6 +337,6 @@ def test_rights_are_asked_for_all_submitters_at_once(
     build.right(group, "qemu01", Right.SUBMIT)
     jobs = [build.job(submitter=build.user(f"user{number}"), device="qemu02") for number in range(20)]
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         asked = OpenDevices({job.submitter_id for job in jobs})
         assert {asked.of(job.submitter_id) for job in jobs} == {frozenset({"qemu02"})}
