@@ -244,7 +244,7 @@ def set_health_for(
 def require_right(names: Iterable[str], *, user: User) -> None:
     """Whether somebody may say so of all these devices; the errors are those of `set_health_for`."""
     wanted = set(names)
-    visible = set(Device.objects.visible_to(user).filter(pk__in=wanted).values_list("pk", flat=True))
+    visible = Device.objects.visible_names(user, among=wanted)
     if missing := sorted(wanted - visible):
         raise Device.DoesNotExist(f"there is no device {', '.join(missing)}")
     mine = set(Device.objects.changeable_by(user).filter(pk__in=wanted).values_list("pk", flat=True))

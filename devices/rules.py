@@ -21,7 +21,7 @@ def register() -> None:
 def those_seen(events: Sequence[Event], user: Anyone) -> list[Event]:
     """Events of devices, as the devices themselves."""
     names = {event.subject for event in events if event.type != DELETED}
-    seen = set(Device.objects.visible_to(user).filter(pk__in=names).values_list("pk", flat=True))
+    seen = Device.objects.visible_names(user, among=names)
     return [
         event
         for event in events

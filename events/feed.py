@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from django.db import connection
+
+from core import rows
 from events import numbering, retention
 from events.models import Event
 
 BATCH = 500
+
+_AFTER = "SELECT {columns} FROM events_event WHERE sequence > %s ORDER BY sequence LIMIT %s"
 
 
 class Lost(Exception):
@@ -24,8 +29,11 @@ class Lost(Exception):
 
 
 def after(sequence: int, *, limit: int = BATCH) -> list[Event]:
-    """The next numbered events, oldest first."""
-    return list(Event.objects.filter(sequence__gt=sequence).order_by("sequence")[:limit])
+    """The next numbered events, oldest first; in SQL, as every follower asks it after every event."""
+    reading = rows.reading(Event)
+    with connection.cursor() as cursor:
+        cursor.execute(_AFTER.format(columns=reading.columns), [sequence, limit])
+        return [reading.instance(Event, row) for row in cursor.fetchall()]
 
 
 def check(sequence: int) -> None:

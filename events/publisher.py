@@ -123,6 +123,8 @@ class Crew:
 
 
 def _position(transport: Transport) -> Position:
+    if (known := Position.objects.find(transport.name)) is not None:
+        return known
     # A new transport begins with what comes next, and not with the lab's whole past.
     begin = {"sequence": numbering.last_number}
     return Position.objects.get_or_create(transport=transport.name, defaults=begin)[0]

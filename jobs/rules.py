@@ -122,7 +122,7 @@ def _last_words_seen(events: Sequence[Event], user: Anyone) -> Sequence[Event]:
         return events
     public = [event for event in events if event.data["visibility"] == Visibility.PUBLIC.label]
     names = {event.data["device"] for event in public if "device" in event.data}
-    devices = set(Device.objects.visible_to(user).filter(pk__in=names).values_list("pk", flat=True))
+    devices = Device.objects.visible_names(user, among=names)
     names = {event.data["device_type"] for event in public if "device" not in event.data}
     types = set(DeviceType.objects.visible_to(user).filter(pk__in=names).values_list("pk", flat=True))
     return [

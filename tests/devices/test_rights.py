@@ -22,7 +22,10 @@ def qemu01(db: None) -> Device:
 
 
 def may_see(user: Anyone) -> bool:
-    return Device.objects.visible_to(user).filter(pk="qemu01").exists()
+    """As its page asks it, and as its events do."""
+    sees = Device.objects.visible_to(user).filter(pk="qemu01").exists()
+    assert Device.objects.visible_names(user, among=["qemu01", "nowhere"]) == ({"qemu01"} if sees else set())
+    return sees
 
 
 def may_use(user: Anyone) -> bool:
