@@ -2,7 +2,7 @@
 
 import { linesIn } from "./log-lines.js";
 import { places, rangeOf } from "./log-places.js";
-import { poll } from "./poll.js";
+import { backOff, poll } from "./poll.js";
 import { push } from "./push.js";
 
 const SAYINGS = {
@@ -17,8 +17,17 @@ const SAYINGS = {
   finished: () => "Complete log",
 };
 
-// A log is there before its tools are.
-const loading = Promise.all([import("./log-gutter.js"), import("./log-folds.js"), import("./log-tools.js")]);
+// A log is there before its tools are, which are asked for until they come.
+async function loadTools(failures = 0) {
+  try {
+    return await Promise.all([import("./log-gutter.js"), import("./log-folds.js"), import("./log-tools.js")]);
+  } catch {
+    await new Promise((resolve) => setTimeout(resolve, backOff(failures)));
+    return loadTools(failures + 1);
+  }
+}
+
+const loading = loadTools();
 
 function show(log) {
   const part = (name) => log.querySelector(`[data-log-${name}]`);

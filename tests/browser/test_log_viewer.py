@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.stub import Stub
 from tests.lab import eventually
@@ -41,6 +41,18 @@ def from_end(page: Page) -> float:
         " return v.scrollHeight - v.scrollTop - v.clientHeight; })()"
     )
     return distance
+
+
+# Resolves when smooth scrolling is over: a quarter of a second of frames in one place.
+AT_REST = """() => new Promise((resolve) => {
+  const view = document.querySelector("[data-log-view]");
+  let [place, since] = [view.scrollTop, performance.now()];
+  requestAnimationFrame(function look(now) {
+    if (view.scrollTop !== place) [place, since] = [view.scrollTop, now];
+    if (now - since > 250) resolve(true);
+    else requestAnimationFrame(look);
+  });
+})"""
 
 
 def place_of(page: Page) -> float:
@@ -262,8 +274,16 @@ def test_looking_up_lets_go_and_what_is_read_does_not_move(
     opened(page, stub).mouse.move(300, 300)
     look_up(page)
     page.get_by_role("button", name="Follow").wait_for()
-    assert eventually(lambda: from_end(page) > 100)
-    page.wait_for_timeout(400)  # smooth scrolling comes to rest
+    page.evaluate(AT_REST)
+
+    def is_up() -> bool:
+        """A browser that lays out the page at this moment gives up its smooth scrolling; then one looks up again."""
+        if from_end(page) <= 100:
+            look_up(page)
+            page.evaluate(AT_REST)
+        return from_end(page) > 100
+
+    assert eventually(is_up)
     place = place_of(page)
 
     for number in range(20):
@@ -403,6 +423,24 @@ def test_a_cut_is_said_at_once_and_the_log_goes_on_at_the_same_byte(page: Page, 
 
     assert shows(page, "before\nmeanwhile\n")
     assert eventually(lambda: state_of(page) == "Live")
+
+
+def test_tools_that_were_cut_off_while_they_loaded_come_later(page: Page, stub: Stub) -> None:
+    stub.write("before\n")
+    refused: list[Route] = []
+
+    def refuse_once(route: Route) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route)
+            route.abort()
+
+    page.route("**/log-tools.js", refuse_once)
+    opened(page, stub)
+
+    page.get_by_role("search").wait_for()
+    assert len(refused) == 1
 
 
 def test_retries_are_further_and_further_apart(page: Page, stub: Stub) -> None:
