@@ -104,17 +104,22 @@ class Doorbell:
         return self._socket
 
 
-def ring(directory: Path, role: str) -> None:
-    """Ring every process that listens for `role`. Never raises and never blocks; nobody listening is fine."""
+def ring(directory: Path, *roles: str) -> None:
+    """Ring every process that listens for one of these roles, in their order.
+
+    Never raises and never blocks; nobody listening is fine.
+    """
     try:
         with _short_path(directory) as short:
-            for name in os.listdir(short):
-                if name.endswith(_SUFFIX) and name.split(".", 1)[0] == role:
-                    _ring_one(f"{short}/{name}")
+            names = [name for name in os.listdir(short) if name.endswith(_SUFFIX)]
+            for role in roles:
+                for name in names:
+                    if name.split(".", 1)[0] == role:
+                        _ring_one(f"{short}/{name}")
     except FileNotFoundError:
         return
     except OSError:
-        log.debug("The %s doorbell could not be rung", role, exc_info=True)
+        log.debug("The doorbells of %s could not be rung", ", ".join(roles), exc_info=True)
 
 
 def _ring_one(path: str) -> None:

@@ -125,8 +125,7 @@ def _moment_on_postgresql() -> Iterator[int]:
     with _nobody_else_numbers(), _repeatable_read():
         while number_committed():
             pass
-        for role in FOLLOWERS:
-            transaction.on_commit(partial(doorbell.ring, settings.RUN, role))
+        transaction.on_commit(partial(doorbell.ring, settings.RUN, *FOLLOWERS))
         yield last_number()
 
 

@@ -117,8 +117,7 @@ def _ring_after_commit() -> None:
 
 
 def _ring() -> None:
-    for role in numbering.woken_by_a_commit():
-        doorbell.ring(settings.RUN, role)
+    doorbell.ring(settings.RUN, *numbering.woken_by_a_commit())
 
 
 def new_uid() -> UUID:

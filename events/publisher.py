@@ -67,16 +67,21 @@ def configured() -> list[Transport]:
     return transports
 
 
-def number() -> None:
-    """Give numbers to what is committed, and skip what happens while the transports are switched off."""
+def number() -> bool:
+    """Give numbers to what is committed, and skip what happens while the transports are switched off.
+
+    Whether it gave any. Then it has rung whoever follows `sequence`, and finds something only now.
+    """
+    has_numbered = False
     while numbered := numbering.number_committed():
-        # Whoever follows `sequence` finds something only now.
-        doorbell.ring(settings.RUN, "web")
+        doorbell.ring(settings.RUN, BELL, "web")
+        has_numbered = True
         if numbered < numbering.BATCH:
             break
     if not settings.EVENT_NOTIFICATION:
         # It is not sent when they are switched on again.
         Position.objects.update(sequence=numbering.last_number())
+    return has_numbered
 
 
 @transaction.atomic
@@ -95,12 +100,13 @@ class Crew:
         self._threads: dict[str, threading.Thread] = {}
 
     def work(self) -> None:
-        number()
+        has_rung = number()
         if not self._threads:
             prepare(self._transports)
         for transport in self._transports:
             self._see_to(transport)
-        doorbell.ring(settings.RUN, BELL)
+        if not has_rung:
+            doorbell.ring(settings.RUN, BELL)
 
     def leave(self) -> None:
         """Wait for the threads, which know that they are to end, but not for one that hangs."""

@@ -81,6 +81,13 @@ def test_a_ring_reaches_every_listener_of_its_role_and_nobody_else(tmp_path: Pat
         assert not other.wait(0.0)
 
 
+def test_one_ring_reaches_the_listeners_of_several_roles(tmp_path: Path) -> None:
+    with Doorbell(tmp_path, "web") as web, Doorbell(tmp_path, "engine") as engine:
+        ring(tmp_path, "engine", "web")
+
+        assert [engine.wait(0), web.wait(0)] == [True, True]
+
+
 def test_a_ring_reaches_another_process(tmp_path: Path) -> None:
     with listener(tmp_path) as process:
         ring(tmp_path, "scheduler")
