@@ -110,7 +110,11 @@ class Cable:
                 self._flows.wait()
                 server.sendall(data[: self._snaps_after])
                 if self._snaps(len(data)):
-                    break
+                    _close(client)
+                    server.shutdown(
+                        socket.SHUT_WR
+                    )  # closed with answers unread, it would take back what was sent
+                    return
         _close(client)
         _close(server)
 

@@ -341,8 +341,9 @@ def test_a_cut_in_the_middle_of_a_batch_loses_nothing(exchange: Exchange, cable:
         told = tell(500)
         cable.snap_after(100_000)
         publisher.run_once([transport])
+        assert eventually(lambda: len(queue))
         heard = queue.all()
-        assert 0 < len(heard) < len(told)
+        assert len(heard) < len(told)
 
         publisher.run_once([transport])
         heard += queue.all()

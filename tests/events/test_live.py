@@ -36,7 +36,7 @@ def only_the_bell(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def only_polling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(doorbell, "ring", lambda directory, role: None)
+    monkeypatch.setattr(doorbell, "ring", lambda directory, *roles: None)
 
 
 async def heard(listener: Listener, count: int) -> list[Event]:

@@ -319,7 +319,7 @@ def _at_statement(point: int, deed: Deed, job_id: int) -> None:
 
 
 def _after_commit(deed: Deed, job_id: int) -> None:
-    doorbell.ring = lambda directory, role: _kill_if(True)
+    doorbell.ring = lambda directory, *roles: _kill_if(True)
     deed.do(job_id)
 
 
