@@ -87,19 +87,20 @@ class FileBody(Body):
     text = Text(allow_blank=True, trim_whitespace=False, help_text="YAML; empty: the lab's")
 
 
-class WorkerFile(WorkerResource):
+class WorkerFile(Resource):
     """Something that the worker's dispatcher gets with each job. There may be passwords in it."""
 
     permission_classes = [IsAuthenticated]
+    serializer_class = FileBody
+    queryset = Worker.objects.all()
     failures = {"GET": (403,)}
     column: str
 
     def get(self, request: Request, name: str) -> Response:
-        worker = self._worker(name)
-        return Response({"text": getattr(worker, self.column)})
+        return Response({"text": getattr(self.get_object(), self.column)})
 
     def put(self, request: Request, name: str) -> Response:
-        worker = self._worker(name)
+        worker = self.get_object()
         text = self.body(FileBody)["text"]
         try:
             worker_files.check(self.column, text)
@@ -108,9 +109,9 @@ class WorkerFile(WorkerResource):
         inventory.change(worker, {self.column: text}, by=self.user)
         return Response({"text": text})
 
-    def _worker(self, name: str) -> Worker:
+    def get_object(self) -> Worker:
         """For who looks after workers."""
-        worker: Worker = find(self.get_queryset(), "worker", pk=name)
+        worker: Worker = find(self.get_queryset(), "worker", pk=self.kwargs["name"])
         inventory.require(self.user, "change", worker)
         return worker
 

@@ -96,6 +96,18 @@ def test_a_method_that_is_not_in_the_table_is_not_there(route: str, world: World
         assert answer.status_code in (*REFUSED, 405), f"{method} {route}"
 
 
+@pytest.mark.parametrize("route", [route for route in routes.addresses() if route.startswith("api/")])
+def test_who_asks_an_api_what_may_be_done_breaks_nothing(route: str, world: World, doors: Doors) -> None:
+    thing = world.things.get(TABLE[routes.plain(route)].of, [NOTHING])[0]
+
+    answers = {
+        name: _ask(client, "OPTIONS", routes.filled(route, thing.parameters))
+        for name, client in doors["token"].items()
+    }
+
+    assert {name: answer.status_code for name, answer in answers.items() if answer.status_code >= 500} == {}
+
+
 @pytest.mark.parametrize("route", [route for route, row in TABLE.items() if row.by == "token"])
 def test_what_only_a_token_opens_stays_shut_for_a_session(route: str, world: World, doors: Doors) -> None:
     row = TABLE[route]
