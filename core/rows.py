@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection
 from django.db.models import Model
+
+M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,14 @@ class Reading:
 
 def reading(model: type[Model]) -> Reading:
     return _reading(model, connection.vendor)
+
+
+def select(model: type[M], rest: str, values: Sequence[Any]) -> list[M]:
+    """The rows that `rest` chooses, which is what follows the table's name in a SELECT."""
+    how = reading(model)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {how.columns} FROM {model._meta.db_table} {rest}", values)
+        return [how.instance(model, row) for row in cursor.fetchall()]
 
 
 def written(model: type[Model], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.rights import NotAllowed
 from devices import health as health_rules
-from devices.models import Device, Worker
+from devices.models import Device, Worker, devices_seen_by
 from devices.states import DeviceHealth, DeviceState, WorkerHealth, WorkerState
 from events.outbox import Cause
 
@@ -244,7 +244,7 @@ def set_health_for(
 def require_right(names: Iterable[str], *, user: User) -> None:
     """Whether somebody may say so of all these devices; the errors are those of `set_health_for`."""
     wanted = set(names)
-    visible = Device.objects.visible_names(user, among=wanted)
+    visible = devices_seen_by(user, among=wanted)
     if missing := sorted(wanted - visible):
         raise Device.DoesNotExist(f"there is no device {', '.join(missing)}")
     mine = set(Device.objects.changeable_by(user).filter(pk__in=wanted).values_list("pk", flat=True))

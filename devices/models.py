@@ -95,6 +95,20 @@ def devices_shut_to(user: Anyone, right: Right) -> Names:
     return RawSQL(_DEVICES_SHUT, (right, right, user.pk, right, user.pk, right))
 
 
+def devices_seen_by(user: Anyone, among: Collection[str]) -> set[str]:
+    """Those of these names that are of devices `visible_to` the user; in SQL, as every listener asks of every event."""
+    if not among:
+        return set()
+    sql = f"SELECT name FROM devices_device WHERE name IN ({', '.join(['%s'] * len(among))})"
+    values: list[Any] = [*among]
+    shut = devices_shut_to(user, Right.VIEW)
+    if isinstance(shut, RawSQL):
+        sql, values = f"{sql} AND name NOT IN ({shut.sql})", [*values, *shut.params]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return {name for (name,) in cursor.fetchall()}
+
+
 class RightQuerySet(models.QuerySet["Any"]):
     def of(self, user: Anyone) -> RightQuerySet:
         """Those that the user has by a group."""
@@ -300,19 +314,6 @@ class DeviceQuerySet(AnnouncedQuerySet):
     def visible_to(self, user: Anyone) -> DeviceQuerySet:
         """The one rule for who sees a device."""
         return self.exclude(pk__in=devices_shut_to(user, Right.VIEW))
-
-    def visible_names(self, user: Anyone, among: Collection[str]) -> set[str]:
-        """Those of these devices that are `visible_to` the user; in SQL, as every listener asks it of every event."""
-        if not among:
-            return set()
-        sql = f"SELECT name FROM devices_device WHERE name IN ({', '.join(['%s'] * len(among))})"
-        values = list(among)
-        shut = devices_shut_to(user, Right.VIEW)
-        if isinstance(shut, RawSQL):
-            sql, values = f"{sql} AND name NOT IN ({shut.sql})", [*values, *shut.params]
-        with connection.cursor() as cursor:
-            cursor.execute(sql, values)
-            return {name for (name,) in cursor.fetchall()}
 
     def open_to(self, user: Anyone) -> DeviceQuerySet:
         """The one rule for whose jobs a device runs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from accounts.rights import Anyone
-from devices.models import Device, DeviceType
+from devices.models import DeviceType, devices_seen_by
 from events import visibility
 from events.models import Event
 
@@ -21,7 +21,7 @@ def register() -> None:
 def those_seen(events: Sequence[Event], user: Anyone) -> list[Event]:
     """Events of devices, as the devices themselves."""
     names = {event.subject for event in events if event.type != DELETED}
-    seen = Device.objects.visible_names(user, among=names)
+    seen = devices_seen_by(user, among=names)
     return [
         event
         for event in events

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from django.db import connection
-
 from core import rows
 from events import numbering, retention
 from events.models import Event
 
 BATCH = 500
-
-_AFTER = "SELECT {columns} FROM events_event WHERE sequence > %s ORDER BY sequence LIMIT %s"
 
 
 class Lost(Exception):
@@ -30,10 +26,7 @@ class Lost(Exception):
 
 def after(sequence: int, *, limit: int = BATCH) -> list[Event]:
     """The next numbered events, oldest first; in SQL, as every follower asks it after every event."""
-    reading = rows.reading(Event)
-    with connection.cursor() as cursor:
-        cursor.execute(_AFTER.format(columns=reading.columns), [sequence, limit])
-        return [reading.instance(Event, row) for row in cursor.fetchall()]
+    return rows.select(Event, "WHERE sequence > %s ORDER BY sequence LIMIT %s", [sequence, limit])
 
 
 def check(sequence: int) -> None:

@@ -7,15 +7,11 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import connection, models
+from django.db import models
 from django.db.models import F
 from django.utils import timezone
 
-from core import rows
-
 log = logging.getLogger(__name__)
-
-_FIND_POSITION = "SELECT {columns} FROM events_position WHERE transport = %s"
 
 
 class Event(models.Model):
@@ -69,17 +65,6 @@ class Counter(models.Model):
         return f"{self.name} = {self.value}"
 
 
-class PositionManager(models.Manager["Position"]):
-    def find(self, transport: str) -> Position | None:
-        """In SQL, as every event waits for it on its way out."""
-        reading = rows.reading(self.model)
-        with connection.cursor() as cursor:
-            cursor.execute(_FIND_POSITION.format(columns=reading.columns), [transport])
-            row = cursor.fetchone()
-        found: Position | None = reading.instance(self.model, row) if row else None
-        return found
-
-
 class Position(models.Model):
     """How far an outgoing transport has got, moved by compare-and-set, and how it is."""
 
@@ -90,8 +75,6 @@ class Position(models.Model):
     trouble = models.TextField(blank=True)  # the last one, also when it is over
     troubled = models.DateTimeField(null=True)  # when it was seen last
     down_since = models.DateTimeField(null=True)  # null: it works
-
-    objects = PositionManager()
 
     def __str__(self) -> str:
         return f"{self.transport} at {self.sequence}"

@@ -9,7 +9,7 @@ from accounts.rights import Anyone
 from devices import health, inventory
 from devices import lifecycle as devices
 from devices.lifecycle import StillInUse
-from devices.models import Device, DeviceType, Right
+from devices.models import Device, DeviceType, Right, devices_seen_by
 from events import visibility
 from events.models import Event
 from events.outbox import Cause
@@ -122,7 +122,7 @@ def _last_words_seen(events: Sequence[Event], user: Anyone) -> Sequence[Event]:
         return events
     public = [event for event in events if event.data["visibility"] == Visibility.PUBLIC.label]
     names = {event.data["device"] for event in public if "device" in event.data}
-    devices = Device.objects.visible_names(user, among=names)
+    devices = devices_seen_by(user, among=names)
     names = {event.data["device_type"] for event in public if "device" not in event.data}
     types = set(DeviceType.objects.visible_to(user).filter(pk__in=names).values_list("pk", flat=True))
     return [

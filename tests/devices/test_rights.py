@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 
 from accounts.rights import Anyone, NotAllowed
 from devices import lifecycle
-from devices.models import Device, DeviceRight, DeviceType, DeviceTypeRight, Right
+from devices.models import Device, DeviceRight, DeviceType, DeviceTypeRight, Right, devices_seen_by
 from devices.states import DeviceHealth
 from tests import build
 
@@ -24,7 +24,7 @@ def qemu01(db: None) -> Device:
 def may_see(user: Anyone) -> bool:
     """As its page asks it, and as its events do."""
     sees = Device.objects.visible_to(user).filter(pk="qemu01").exists()
-    assert Device.objects.visible_names(user, among=["qemu01", "nowhere"]) == ({"qemu01"} if sees else set())
+    assert devices_seen_by(user, among=["qemu01", "nowhere"]) == ({"qemu01"} if sees else set())
     return sees
 
 

@@ -111,9 +111,8 @@ class Cable:
                 server.sendall(data[: self._snaps_after])
                 if self._snaps(len(data)):
                     _close(client)
-                    server.shutdown(
-                        socket.SHUT_WR
-                    )  # closed with answers unread, it would take back what was sent
+                    # Closed with answers unread, it would take back what was sent.
+                    server.shutdown(socket.SHUT_WR)
                     return
         _close(client)
         _close(server)
