@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -103,7 +103,7 @@ class History(Resource):
     @property
     def reach(self) -> tuple[datetime, datetime]:
         until = self.query.get("until", timezone.now())
-        since = self.query.get("since", until - USUAL_REACH)
+        since = self.query.get("since") or _before(until)
         if since >= until:
             raise ValidationError({"since": [f"expected a time before until, which is {until.isoformat()}"]})
         return since, until
@@ -197,6 +197,11 @@ class DeviceAvailability(History):
                 "at_work": availability.seconds_at_work(device, since, until),
             }
         )
+
+
+def _before(until: datetime) -> datetime:
+    """Where the usual reach to this time begins; years begin with 1."""
+    return max(until, datetime.min.replace(tzinfo=UTC) + USUAL_REACH) - USUAL_REACH
 
 
 def _row(moment: datetime, counts: Counts) -> dict[str, Any]:

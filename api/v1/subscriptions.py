@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -120,8 +121,14 @@ class ChangeSubscriptionBody(Body):
 
 
 class NewSubscriptionBody(ChangeSubscriptionBody):
-    name = serializers.RegexField(
-        f"^{NAME}$", max_length=LONGEST_NAME, help_text="letters, digits, `.`, `_` and `-`; one of your own"
+    name = Text(
+        validators=[
+            RegexValidator(
+                f"^{NAME}$",
+                f"Expected at most {LONGEST_NAME} characters, letters, digits, `.`, `_` and `-`, a letter or digit first.",
+            )
+        ],
+        help_text="letters, digits, `.`, `_` and `-`; one of your own",
     )
     since = SinceField(required=False, help_text=f"{BEGINS}; `now` unless told")
 
