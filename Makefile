@@ -40,13 +40,13 @@ check: $(VENV)/.dev
 	@LAVA_LITE_DATA=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run
 
 screenshots: $(VENV)/.test
-	@$(BIN)/python -m tests.gallery
+	@$(KEEPING) $(BIN)/python -m tests.gallery
 
 fuzz: $(VENV)/.test
-	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+	@$(KEEPING) $(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 chaos: $(VENV)/.test
-	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	@$(KEEPING) $(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 test-lava-worker: $(VENV)/.test
 	@tests/lava_worker/install.sh build/lava-worker

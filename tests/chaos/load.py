@@ -7,9 +7,11 @@ import itertools
 import json
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
+from statistics import mean
 from typing import Any, Self
 
 import psycopg
@@ -19,11 +21,13 @@ from tests.lab import Lab, eventually
 from tests.statements.visitors import JSON, definition
 
 DEVICES = ("local-01", "local-02", "local-03")
-HELD = "held-01"  # a device in maintenance, for which jobs wait
+HELD = "held"  # a type of which all devices are in maintenance
+GROUP = 4  # jobs that come and go together, and as many of those devices
 LINES = 60  # that a job prints
 AT_WORK = 6  # jobs that are always wanted
 HANDS = 16  # that submit and cancel at the same time: fewer wait too long for answers to keep up the rate
 EVENTS = 3  # of a job that is submitted and taken out
+SIZES = (1, GROUP)  # that come at once, hand by hand
 TO_REST = 300.0  # seconds until all jobs have ended, and until everybody has caught up
 LOOK = 0.2  # seconds between two looks
 SILENCE = 30.0  # seconds in which an answer begins, if it ever does
@@ -84,21 +88,26 @@ class Runs:
 
 
 class Changes:
-    """Jobs that are submitted and taken out again: as many changes a second as asked, or as the lab bears."""
+    """Jobs that are submitted and taken out again, alone and in MultiNode groups.
+
+    As many changes a second as asked, or as the lab bears.
+    """
 
     def __init__(self, lab: Lab, database: PostgreSQL, rate: float) -> None:
-        self.accepted: set[str] = set()  # names of jobs
+        self.accepted: Counter[str] = Counter()  # how many jobs of a name
         self._lab = lab
         self._database = database
-        self._pause = HANDS * EVENTS / rate  # seconds
+        self._pause = HANDS * EVENTS * mean(SIZES) / rate  # seconds
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, args=(hand,), daemon=True) for hand in range(HANDS)
         ]
 
     def start(self) -> None:
-        device = {"hostname": HELD, "device_type": "local", "health": "Maintenance"}
-        post(self._lab, "/api/v0.2/devices/", device)
+        post(self._lab, "/api/v0.2/devicetypes/", {"name": HELD})
+        for number in range(GROUP):
+            device = {"hostname": f"{HELD}-{number}", "device_type": HELD, "health": "Maintenance"}
+            post(self._lab, "/api/v0.2/devices/", device)
         for thread in self._threads:
             thread.start()
 
@@ -111,22 +120,22 @@ class Changes:
 
     def _run(self, hand: int) -> None:
         caller = Caller(self._lab)
+        size = SIZES[hand % len(SIZES)]
         due = time.monotonic()
         for number in itertools.count():
             due += self._pause  # what was missed while the lab was away is made up for
             if self._over.wait(max(0.0, due - time.monotonic())):
                 break
             with suppress(*CUTS):
-                self._come_and_go(caller, f"brief-{hand}-{number}")
+                self._come_and_go(caller, f"brief-{hand}-{number}", size)
         caller.close()
 
-    def _come_and_go(self, caller: Caller, name: str) -> None:
-        body = {"definition": definition(name, "true", lava_lite={"device": HELD})}
-        status, answer = caller.post("/api/v0.2/jobs/", body)
+    def _come_and_go(self, caller: Caller, name: str, size: int) -> None:
+        wanted = definition(name, "true", **_together(size) if size > 1 else {"device_type": HELD})
+        status, answer = caller.post("/api/v0.2/jobs/", {"definition": wanted})
         if status == HTTPStatus.CREATED:
-            self.accepted.add(name)
-            (number,) = answer["job_ids"]
-            caller.post(f"/api/v0.2/jobs/{number}/cancel/", {})
+            self.accepted[name] = size
+            caller.post(f"/api/v0.2/jobs/{answer['job_ids'][0]}/cancel/", {})  # and with it all of its group
 
     def _all_are_out(self) -> bool:
         caller = Caller(self._lab)
@@ -161,6 +170,11 @@ class Caller:
         except BaseException:
             self.close()  # the next request opens it anew
             raise
+
+
+def _together(size: int) -> dict[str, Any]:
+    roles = {"one": {"device_type": HELD, "count": size}}
+    return {"device_type": None, "protocols": {"lava-multinode": {"roles": roles}}}
 
 
 def unfinished(database: PostgreSQL, kind: str = "") -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -260,6 +260,7 @@ def _of_runs(on: Stage, runs: Runs) -> Finding:
 
 def _of_changes(on: Stage, changes: Changes) -> Finding:
     rows = _jobs(on.database, "brief")
+    there = Counter(name for _, name, *_ in rows)
     canceled = [name for _, name, *state in rows if state == [FINISHED, CANCELED]]
     return Finding(
         name="jobs",
@@ -267,8 +268,13 @@ def _of_changes(on: Stage, changes: Changes) -> Finding:
         expected=len(rows),
         found=len(canceled),
         faults=[
-            *_lost(changes.accepted, rows),
-            *(f"{name} is not canceled" for name in sorted({name for _, name, *_ in rows} - set(canceled))),
+            *_lost(changes.accepted.keys(), rows),
+            *(
+                f"of {name} there are {there[name]} jobs, not {size}"
+                for name, size in changes.accepted.items()
+                if there[name] not in (0, size)
+            ),
+            *(f"{name} is not canceled" for name in sorted((there - Counter(canceled)).keys())),
         ],
     )
 
@@ -279,7 +285,7 @@ def _jobs(database: PostgreSQL, kind: str) -> list[Row]:
     )
 
 
-def _lost(accepted: set[str], rows: list[Row]) -> list[str]:
+def _lost(accepted: Set[str], rows: list[Row]) -> list[str]:
     there = {name for _, name, _, _ in rows}
     return [f"{name} was accepted and is not there" for name in sorted(accepted - there)]
 

@@ -1,52 +1,19 @@
-"""A subscriber in a process of its own: the one that LAVA's announcement of its events showed in 2017."""
+"""Who listens to a socket of ZMQ, and the addresses of such sockets."""
 
 from __future__ import annotations
 
-import ast
-import json
 import queue
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 from events.transports.zmq import PublicSocket
+from tests.events.subscriber import Heard, printing, read
 
 PATIENCE = 20.0  # seconds
-
-# As it was printed, but for `connect` and `print`.
-PROGRAM = """
-import zmq
-
-ctx = zmq.Context()
-sub = ctx.socket(zmq.SUB)
-sub.setsockopt(zmq.SUBSCRIBE, b"")
-sub.connect("{address}")
-
-while True:
-    msg = sub.recv_multipart()
-    print(msg, flush=True)
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """One message of five frames."""
-
-    topic: str
-    uuid: str
-    time: str
-    user: str
-    data: dict[str, Any]
-
-    @property
-    def kind(self) -> str:
-        return self.topic.rpartition(".")[2]
 
 
 class Subscriber:
@@ -73,21 +40,10 @@ class Subscriber:
             self._lines.put(line)
 
 
-def read(line: str) -> Heard:
-    frames = [frame.decode() for frame in ast.literal_eval(line)]
-    assert len(frames) == 5, frames
-    topic, uuid, when, user, data = frames
-    return Heard(topic=topic, uuid=uuid, time=when, user=user, data=json.loads(data))
-
-
 @contextmanager
 def subscriber(address: str) -> Iterator[Subscriber]:
-    program = PROGRAM.format(address=address)
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield Subscriber(process)
-        finally:
-            process.kill()
+    with printing(address) as process:
+        yield Subscriber(process)
 
 
 def free_address() -> str:

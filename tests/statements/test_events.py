@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.events.listening import PROGRAM, Heard, read
+from tests.events.subscriber import Heard, printing, read
 from tests.lab import Lab, eventually
 from tests.statements.visitors import Person, has_ended, submit
 
@@ -50,14 +49,10 @@ class Ears:
 @contextmanager
 def listening(lab: Lab, person: Person) -> Iterator[Ears]:
     """A SUB socket hears nothing before it is connected: a device is changed until that is heard of."""
-    program = PROGRAM.format(address=lab.zmq)
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            ears = Ears(process)
-            assert any(is_heard(ears, person, number) for number in range(20)), "nothing is heard"
-            yield ears
-        finally:
-            process.kill()
+    with printing(lab.zmq) as process:
+        ears = Ears(process)
+        assert any(is_heard(ears, person, number) for number in range(20)), "nothing is heard"
+        yield ears
 
 
 def is_heard(ears: Ears, person: Person, number: int) -> bool:

@@ -25,7 +25,7 @@ TO_END = 60.0  # seconds that a short job may need on a busy machine
 
 
 def definition(name: str, *steps: str, **top: Any) -> str:
-    """Of a job for this machine; `top` are keys of the top level that replace these."""
+    """Of a job for this machine; `top` are keys of the top level that replace these, or None to leave one out."""
     metadata = {"format": "Lava-Test Test Definition 1.0", "name": "inline"}
     repository = {"metadata": metadata, "run": {"steps": list(steps)}}
     test = {"from": "inline", "name": "inline", "path": "inline/inline.yaml", "repository": repository}
@@ -36,7 +36,8 @@ def definition(name: str, *steps: str, **top: Any) -> str:
         "timeouts": {"job": {"minutes": 5}, "action": {"minutes": 5}},
         "actions": [{"test": {"definitions": [test]}}],
     }
-    return str(yaml.safe_dump(job | top, sort_keys=False))
+    told = {key: value for key, value in (job | top).items() if value is not None}
+    return str(yaml.safe_dump(told, sort_keys=False))
 
 
 def submit(lab: Lab, name: str, *steps: str, **top: Any) -> int:
