@@ -1,4 +1,4 @@
-"""How fast a backlog of events goes out, to a ZMQ subscriber and through an AMQP broker, each in another process.
+"""How fast a backlog of events goes out: to a ZMQ subscriber, through an AMQP broker and to a webhook, in other processes.
 
 The backlog is what 20,000 events of jobs look like: each is two messages for the broker. RabbitMQ must run on this
 machine, or TEST_RABBITMQ name another.
@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import throwaway
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BACKLOG = 20_000
 OF_A_JOB = 100  # events
+TO_WEBHOOK = 2_000  # of them
 PATIENCE = 300  # seconds
 URL = os.environ.get("TEST_RABBITMQ") or "amqp://guest:guest@127.0.0.1:5672/"
 
@@ -79,6 +80,7 @@ def main() -> None:
         relay("zmq", PublicSocket(address), (ZMQ_SUBSCRIBER, address))
         relay("amqp, public", TopicExchange(URL, exchange), (AMQP_CONSUMER, URL, exchange))
         relay("amqp, all", TopicExchange(URL, exchange, tells_all=True), (AMQP_CONSUMER, URL, exchange))
+        relay_to_webhook(free_address().removeprefix("tcp://"))
 
 
 def make_backlog() -> None:
@@ -119,16 +121,44 @@ def relay(name: str, transport: Transport, listener: tuple[str, ...]) -> None:
     )
 
 
+def relay_to_webhook(address: str) -> None:
+    """Each message is a request of its own, answered before the next one is sent."""
+    from django.conf import settings
+
+    from events.models import Webhook
+    from events.webhooks import lifecycle
+    from events.webhooks.sender import Sender
+    from tests import build
+
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    with _running("-m", "benchmarks.subscriber", "webhook", address), closing(Sender()) as sender:
+        webhook = lifecycle.add(build.user("alice"), address=f"http://{address}/", filter="job.#")
+        end = webhook.sequence
+        Webhook.objects.update(sequence=end - TO_WEBHOOK)
+        began, worked = time.monotonic(), time.process_time()
+        while Webhook.objects.get().sequence < end:
+            sender.run_once()
+            sender.settle()
+        sent, worked = time.monotonic() - began, time.process_time() - worked
+    print(
+        f"webhook: {TO_WEBHOOK / sent:,.0f} events/s; "
+        f"a processor of the sender's own would send {TO_WEBHOOK / worked:,.0f}"
+    )
+
+
 def _first() -> int:
     from events.models import Event
 
     return Event.objects.order_by("sequence").values_list("sequence", flat=True)[0] or 0
 
 
+def _listening(program: str, *arguments: str) -> AbstractContextManager[Any]:
+    return _running("-c", program, *arguments)
+
+
 @contextmanager
-def _listening(program: str, *arguments: str) -> Iterator[Any]:
-    command = [sys.executable, "-c", program, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+def _running(*arguments: str) -> Iterator[Any]:
+    with subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True) as process:
         timer = threading.Timer(PATIENCE, process.kill)
         timer.start()
         try:

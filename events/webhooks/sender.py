@@ -191,15 +191,15 @@ class Sender:
         """As many as the time allows. What is left comes with the next turn."""
         close_old_connections()
         until = time.monotonic() + TURN_SECONDS
+
+        def is_over() -> bool:
+            return self._stop.is_set() or time.monotonic() > until
+
         webhook = Webhook.objects.due(self._now()).select_related("user").filter(pk=turn.webhook.pk).first()
         if webhook is None:
             return
-        for message in self._messages(turn, webhook):
-            if self._stop.is_set() or time.monotonic() > until:
-                return
-            if not self._courier.deliver(webhook, message):
-                return
-        _pass(webhook.pk, turn.end)
+        if self._courier.deliver(webhook, self._messages(turn, webhook), is_over):
+            _pass(webhook.pk, turn.end)
 
     def _messages(self, turn: _Turn, webhook: Webhook) -> Iterator[messages.Message]:
         if turn.webhook.has_gap(turn.cleared):

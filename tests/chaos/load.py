@@ -22,7 +22,7 @@ from tests.statements.visitors import JSON, definition
 
 DEVICES = ("local-01", "local-02", "local-03")
 HELD = "held"  # a type of which all devices are in maintenance
-GROUP = 4  # jobs that come and go together, and as many of those devices
+GROUP = 12  # jobs that come and go together, and as many of those devices
 LINES = 60  # that a job prints
 AT_WORK = 6  # jobs that are always wanted
 HANDS = 16  # that submit and cancel at the same time: fewer wait too long for answers to keep up the rate

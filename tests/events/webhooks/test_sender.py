@@ -15,7 +15,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from core import doorbell
 from events import retention
 from events.models import Event
-from events.webhooks import lifecycle, sender
+from events.webhooks import courier, lifecycle, sender
 from events.webhooks.models import Delivery, Webhook, WebhookState
 from jobs import lifecycle as jobs
 from jobs.states import State
@@ -28,6 +28,7 @@ from tests.lab import eventually
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DOWN = Answer(status=503)
+MORE_THAN_A_HANDFUL = [f"worker{number:02}" for number in range(2 * courier.MOST_AT_ONCE)]
 
 
 def test_a_ci_hears_of_the_end_of_its_job(office: Office, endpoint: Endpoint, alice: User) -> None:
@@ -449,7 +450,7 @@ def test_two_who_send_for_one_webhook_do_not_pass_each_other(
     office: Office, endpoint: Endpoint, alice: User
 ) -> None:
     webhook = hook(alice, endpoint)
-    tell("a", "b")
+    tell(*MORE_THAN_A_HANDFUL)
     end = Event.objects.latest("sequence").sequence
 
     def overtake(request: object) -> None:
@@ -459,7 +460,7 @@ def test_two_who_send_for_one_webhook_do_not_pass_each_other(
     endpoint.before_answer = _in_this_thread(overtake)
     office.run()
 
-    assert subjects(endpoint) == ["a"]
+    assert len(endpoint.requests) < len(MORE_THAN_A_HANDFUL)
     assert Webhook.objects.get(pk=webhook.pk).sequence == end
 
 
@@ -467,7 +468,7 @@ def test_one_that_is_deleted_while_it_is_served_is_gone(
     office: Office, endpoint: Endpoint, alice: User
 ) -> None:
     webhook = hook(alice, endpoint)
-    tell("a", "b")
+    tell(*MORE_THAN_A_HANDFUL)
 
     def delete(request: object) -> None:
         Webhook.objects.filter(pk=webhook.pk).delete()
@@ -475,7 +476,7 @@ def test_one_that_is_deleted_while_it_is_served_is_gone(
     endpoint.before_answer = _in_this_thread(delete)
     office.run()
 
-    assert subjects(endpoint) == ["a"]
+    assert len(endpoint.requests) < len(MORE_THAN_A_HANDFUL)
     assert not Delivery.objects.exists()
 
 
