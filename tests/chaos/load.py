@@ -121,7 +121,7 @@ class Changes:
     def _run(self, hand: int) -> None:
         caller = Caller(self._lab)
         size = SIZES[hand % len(SIZES)]
-        due = time.monotonic()
+        due = time.monotonic() - self._pause * hand / HANDS  # one hand after the other
         for number in itertools.count():
             due += self._pause  # what was missed while the lab was away is made up for
             if self._over.wait(max(0.0, due - time.monotonic())):
@@ -135,7 +135,16 @@ class Changes:
         status, answer = caller.post("/api/v0.2/jobs/", {"definition": wanted})
         if status == HTTPStatus.CREATED:
             self.accepted[name] = size
-            caller.post(f"/api/v0.2/jobs/{answer['job_ids'][0]}/cancel/", {})  # and with it all of its group
+            self._cancel(caller, answer["job_ids"][0])
+
+    def _cancel(self, caller: Caller, number: int) -> None:
+        """And with it all of its group: as often as it takes, as those that stay make the queue long."""
+        while not self._over.is_set():
+            with suppress(*CUTS):
+                status, _ = caller.post(f"/api/v0.2/jobs/{number}/cancel/", {})
+                if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                    return
+            self._over.wait(LOOK)
 
     def _all_are_out(self) -> bool:
         caller = Caller(self._lab)

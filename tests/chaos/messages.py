@@ -56,16 +56,16 @@ class Subscriber(Listener):
         self.told.append(event)
         while self.last < event.sequence - 1 and not self._over.is_set():
             try:
-                self._fetch(event.sequence)
+                self._fetch()
             except CUTS:
                 self._over.wait(PAUSE)
         if self.last < event.sequence:
             self.take(event)
 
-    def _fetch(self, end: int) -> None:
+    def _fetch(self) -> None:
+        """A whole page, also of what the socket is going to tell: who is far behind would never catch up else."""
         for event in self._page(self.last)["events"]:
-            if int(event["sequence"]) < end:
-                self.take(heard(event["sequence"], event["id"]))
+            self.take(heard(event["sequence"], event["id"]))
 
 
 class Queue(Listener):

@@ -67,7 +67,7 @@ class Plan:
 
     seed: int
     seconds: float
-    rest: float = 10.0  # seconds at most in which nothing is done to the lab, and nothing to its broker …
+    rest: float = 20.0  # seconds at most in which nothing is done to the lab, and nothing to its broker …
     rate: float = 100.0  # events a second, besides those of the jobs that run
     cast: Cast = field(default_factory=lambda: TWENTY)
 
