@@ -159,8 +159,9 @@ def _webhook(user: User) -> str:
 
     from events import numbering
     from events.models import Event, Webhook
-    from events.webhooks import courier, messages
+    from events.webhooks import messages
     from events.webhooks.client import Reply
+    from events.webhooks.courier import Sent, record
 
     numbering.number_committed()
     webhook = Webhook.objects.create(
@@ -171,10 +172,10 @@ def _webhook(user: User) -> str:
         sequence=0,
     )
     begun = timezone.now() - minutes(9)
-    courier.record(webhook.pk, messages.ping(webhook, begun), Reply(status=204), begun)
+    record(webhook.pk, [Sent(messages.ping(webhook, begun), Reply(status=204), begun)])
     for event in Event.objects.filter(type="job.completed", sequence__isnull=False).order_by("sequence")[:2]:
         for number, reply in enumerate((Reply(status=502, answer="no disk"), Reply(status=200))):
-            courier.record(webhook.pk, messages.of_event(event), reply, begun + minutes(1 + number))
+            record(webhook.pk, [Sent(messages.of_event(event), reply, begun + minutes(1 + number))])
     return str(webhook.uuid)
 
 
