@@ -31,7 +31,7 @@ class TokenMiddleware:
         secret = secret_in(request)
         if secret is None:
             return self.get_response(request)
-        token = Token.objects.find(secret)
+        token = Token.of(secret)
         if token is None:
             return JsonResponse({"error": "This token is unknown, expired or revoked."}, status=401)
         request.user = token.user

@@ -12,9 +12,9 @@ from typing import ClassVar
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import OperationalError, models
-from django.db.models import Q
 from django.utils import timezone
 
+from core import rows
 from core.database import impatient
 
 ALPHABET = string.ascii_lowercase + string.digits  # clients splice tokens into addresses without quoting them
@@ -53,22 +53,6 @@ class TokenQuerySet(models.QuerySet["Token"]):
         self.create(user=user, digest=digest(secret), description=description, expires=expires, scope=scope)
         return secret
 
-    def find(self, secret: str) -> Token | None:
-        """The token with its user; None for an unknown, expired or revoked one, or a user who may not log in."""
-        now = timezone.now()
-        valid = self.filter(Q(expires__isnull=True) | Q(expires__gt=now), user__is_active=True)
-        token = valid.select_related("user").filter(digest=digest(secret)).first()
-        if token is None:
-            return None
-        if token.last_used is None or now - token.last_used > USED_PRECISION:
-            self._note_use(token, now)
-        return token
-
-    def _note_use(self, token: Token, now: datetime) -> None:
-        # Reading must not wait for whoever writes just now; the next use is noted then.
-        with suppress(OperationalError), impatient():
-            self.filter(pk=token.pk).update(last_used=now)
-
 
 class Token(models.Model):
     """A secret that acts for a user in the APIs; only its digest is kept."""
@@ -88,6 +72,25 @@ class Token(models.Model):
 
     def __str__(self) -> str:
         return self.description or f"token of {self.user}"
+
+    @classmethod
+    def of(cls, secret: str) -> Token | None:
+        """With its user; None for an unknown, expired or revoked one, or a user who may not log in."""
+        joined = f"JOIN {User._meta.db_table} ON {User._meta.db_table}.id = user_id WHERE digest = %s"
+        for token, user in rows.pairs(Token, User, joined, [digest(secret)]):
+            token.user = user
+            if user.is_active and not token.is_expired:
+                token._note_use()
+                return token
+        return None
+
+    def _note_use(self) -> None:
+        now = timezone.now()
+        if self.last_used is not None and now - self.last_used <= USED_PRECISION:
+            return
+        # Reading must not wait for whoever writes just now; the next use is noted then.
+        with suppress(OperationalError), impatient():
+            Token.objects.filter(pk=self.pk).update(last_used=now)
 
     @property
     def is_expired(self) -> bool:

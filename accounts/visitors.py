@@ -102,7 +102,7 @@ def _shown(authorization: str) -> tuple[str | None, str | None]:
 
 
 def _by_token(secret: str, name: str | None) -> Visitor:
-    token = Token.objects.find(secret)
+    token = Token.of(secret)
     if token is None or (name is not None and token.user.username != name):
         raise Unwelcome("This token is unknown, expired or revoked.")
     return Visitor(user_id=token.user_id, token_id=token.pk)

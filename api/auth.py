@@ -24,7 +24,7 @@ class TokenAuthentication(BaseAuthentication):
         secret = secret_in(request._request)
         if secret is None:
             return None
-        token = Token.objects.find(secret)
+        token = Token.of(secret)
         if token is None:
             raise AuthenticationFailed("Invalid token.")
         return token.user, token

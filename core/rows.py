@@ -15,6 +15,7 @@ from django.db import connection
 from django.db.models import Model
 
 M = TypeVar("M", bound=Model)
+N = TypeVar("N", bound=Model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,17 @@ def select(model: type[M], rest: str, values: Sequence[Any]) -> list[M]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {how.columns} FROM {model._meta.db_table} {rest}", values)
         return [how.instance(model, row) for row in cursor.fetchall()]
+
+
+def pairs(model: type[M], other: type[N], rest: str, values: Sequence[Any]) -> list[tuple[M, N]]:
+    """The rows of two tables that `rest` joins, which is what follows the first one's name in a SELECT."""
+    first, second = reading(model), reading(other)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {first.columns}, {second.columns} FROM {model._meta.db_table} {rest}", values)
+        return [
+            (first.instance(model, row), second.instance(other, row[len(first.names) :]))
+            for row in cursor.fetchall()
+        ]
 
 
 def written(model: type[Model], values: Mapping[str, Any]) -> dict[str, Any]:

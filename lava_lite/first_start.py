@@ -121,5 +121,5 @@ def _make_devices() -> str:
 def _are_of_this_database(unseen: Secrets) -> bool:
     from accounts.models import Token
 
-    token = Token.objects.find(unseen.token)
+    token = Token.of(unseen.token)
     return token is not None and token.user.username == ADMINISTRATOR

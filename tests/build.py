@@ -55,7 +55,7 @@ def admin(name: str = "admin") -> User:
 
 def user_of(secret: str) -> User | None:
     """Whose token it is."""
-    found = Token.objects.find(secret)
+    found = Token.of(secret)
     return found and found.user
 
 

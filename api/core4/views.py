@@ -47,7 +47,7 @@ class TokenInQuery(BaseAuthentication):
         secret = request.query_params.get("token")
         if secret is None:
             return None
-        token = Token.objects.find(secret)
+        token = Token.of(secret)
         if token is None:
             raise AuthenticationFailed("Invalid token.")
         return token.user, token

@@ -55,7 +55,7 @@ def _caller(request: HttpRequest) -> Caller:
         name, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError) as error:
         raise WrongToken from error
-    token = Token.objects.find(secret) if scheme.lower() == "basic" else None
+    token = Token.of(secret) if scheme.lower() == "basic" else None
     if token is None or token.user.username != name:
         raise WrongToken
     return Caller(user=token.user, scope=Scope(token.scope))

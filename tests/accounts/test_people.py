@@ -83,7 +83,7 @@ def test_deactivating_somebody_ends_their_login_and_their_tokens(site: Client, a
     answer = act(site, USERS, "deactivate", alice, reason="has left")
 
     assert said(answer) == ["Deactivated: alice"]
-    assert Token.objects.find(secret) is None
+    assert Token.of(secret) is None
     assert hers.get(reverse("submit")).status_code == 302
     assert LogEntry.objects.get(object_id=str(alice.pk)).get_change_message() == "Deactivated: has left"
 
@@ -283,7 +283,7 @@ def test_revoked_tokens_are_gone_and_the_trail_says_why(site: Client, alice: Use
     answer = act(site, TOKENS, "revoke", Token.objects.get(), reason="lost")
 
     assert said(answer) == ["Revoked: laptop"]
-    assert Token.objects.find(secret) is None
+    assert Token.of(secret) is None
     assert LogEntry.objects.get().get_change_message() == "Revoked: lost"
 
 

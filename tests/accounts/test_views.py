@@ -44,7 +44,7 @@ def make(client: Client, **fields: str) -> str:
 def test_a_new_token_works_as_it_was_asked_for(alices: Client, alice: User) -> None:
     secret = make(alices)
 
-    token = Token.objects.find(secret)
+    token = Token.of(secret)
     assert token is not None
     assert (token.user, token.description, token.scope) == (alice, "CI of the kernel tree", Scope.SUBMIT)
     assert token.expires is not None
@@ -111,11 +111,11 @@ def test_a_token_is_revoked_after_a_question(alices: Client, alice: User) -> Non
     address = f"/tokens/{Token.objects.get().pk}/revoke/"
 
     assert "Revoke this token?" in page(alices, address)
-    assert Token.objects.find(secret) is not None
+    assert Token.of(secret) is not None
     response = alices.post(address, follow=True)
 
     assert "Revoked: nightly." in response.content.decode()
-    assert Token.objects.find(secret) is None
+    assert Token.of(secret) is None
     assert LogEntry.objects.get().get_change_message() == "Revoked"
 
 

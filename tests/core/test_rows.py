@@ -43,6 +43,16 @@ def test_every_value_of_a_row_is_as_django_reads_it(alice: User) -> None:
         assert values_of(row_of(instance)) == values_of(by_django)
 
 
+def test_rows_of_two_tables_are_as_django_reads_them(alice: User) -> None:
+    job = build.job(submitter=alice)
+    joined = "JOIN auth_user ON auth_user.id = submitter_id WHERE jobs_job.id = %s"
+
+    ((found, submitter),) = rows.pairs(Job, User, joined, [job.pk])
+
+    assert values_of(found) == values_of(Job.objects.get(pk=job.pk))
+    assert values_of(submitter) == values_of(User.objects.get(pk=alice.pk))
+
+
 def test_a_row_that_was_read_is_saved_as_one_that_exists(alice: User) -> None:
     attempt = row_of(Attempt.objects.get(job=build.job(submitter=alice, state=State.RUNNING)))
 

@@ -79,7 +79,7 @@ def found():
     return {
         "key": len((data / "secret.key").read_text()) > 40,
         "password": admin.check_password(unseen.password),
-        "token": Token.objects.find(unseen.token).user.username,
+        "token": Token.of(unseen.token).user.username,
         "worker": Worker.objects.get().has_token((data / "worker" / "token").read_text()),
         "devices": [str(device) for device in Device.objects.order_by("name")],
         "jobs": [job.description for job in Job.objects.all()],
