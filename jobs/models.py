@@ -578,6 +578,9 @@ class Attempt(models.Model):
     # What its test asked for: that the job be run again after so long.
     deferral = models.DurationField(null=True)
     deferral_reason = models.TextField(blank=True)
+    # Its worker has these secrets of the submitter's, with the names that stand for them in the definition. The log
+    # hides them, also when they were replaced or forgotten meanwhile. Null once nothing of it can come any more.
+    given_tokens = models.JSONField(null=True, editable=False)
 
     objects = AttemptQuerySet.as_manager()
 
@@ -591,6 +594,9 @@ class Attempt(models.Model):
                 name="attempt_unconfirmed",
             ),
             models.Index(fields=["device_name", "ended"], name="attempt_device"),
+            models.Index(
+                fields=["ended"], condition=Q(given_tokens__isnull=False), name="attempt_given_tokens"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -26,7 +26,7 @@ from core.doorbell import Doorbell
 from devices.models import Device
 from events import retention as events
 from events.outbox import Cause
-from jobs import log_packing, upkeep
+from jobs import given_tokens, log_packing, upkeep
 from jobs.history import queue
 from jobs.logs import disk
 from jobs.logs.disk import Stored
@@ -81,6 +81,7 @@ def run(stop: threading.Event) -> None:
 
 def run_once(stop: threading.Event) -> None:
     let_go(due(Policy.of_lab()), stop)
+    given_tokens.forget()
     log_packing.pack_all(stop)
 
 

@@ -32,7 +32,7 @@ def secrets_of(definition: str) -> tuple[str, ...]:
 
 
 def _credentials(value: Any) -> Iterator[str]:
-    for item in _inside(value):
+    for item in inside(value):
         if not isinstance(item, Mapping):
             continue
         headers = item.get("headers")
@@ -42,11 +42,12 @@ def _credentials(value: Any) -> Iterator[str]:
             yield item["token"]
 
 
-def _inside(value: Any) -> Iterator[Any]:
+def inside(value: Any) -> Iterator[Any]:
+    """Itself, and whatever is within it."""
     yield value
     if isinstance(value, Mapping | list):
         for item in value.values() if isinstance(value, Mapping) else value:
-            yield from _inside(item)
+            yield from inside(item)
 
 
 def _values(mapping: Any) -> Iterator[str]:

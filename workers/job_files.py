@@ -15,10 +15,11 @@ from devices.dictionary import InvalidDictionary
 from devices.models import Device, Worker
 from devices.worker_files import FILES
 from jobs import definition as definitions
-from jobs import lifecycle
+from jobs import given_tokens, lifecycle
 from jobs.definition import Definition
 from jobs.lifecycle import Ending
 from jobs.models import Attempt, Job
+from jobs.secrets import inside
 from jobs.states import InvalidMove
 from workers.messages import BadMessage, ErrorType, JobFiles
 
@@ -47,14 +48,15 @@ class BadContext(CannotRun):
         super().__init__(f"with the job's context, the configuration of {device.name} cannot be used: {why}")
 
 
-def of(job: Job) -> JobFiles:
+def of(attempt: Attempt) -> JobFiles:
     """CannotRun if no worker could begin with what there is."""
+    job = attempt.job
     definition = _definition(job)
     device = _device(job, definition)
     worker = job.device.worker if job.device else None
     dispatcher, env, env_dut = (_of_worker(worker, column) for column in FILES)
     files = JobFiles(
-        definition=_for_worker(job, definition),
+        definition=_for_worker(attempt, definition),
         device=device,
         dispatcher=dispatcher,
         env=env,
@@ -84,13 +86,22 @@ def _definition(job: Job) -> Definition:
     return definitions.parse(job.definition, max_bytes=len(job.definition.encode()))
 
 
-def _for_worker(job: Job, definition: Definition) -> str:
-    roles = None
+def _for_worker(attempt: Attempt, definition: Definition) -> str:
+    job, roles = attempt.job, None
     if job.group is not None:
         mates = job.group.jobs.order_by("member").values_list("pk", "role")
         roles = {str(pk): role for pk, role in mates}
-    tokens = dict(job.submitter.remote_tokens.values_list("name", "secret"))
-    return definition.for_worker(sub_id=job.member, roles=roles, tokens=tokens)
+    return definition.for_worker(sub_id=job.member, roles=roles, tokens=_tokens(attempt, definition))
+
+
+def _tokens(attempt: Attempt, definition: Definition) -> dict[str, str]:
+    """The submitter's that the definition names, by their names; noted before the worker has them."""
+    kept = dict(attempt.job.submitter.remote_tokens.values_list("name", "secret"))
+    words = {word for word in inside(definition.data) if isinstance(word, str)} if kept else set()
+    tokens = {name: secret for name, secret in kept.items() if name in words}
+    if tokens:
+        given_tokens.note(attempt, tokens)
+    return tokens
 
 
 def _of_worker(worker: Worker | None, column: str) -> str:

@@ -21,7 +21,6 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.models import RemoteToken
 from core.tally import tally
 from devices import lifecycle as devices
 from devices.models import Worker, name_is_plain
@@ -184,7 +183,7 @@ def job(request: HttpRequest, job_id: str) -> JsonResponse:
 def _files(attempt: Attempt) -> JobFiles:
     """Refused for a job that is over with that, as it cannot be run."""
     try:
-        return job_files.of(attempt.job)
+        return job_files.of(attempt)
     except job_files.CannotRun as why:
         job_files.end(attempt, why)
         raise Refused(404, f"Job '{attempt.job_id}' has ended: {why}") from why
@@ -213,14 +212,14 @@ def _ending(change: StateChange, masker: logs.Masker) -> Ending:
 
 def _masker(attempt: Attempt) -> logs.Masker:
     """Of what nobody may read in the log: the secrets of the job, and what its worker shows to be let in here."""
-    return _masker_of(_secrets(attempt.job), token_of(attempt.job_id, attempt.number))
+    return _masker_of(_secrets(attempt), token_of(attempt.job_id, attempt.number))
 
 
-def _secrets(job: Job) -> tuple[str, ...]:
-    """Those of its definition, with the stored tokens in the place of their names."""
-    tokens = dict(RemoteToken.objects.filter(user=job.submitter_id).values_list("name", "secret"))
-    written = (word for word in secrets_of(job.definition) if word not in tokens)
-    return (*written, *tokens.values())
+def _secrets(attempt: Attempt) -> tuple[str, ...]:
+    """Those of its definition, with the tokens that its worker was given in the place of their names."""
+    tokens: dict[str, str] = attempt.given_tokens or {}
+    names = set(tokens.values())
+    return (*(word for word in secrets_of(attempt.job.definition) if word not in names), *tokens)
 
 
 @lru_cache(maxsize=REMEMBERED)

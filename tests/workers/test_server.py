@@ -595,10 +595,31 @@ def test_a_stored_token_that_the_job_names_is_masked_and_its_name_is_not(
     RemoteToken.objects.create(user=alice, name="store", secret="hunter2x")
     RemoteToken.objects.create(user=bob, name="plain", secret="bobs own")
     job = build.job(submitter=alice, state=State.RUNNING, secrets={"KEY": "store", "OTHER": "plain"})
+    wire.fetch(job.pk, token_of(job.pk, 1))
 
     wire.log(job.pk, token_of(job.pk, 1), lines=record("from the store with hunter2x, plain"), index=0)
 
     assert text_of(job) == "from the store with [masked], [masked]\n"
+
+
+@pytest.mark.parametrize("change", ["forgotten", "replaced", "renewed while it is given again"])
+def test_a_token_that_the_worker_has_stays_hidden_whatever_becomes_of_it(
+    wire: Wire, alice: User, change: str
+) -> None:
+    kept = RemoteToken.objects.create(user=alice, name="store", secret="hunter2x")
+    job = build.job(submitter=alice, state=State.RUNNING, secrets={"KEY": "store"})
+    token = token_of(job.pk, 1)
+    wire.fetch(job.pk, token)
+    if change == "forgotten":
+        kept.delete()
+    else:
+        RemoteToken.objects.update(secret="its successor")
+    if change.startswith("renewed"):
+        wire.fetch(job.pk, token)
+
+    wire.log(job.pk, token, lines=record("the store knows hunter2x"), index=0)
+
+    assert text_of(job) == "the store knows [masked]\n"
 
 
 def test_results_are_stored_by_the_repeated_post_when_the_server_died_after_the_file(
