@@ -118,7 +118,7 @@ def _audit_job(lab: Lab, job: dict[str, Any]) -> None:
     assert len({case["name"] for case in stored}) == len(stored)
     assert all(case["name"] == f"case-{case['measurement']:g}" for case in stored)
     if job["health"] == 1:
-        assert len(lines) == LINES
+        assert len(lines) == LINES, f"job {job['id']}: {log[-2000:]}"
         assert len(stored) == LINES // 10
     else:
         assert job["failure_comment"], f"job {job['id']} does not say why it failed"
@@ -161,7 +161,16 @@ def _log(lab: Lab, job: dict[str, Any]) -> str:
 
 
 def _runners(lab: Lab) -> list[int]:
-    return [pid for pid, command in _processes_of(lab) if "workers.builtin.runner" in command]
+    """Without what a runner has forked just now, which shows the runner's command until it is a shell."""
+    found = [pid for pid, command in _processes_of(lab) if "workers.builtin.runner" in command]
+    return [pid for pid in found if _parent_of(pid) not in found]
+
+
+def _parent_of(pid: int) -> int | None:
+    """None if it has ended meanwhile."""
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return None
 
 
 def _left_behind(lab: Lab) -> list[str]:
