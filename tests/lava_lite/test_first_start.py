@@ -27,7 +27,7 @@ os.environ.pop("DATABASE_URL", None)
 import django
 django.setup()
 from django.conf import settings
-from django.core.management import call_command
+from django.core import management
 from django.db import connection
 from lava_lite import first_start
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -57,9 +57,21 @@ def start():
     first_start.set_up(data)
     return first_start.secrets_to_show(data)
 
+def untraced(work):
+    def run(*arguments, **options):
+        # Millions of calls that are none of first_start's.
+        tracer = sys.gettrace()
+        sys.settrace(None)
+        try:
+            return work(*arguments, **options)
+        finally:
+            sys.settrace(tracer)
+    return run
+
 def killed(kind, at):
     point = Point(at)
     if kind == "line":
+        management.call_command = untraced(management.call_command)
         sys.settrace(point.at_line)
         start()
         sys.settrace(None)
