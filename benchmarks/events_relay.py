@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import throwaway
@@ -105,8 +105,7 @@ def relay(name: str, transport: Transport, listener: tuple[str, ...]) -> None:
     from events import publisher
     from events.models import Position
 
-    program, *arguments = listener
-    with closing(transport), _listening(program, *arguments, str(BACKLOG)) as process:
+    with closing(transport), _running("-c", *listener, str(BACKLOG)) as process:
         publisher.number()
         publisher.prepare([transport])
         publisher.run_once([transport])  # it is connected, and has nothing to send
@@ -150,10 +149,6 @@ def _first() -> int:
     from events.models import Event
 
     return Event.objects.order_by("sequence").values_list("sequence", flat=True)[0] or 0
-
-
-def _listening(program: str, *arguments: str) -> AbstractContextManager[Any]:
-    return _running("-c", program, *arguments)
 
 
 @contextmanager

@@ -41,26 +41,27 @@ def reading(model: type[Model]) -> Reading:
 def select(model: type[M], rest: str, values: Sequence[Any]) -> list[M]:
     """The rows that `rest` chooses, which is what follows the table's name in a SELECT."""
     how = reading(model)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {how.columns} FROM {model._meta.db_table} {rest}", values)
-        return [how.instance(model, row) for row in cursor.fetchall()]
+    return [how.instance(model, row) for row in _fetched(how.columns, model, rest, values)]
 
 
 def pairs(model: type[M], other: type[N], rest: str, values: Sequence[Any]) -> list[tuple[M, N]]:
     """The rows of two tables that `rest` joins, which is what follows the first one's name in a SELECT."""
     first, second = reading(model), reading(other)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {first.columns}, {second.columns} FROM {model._meta.db_table} {rest}", values)
-        return [
-            (first.instance(model, row), second.instance(other, row[len(first.names) :]))
-            for row in cursor.fetchall()
-        ]
+    found = _fetched(f"{first.columns}, {second.columns}", model, rest, values)
+    return [(first.instance(model, row), second.instance(other, row[len(first.names) :])) for row in found]
 
 
 def written(model: type[Model], values: Mapping[str, Any]) -> dict[str, Any]:
     """What a statement takes for the values of these fields, by their columns."""
     fields: list[Any] = [model._meta.get_field(name) for name in values]
     return {field.column: field.get_db_prep_save(values[field.name], connection) for field in fields}
+
+
+def _fetched(columns: str, model: type[Model], rest: str, values: Sequence[Any]) -> list[Sequence[Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {columns} FROM {model._meta.db_table} {rest}", values)
+        found: list[Sequence[Any]] = cursor.fetchall()
+    return found
 
 
 @cache

@@ -43,11 +43,15 @@ def free_port() -> int:
 
 def is_alive(pid: int) -> bool:
     """A process that has ended and was not waited for does not count."""
+    return stat(pid)[:1] not in ([], ["Z"])
+
+
+def stat(pid: int) -> list[str]:
+    """State, parent and whatever else the system tells after the name of a process; nothing if it has ended."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
+        return []
 
 
 def children_of(pid: int) -> dict[str, int]:

@@ -53,25 +53,25 @@ class Courier:
             if is_over():
                 handful.write_down()
                 return False
-            at = self.now()
-            if not handful.add(Sent(message, self.send(webhook, message, at), at)):
+            if not handful.add(self.send(webhook, message)):
                 return False
         return handful.write_down()
 
     def deliver_by_hand(self, webhook: Webhook, message: Message, *, number: int = 1) -> Delivery:
         """Now, once, and beside the row of the others: the webhook's cursor and its failures stay as they are."""
-        at = self.now()
-        sent = Sent(message, self.send(webhook, message, at), at)
+        sent = self.send(webhook, message)
         delivery = _delivery(webhook, sent, number=number, by_hand=True)
         delivery.outcome = Outcome.DELIVERED if sent.reply.is_success else Outcome.FAILED
         delivery.save()
         return delivery
 
-    def send(self, webhook: Webhook, message: Message, at: datetime) -> Reply:
+    def send(self, webhook: Webhook, message: Message) -> Sent:
+        at = self.now()
         signed = signatures.headers(
             webhook.uuid, webhook.generations(at), id=str(message.id), body=message.body, at=at
         )
-        return self.client.post(webhook.address, message.body, {"Content-Type": CONTENT_TYPE} | signed)
+        headers = {"Content-Type": CONTENT_TYPE} | signed
+        return Sent(message, self.client.post(webhook.address, message.body, headers), at)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,6 @@ import itertools
 import json
 import threading
 import time
-from collections import Counter
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -94,7 +93,7 @@ class Changes:
     """
 
     def __init__(self, lab: Lab, database: PostgreSQL, rate: float) -> None:
-        self.accepted: Counter[str] = Counter()  # how many jobs of a name
+        self.accepted: dict[str, int] = {}  # how many jobs of a name
         self._lab = lab
         self._database = database
         self._pause = HANDS * EVENTS * mean(SIZES) / rate  # seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -268,11 +268,10 @@ def _of_changes(on: Stage, changes: Changes) -> Finding:
         expected=len(rows),
         found=len(canceled),
         faults=[
-            *_lost(changes.accepted.keys(), rows),
             *(
-                f"of {name} there are {there[name]} jobs, not {size}"
+                f"of {name} were {size} jobs accepted, and {there[name]} are there"
                 for name, size in changes.accepted.items()
-                if there[name] not in (0, size)
+                if there[name] != size
             ),
             *(f"{name} is not canceled" for name in sorted((there - Counter(canceled)).keys())),
         ],
@@ -285,7 +284,7 @@ def _jobs(database: PostgreSQL, kind: str) -> list[Row]:
     )
 
 
-def _lost(accepted: Set[str], rows: list[Row]) -> list[str]:
+def _lost(accepted: set[str], rows: list[Row]) -> list[str]:
     there = {name for _, name, _, _ in rows}
     return [f"{name} was accepted and is not there" for name in sorted(accepted - there)]
 

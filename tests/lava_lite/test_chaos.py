@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from jobs.states import MOVES
-from tests.lab import SUPERVISOR, Lab, eventually
+from tests.lab import SUPERVISOR, Lab, eventually, stat
 
 KILLS = 100  # of each of the two runs
 LINES = 120
@@ -163,14 +163,7 @@ def _log(lab: Lab, job: dict[str, Any]) -> str:
 def _runners(lab: Lab) -> list[int]:
     """Without what a runner has forked just now, which shows the runner's command until it is a shell."""
     found = [pid for pid, command in _processes_of(lab) if "workers.builtin.runner" in command]
-    return [pid for pid in found if _parent_of(pid) not in found]
-
-
-def _parent_of(pid: int) -> int | None:
-    """None if it has ended meanwhile."""
-    with suppress(OSError):
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return None
+    return [pid for pid in found if not any(int(parent) in found for parent in stat(pid)[1:2])]
 
 
 def _left_behind(lab: Lab) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import eventually
+from tests.lab import eventually, is_alive
 
 PROGRAM = """
 import logging, os, signal, sys, threading, time
@@ -48,14 +48,6 @@ logging.basicConfig(level=logging.INFO, format="%(message)s")
 Supervisor([role(word) for word in sys.argv[2:]]).run(lambda: note("started"))
 note("over")
 """
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 class Family:
