@@ -15,7 +15,7 @@ from devices import lifecycle as devices
 from devices.models import Device
 from devices.states import DeviceState
 from events.outbox import Cause
-from jobs.models import Job
+from jobs.models import Job, JobGroup
 from jobs.states import Health, Move, State
 
 P = ParamSpec("P")
@@ -100,7 +100,15 @@ def _hold(devices: Mapping[int, str | None]) -> list[Held]:
     jobs: list[Job] = [Job.objects.lock(pk) for pk in sorted(devices)]
     if any(job.device_id != devices[job.pk] for job in jobs):
         raise _Moved
+    _share_groups(jobs)
     return [Held(job=job, device=locked.get(job.device_id or "")) for job in jobs]
+
+
+def _share_groups(jobs: list[Job]) -> None:
+    """Each event of a member tells the group's number: all members ask one instance for it, which is fetched once."""
+    groups = JobGroup.objects.defer("definition").in_bulk({job.group_id for job in jobs if job.group_id})
+    for job in jobs:
+        job.group = groups.get(job.group_id)
 
 
 def carry_over(
