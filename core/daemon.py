@@ -26,6 +26,8 @@ class Daemon:
     so that a restart of the database costs one failed pass at most. It is not called for passes that follow a good
     one at once: to ask the database whether it is there takes as long as many a pass does.
 
+    After a good pass it rests for `rest` seconds, whatever rings: what happens meanwhile is one pass's work.
+
     Each good pass is a beat in the bell's directory; `pulse` is for a pass that takes long, to beat at its steps.
     """
 
@@ -36,11 +38,13 @@ class Daemon:
         *,
         poll: float,
         stop: threading.Event,
+        rest: float = 0.0,
         before_pass: Callable[[], None] = close_old_connections,
     ) -> None:
         self._role = role
         self._bell = bell
         self._poll = poll
+        self._rest = rest
         self._stop = stop
         self._before_pass = before_pass
         self._failures = 0
@@ -59,7 +63,8 @@ class Daemon:
         while not self._stop.is_set():
             pause = self._attempt(pass_once, until_next)
             if pause is not None:
-                self._bell.wait(pause)
+                self._stop.wait(min(self._rest, pause))
+                self._bell.wait(pause - self._rest)
             else:
                 # Only stopping ends this wait: a bell that goes on ringing must not turn a failure into a busy loop.
                 self._stop.wait(self._back_off)

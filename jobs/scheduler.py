@@ -42,12 +42,14 @@ COLUMNS = (
 # What a verb says when somebody else was quicker.
 OVERTAKEN = (DeviceBusy, InvalidMove, Job.DoesNotExist, Device.DoesNotExist)
 POLL_SECONDS = 5.0  # how late a pass may be when every doorbell is broken
+REST_SECONDS = 0.1  # between two passes at least: when much happens, one pass looks at all of it together
 
 
 def run(stop: threading.Event) -> None:
     """Pass after pass until `stop` is set; woken by the engine's doorbell."""
     with Doorbell(settings.RUN, "engine") as bell:
-        Daemon("scheduler", bell, poll=POLL_SECONDS, stop=stop).run(run_once, until_next=_until_next)
+        daemon = Daemon("scheduler", bell, poll=POLL_SECONDS, rest=REST_SECONDS, stop=stop)
+        daemon.run(run_once, until_next=_until_next)
 
 
 def run_once() -> int:

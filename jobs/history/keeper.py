@@ -33,12 +33,6 @@ class Keeper:
 
 def run(stop: threading.Event) -> None:
     """Look whenever something happens, but once a second at most, until `stop` is set."""
-    keeper = Keeper()
-
-    def look_and_rest() -> None:
-        # What happens in the meantime is looked at together.
-        if keeper.look():
-            stop.wait(summary.PAUSE.total_seconds())
-
     with Doorbell(settings.RUN, "engine") as bell:
-        Daemon("history", bell, poll=POLL_SECONDS, stop=stop).run(look_and_rest)
+        rest = summary.PAUSE.total_seconds()
+        Daemon("history", bell, poll=POLL_SECONDS, rest=rest, stop=stop).run(Keeper().look)

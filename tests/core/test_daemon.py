@@ -25,6 +25,7 @@ def running(
     pass_once: Callable[[], object],
     *,
     poll: float = 60.0,
+    rest: float = 0.0,
     before_pass: Callable[[], None] = nothing,
     until_next: Callable[[], float | None] = lambda: None,
 ) -> Iterator[threading.Event]:
@@ -33,7 +34,7 @@ def running(
 
     def work() -> None:
         with Doorbell(directory, ROLE) as bell:
-            daemon = Daemon(ROLE, bell, poll=poll, stop=stop, before_pass=before_pass)
+            daemon = Daemon(ROLE, bell, poll=poll, rest=rest, stop=stop, before_pass=before_pass)
             daemon.run(pass_once, until_next=until_next)
 
     thread = threading.Thread(target=work)
@@ -92,6 +93,29 @@ def test_a_ring_during_a_pass_leads_to_another_pass(tmp_path: Path) -> None:
 
     with running(tmp_path, pass_once):
         assert eventually(lambda: len(passes) == 2)
+
+
+def test_what_rings_while_it_rests_is_the_work_of_one_pass(tmp_path: Path) -> None:
+    passes: list[float] = []
+
+    with running(tmp_path, lambda: passes.append(time.monotonic()), rest=0.5):
+        assert eventually(lambda: len(passes) == 1)
+        while time.monotonic() - passes[0] < 0.4:
+            ring(tmp_path, ROLE)
+
+        assert eventually(lambda: len(passes) == 2)
+    assert len(passes) == 2
+    assert passes[1] - passes[0] >= 0.5
+
+
+def test_stop_ends_a_long_rest_at_once(tmp_path: Path) -> None:
+    passed = threading.Event()
+
+    with running(tmp_path, passed.set, rest=600.0, poll=600.0) as stop:
+        assert passed.wait(5)
+        began = time.monotonic()
+        stop.set()
+    assert time.monotonic() - began < 10.0
 
 
 def test_without_any_ring_the_clock_starts_the_passes(tmp_path: Path) -> None:
