@@ -23,7 +23,9 @@ DEVICES = ("local-01", "local-02", "local-03")
 HELD = "held"  # a type of which all devices are in maintenance
 GROUP = 12  # jobs that come and go together, and as many of those devices
 LINES = 60  # that a job prints
+LINE_TAKES = 0.1  # seconds: to begin a job takes as much of the machine as many lines of it
 AT_WORK = 6  # jobs that are always wanted
+REFILL = 1.0  # seconds between two looks at how many there are
 HANDS = 16  # that submit and cancel at the same time: fewer wait too long for answers to keep up the rate
 EVENTS = 3  # of a job that is submitted and taken out
 SIZES = (1, GROUP, GROUP, GROUP)  # that come at once, hand by hand
@@ -58,9 +60,9 @@ class Runs:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._over.wait(LOOK):
+        while not self._over.wait(REFILL):
             with suppress(OSError, psycopg.Error):  # the lab or its database may be away
-                if len(unfinished(self._database, "counted")) < AT_WORK:
+                for _ in range(AT_WORK - len(unfinished(self._database, "counted"))):
                     self._submit()
 
     def _submit(self) -> None:
@@ -79,7 +81,8 @@ class Runs:
             f"mkdir {busy} || touch {self._witness}/beside-{name}",
             f"echo {name} >> {self._witness}/begun",
             f"set +x; for i in $(seq {LINES}); do echo line $i;"
-            ' [ $((i % 2)) = 0 ] || lava-test-event "printed: line $i"; sleep 0.02; done',
+            ' [ $((i % 2)) = 0 ] || lava-test-event "printed: line $i"; '
+            f"sleep {LINE_TAKES}; done",
             "lava-test-case counted --result pass",
             f"rmdir {busy}",
             lava_lite={"device": device},
@@ -118,7 +121,6 @@ class Changes:
         assert eventually(self._all_are_out, TO_REST, pause=LOOK), "jobs stay that nobody runs"
 
     def _run(self, hand: int) -> None:
-        caller = Caller(self._lab)
         size = SIZES[hand % len(SIZES)]
         due = time.monotonic() - self._pause * hand / HANDS  # one hand after the other
         for number in itertools.count():
@@ -126,15 +128,15 @@ class Changes:
             if self._over.wait(max(0.0, due - time.monotonic())):
                 break
             with suppress(*CUTS):
-                self._come_and_go(caller, f"brief-{hand}-{number}", size)
-        caller.close()
+                self._come_and_go(f"brief-{hand}-{number}", size)
 
-    def _come_and_go(self, caller: Caller, name: str, size: int) -> None:
+    def _come_and_go(self, name: str, size: int) -> None:
         wanted = definition(name, "true", **_together(size) if size > 1 else {"device_type": HELD})
-        status, answer = caller.post("/api/v0.2/jobs/", {"definition": wanted})
-        if status == HTTPStatus.CREATED:
-            self.accepted[name] = size
-            self._cancel(caller, answer["job_ids"][0])
+        with Caller(self._lab) as caller:
+            status, answer = caller.post("/api/v0.2/jobs/", {"definition": wanted})
+            if status == HTTPStatus.CREATED:
+                self.accepted[name] = size
+                self._cancel(caller, answer["job_ids"][0])
 
     def _cancel(self, caller: Caller, number: int) -> None:
         """And with it all of its group: as often as it takes, as those that stay make the queue long."""
