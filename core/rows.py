@@ -34,13 +34,14 @@ class Reading:
         return model.from_db(connection.alias, self.names, values)
 
 
-def reading(model: type[Model]) -> Reading:
-    return _reading(model, connection.vendor)
+def reading(model: type[Model], only: Sequence[str] = ()) -> Reading:
+    """`only`: the attributes that are read, the key among them; the others are asked for when they are needed."""
+    return _reading(model, connection.vendor, tuple(only))
 
 
-def select(model: type[M], rest: str, values: Sequence[Any]) -> list[M]:
-    """The rows that `rest` chooses, which is what follows the table's name in a SELECT."""
-    how = reading(model)
+def select(model: type[M], rest: str, values: Sequence[Any], *, only: Sequence[str] = ()) -> list[M]:
+    """The rows that `rest` chooses, which is what follows the table's name in a SELECT. `only`: as of `reading`."""
+    how = reading(model, only)
     return [how.instance(model, row) for row in _fetched(how.columns, model, rest, values)]
 
 
@@ -65,8 +66,9 @@ def _fetched(columns: str, model: type[Model], rest: str, values: Sequence[Any])
 
 
 @cache
-def _reading(model: type[Model], vendor: str) -> Reading:
-    table, fields = model._meta.db_table, model._meta.concrete_fields
+def _reading(model: type[Model], vendor: str, only: tuple[str, ...]) -> Reading:
+    table = model._meta.db_table
+    fields = [field for field in model._meta.concrete_fields if not only or field.attname in only]
     return Reading(
         columns=", ".join(f"{table}.{field.column}" for field in fields),
         names=[field.attname for field in fields],

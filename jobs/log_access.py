@@ -16,12 +16,13 @@ from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 
 from accounts.models import digest
 from accounts.rights import Anyone
+from core import rows
 from core.pages import whole_number
 from jobs.models import Job
 
 FLAGS = {"": False, "0": False, "false": False, "1": True, "true": True}
 PERMISSION_SECONDS = 5  # how long it is remembered whether somebody may read a log
-FIND = f"""SELECT id, state, attempt, submit_time, visibility, submitter_id FROM {Job._meta.db_table} WHERE id = %s"""
+NEEDED = ("id", "state", "attempt", "submit_time", "visibility", "submitter_id")
 
 
 class NoSuchLog(Exception):
@@ -119,8 +120,8 @@ def _find(request: HttpRequest, pk: int) -> Job | None:
     if pk > BigIntegerField.MAX_BIGINT:
         return None
     # To put the same together as a queryset would be a third of what a poll costs.
-    job = next(iter(Job.objects.raw(FIND, [pk])), None)
-    return job if job is not None and _may_read(request, job) else None
+    found = rows.select(Job, "WHERE id = %s", [pk], only=NEEDED)
+    return found[0] if found and _may_read(request, found[0]) else None
 
 
 def _may_read(request: HttpRequest, job: Job) -> bool:

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Model
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from core import rows
 from devices.models import Device, Worker
@@ -41,6 +42,20 @@ def test_every_value_of_a_row_is_as_django_reads_it(alice: User) -> None:
         by_django = type(instance)._base_manager.get(pk=instance.pk)
 
         assert values_of(row_of(instance)) == values_of(by_django)
+
+
+def test_what_was_not_read_of_a_row_is_asked_for_when_it_is_needed(
+    alice: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    job = build.job(submitter=alice)
+
+    with django_assert_num_queries(1):
+        (found,) = rows.select(Job, "WHERE id = %s", [job.pk], only=("id", "state"))
+        assert found.get_deferred_fields() == {
+            field.attname for field in Job._meta.concrete_fields if field.name not in ("id", "state")
+        }
+    with django_assert_num_queries(1):
+        assert found.description == job.description
 
 
 def test_rows_of_two_tables_are_as_django_reads_them(alice: User) -> None:
