@@ -55,6 +55,21 @@ DRAW = """async megabytes => {
     }
     return { drawn, longest: Math.max(...spent), append: layout.sort((a, b) => a - b)[15] };
 }"""
+# The same lines as elements of a document, which is all that this machine's browser could draw if nothing were to be read.
+BARE = """megabytes => {
+    const line = "[ 400.000000] usb 1-1.1: a line that a kernel says 400 xx\n";
+    let size = 0;
+    const began = performance.now();
+    while (size < megabytes * 1e6) {
+        const block = document.createElement("pre");
+        const spans = Array.from({ length: 500 }, () => document.createElement("span"));
+        for (const span of spans) span.textContent = line;
+        block.append(...spans);
+        document.body.append(block);
+        size += 500 * line.length;
+    }
+    return size / 1e3 / (performance.now() - began);
+}"""
 # From the choice to the frame in which all that is on the screen has its time.
 TOGGLE = """() => new Promise(done => {
     const began = performance.now();
@@ -135,7 +150,10 @@ def drawing(browser: Browser, address: str) -> None:
         page.goto(address)
         page.locator("[data-at]").first.wait_for()
         found: dict[str, float] = page.evaluate(DRAW, megabytes)
+        page.goto("about:blank")
+        bare: float = page.evaluate(BARE, megabytes)
         report(f"L24 drawn, of {megabytes} MB", found["drawn"], "MB/s", 50, at_least=True)
+        print(f"    {'lines that nobody reads, as bare elements':54} {bare:9,.1f} MB/s", flush=True)
         report(f"L20 a line more behind {megabytes} MB, laid out", found["append"], "ms", limit)
         report("    the longest pause while it came", found["longest"], "ms", 100)
         page.close()
