@@ -23,6 +23,7 @@ from jobs.definition import InvalidDefinition
 from jobs.filters import STATUSES, JobFilter, UnknownStatus
 from jobs.forms import AnswerForm, CancelForm, DeferForm, SubmitForm
 from jobs.log_access import attempt_in
+from jobs.logs import lines as log_lines
 from jobs.models import Attempt, Job, Progress, TestCase, Wait
 from jobs.page_parts import RESULTS_BESIDE_LOG, LogPart, Results, Verdict
 from jobs.states import InvalidMove, State
@@ -79,6 +80,10 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     if tab not in LIVE_PARTS:
         raise Http404
     attempt = attempt_in(request, job)
+    attempt_query = "" if attempt == job.attempt else f"&attempt={attempt}"
+    record = whole_number(request.GET.get("record"))
+    if record is not None:
+        return redirect(f"{request.path}?tab=log{attempt_query}{_line_of(job, attempt, record)}")
     tally = Tally.of(job, attempt)
     verdict = Verdict.of(job, attempt, tally)
     shows_whole = job.shows_whole_to(request.user)
@@ -87,7 +92,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "job": job,
         "tab": tab,
         "attempt": attempt,
-        "attempt_query": "" if attempt == job.attempt else f"&attempt={attempt}",
+        "attempt_query": attempt_query,
         "verdict": verdict,
         "steps": Steps.of(job, attempt),
         "progress": _progress(job),
@@ -262,6 +267,12 @@ def _shown(
         return {"results": results}
     start = whole_number(request.GET.get("from"))
     return {"results": results, "log": LogPart.of(job, attempt, whole="full" in request.GET, start=start)}
+
+
+def _line_of(job: Job, attempt: int, record: int) -> str:
+    """The address of the line with which a record of the log begins. Results count records, which may have many lines."""
+    line = log_lines.of_record(job.log_directory(attempt), record)
+    return "" if line is None else f"#L{line}"
 
 
 def _attempts(request: HttpRequest, job: Job) -> list[Attempt]:

@@ -26,7 +26,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from jobs.logs import text
+from jobs.logs import index, text
 from jobs.logs.text import Text
 
 log = logging.getLogger(__name__)
@@ -95,6 +95,13 @@ def ask(directory: Path, question: Callable[[Lines], T]) -> T:
         except Unfit:
             log.warning("%s does not fit the text beside it and is made anew", directory / LINES_NAME)
             return question(Lines(opened_text, _counted(directory, opened_text, array("Q"))))
+
+
+def of_record(directory: Path, number: int) -> int | None:
+    """The line with which the record of this number begins. None if the log does not have it."""
+    with index.opened(directory) as found:
+        entry = next(found.from_number(number), None)
+    return None if entry is None else ask(directory, lambda lines: lines.number_at(entry.start))
 
 
 def _counted(directory: Path, opened_text: Text, counts: array[int]) -> array[int]:

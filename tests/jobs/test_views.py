@@ -382,7 +382,22 @@ def test_a_failed_test_is_shown_with_its_last_lines(client: Client) -> None:
 
     assert "usb" in failure
     assert re.findall(r"^line (\d+)", failure, re.MULTILINE) == [str(number) for number in range(17, 25)]
-    assert 'href="?tab=log#L10"' in failure
+    assert 'href="?tab=log&amp;record=10"' in failure
+
+
+@pytest.mark.parametrize(
+    ("record", "place"),
+    [("0", "?tab=log#L1"), ("2", "?tab=log#L5"), ("3", "?tab=log"), ("9" * 30, "?tab=log")],
+)
+def test_a_record_is_gone_to_by_the_line_with_which_it_begins(
+    client: Client, record: str, place: str
+) -> None:
+    job = build.job(state=State.RUNNING)
+    write(job, "one line", "a record\nof three\nlines", "the last one")
+
+    answer = client.get(f"/job/{job.pk}/", {"tab": "log", "record": record})
+
+    assert (answer.status_code, answer["Location"]) == (302, f"/job/{job.pk}/{place}")
 
 
 def test_an_action_of_the_dispatcher_that_failed_once_is_no_failed_test(client: Client) -> None:
@@ -407,7 +422,7 @@ def test_results_are_chosen_by_result_and_suite_in_the_address(client: Client) -
     none = page(client, f"/job/{job.pk}/?tab=results&suite=1_perf")
 
     assert re.findall(r'<td class="name">(\w+)</td>', failed) == ["usb"]
-    assert 'href="?tab=log#L3" data-failure' in failed
+    assert 'href="?tab=log&amp;record=3" data-failure' in failed
     assert "No result is like that." in none
 
 
