@@ -57,7 +57,7 @@ DRAW = """async megabytes => {
 }"""
 # The same lines as elements of a document, which is all that this machine's browser could draw if nothing were to be read.
 BARE = """megabytes => {
-    const line = "[ 400.000000] usb 1-1.1: a line that a kernel says 400 xx\n";
+    const line = "[ 400.000000] usb 1-1.1: a line that a kernel says 400 xx\\n";
     let size = 0;
     const began = performance.now();
     while (size < megabytes * 1e6) {
