@@ -106,9 +106,12 @@ def _hold(devices: Mapping[int, str | None]) -> list[Held]:
 
 def _share_groups(jobs: list[Job]) -> None:
     """Each event of a member tells the group's number: all members ask one instance for it, which is fetched once."""
-    groups = JobGroup.objects.defer("definition").in_bulk({job.group_id for job in jobs if job.group_id})
-    for job in jobs:
-        job.group = groups.get(job.group_id)
+    members = [job for job in jobs if job.group_id]
+    if not members:
+        return
+    groups = JobGroup.objects.defer("definition").in_bulk({job.group_id for job in members})
+    for job in members:
+        job.group = groups[job.group_id]
 
 
 def carry_over(
