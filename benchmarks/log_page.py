@@ -10,7 +10,7 @@ import argparse
 import os
 import socket
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -22,7 +22,6 @@ from benchmarks.browser import chromium
 from benchmarks.processes import forked, serve, wait_until_it_answers
 
 BATCH = 10_000  # records
-LINES_PER_SECOND = 1_000
 TABS = 20
 TEXT = "document.querySelector('[data-log-lines]').textContent"
 VIEW = "document.querySelector('[data-log-view]')"
@@ -172,6 +171,8 @@ def many_tabs(browser: Browser, site: str, path: str) -> None:
 
 
 def busy_log(browser: Browser, address: str, directory: Path, seconds: int) -> None:
+    from tests.jobs.log_live.writing import write_busily
+
     page = browser.new_page()
     page.goto(address)
     page.get_by_text("Live", exact=True).wait_for()
@@ -214,22 +215,6 @@ def fill(directory: Path, megabytes: int) -> int:
         logs.append(directory, number, batch)
         number += BATCH
     return number
-
-
-def write_busily(directory: Path, seconds: int) -> None:
-    from jobs import log_live, logs
-    from jobs.logs import Record
-
-    began = time.monotonic()
-    step = LINES_PER_SECOND // 20
-    for at in range(seconds * 20):
-        now = datetime.now(UTC).replace(tzinfo=None)
-        records = [
-            Record(time=now, level="target", message=f"line {at * step + each}") for each in range(step)
-        ]
-        logs.append(directory, at * step, records)
-        log_live.ring()
-        time.sleep(max(0, began + (at + 1) / 20 - time.monotonic()))
 
 
 def _settled(page: Page, condition: str) -> float:

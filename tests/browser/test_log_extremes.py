@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from threading import Thread
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from jobs import logs
 from jobs.logs import Record
@@ -18,14 +17,12 @@ from tests.browser.test_log_push import beside_playwright as beside_playwright
 from tests.browser.test_log_push import job as job
 from tests.browser.test_log_push import opened
 from tests.browser.test_log_viewer import AT_REST, from_end, state_of, text_of
-from tests.jobs.log_live.writing import NOON, whole, write
+from tests.jobs.log_live.writing import LINES_A_SECOND, NOON, whole, write, write_busily
 from tests.lab import eventually
 from tests.serving import Site, do
 from tests.serving import site as site
 
 MINUTE = 60  # seconds
-A_SECOND = 1_000  # lines
-PIECES = 20  # a second
 MEGABYTES = 100
 WIDTH = 250  # bytes of a line
 TABS = 20
@@ -34,15 +31,6 @@ PATIENCE = 60.0  # seconds at most; twenty tabs draw on the processors of the te
 
 def line(number: int) -> str:
     return f"line {number:08} ".ljust(WIDTH - 1, "=")
-
-
-def write_busily(job: Job, seconds: int) -> None:
-    """So many lines a second, or as fast as the machine allows."""
-    began = time.monotonic()
-    size = A_SECOND // PIECES
-    for piece in range(seconds * PIECES):
-        write(job, *(f"line {piece * size + each}" for each in range(size)))
-        time.sleep(max(0.0, began + (piece + 1) / PIECES - time.monotonic()))
 
 
 def top_line(page: Page) -> Locator:
@@ -74,9 +62,9 @@ def test_a_thousand_lines_a_second_for_a_minute_are_all_shown_and_do_not_move_wh
 ) -> None:
     opened(page, site, job)
     expect(page.locator("[data-log-state]")).to_have_text("Live")
-    writer = Thread(target=write_busily, args=(job, MINUTE))
+    writer = Thread(target=write_busily, args=(job.log_directory(), MINUTE))
     writer.start()
-    assert eventually(lambda: text_of(page).count("\n") > 20 * A_SECOND, 2 * PATIENCE, pause=0.5)
+    assert eventually(lambda: text_of(page).count("\n") > 20 * LINES_A_SECOND, 2 * PATIENCE, pause=0.5)
     assert eventually(lambda: from_end(page) < 25)
 
     page.locator("[data-log-view]").hover()
@@ -119,14 +107,14 @@ def test_a_finished_log_of_a_hundred_megabytes_opens_at_its_end_and_anywhere_els
 def test_twenty_tabs_show_a_log_as_it_grows_and_leave_room_for_another_page(
     page: Page, site: Site, job: Job
 ) -> None:
-    context: BrowserContext = page.context
+    context = page.context
     tabs = [page, *(context.new_page() for _ in range(TABS - 1))]
     for tab in tabs:
         opened(tab, site, job)
         expect(tab.locator("[data-log-state]")).to_have_text("Live")
 
     for second in range(5):
-        write(job, *(line(second * A_SECOND + each) for each in range(A_SECOND)))
+        write(job, *(line(second * LINES_A_SECOND + each) for each in range(LINES_A_SECOND)))
 
     for tab in tabs:
         assert eventually(lambda tab=tab: text_of(tab) == whole(job), PATIENCE, pause=0.5)  # type: ignore[misc]
