@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.jobs.test_random_walks import REFUSALS, STEPS, Walk
 from tests.lab import eventually
 
 EVERYTHING = Selection()
+BREATH = 0.005  # seconds between two changes: SQLite gives its lock to who asks when it is free, not to who waits longest
 KEPT = ("state", "health", "attempt")  # what of a thing never changes without an event
 
 
@@ -191,29 +193,28 @@ def test_a_snapshot_that_is_taken_while_much_happens_is_of_one_moment(alice: Use
     assert model.hear(admin) == Model(now(admin))
 
 
-class busy:
+@contextmanager
+def busy(names: list[str]) -> Iterator[None]:
     """Devices go out and come back all the time, each by a thread of its own."""
+    stop = threading.Event()
+    changes = dict.fromkeys(names, 0)
 
-    def __init__(self, names: list[str]) -> None:
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._change, args=(name,)) for name in names]
-        self._changes = dict.fromkeys(names, 0)
-
-    def __enter__(self) -> None:
-        for thread in self._threads:
-            thread.start()
-        assert eventually(lambda: all(self._changes.values()))
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _change(self, name: str) -> None:
+    def change(name: str) -> None:
         try:
-            while not self._stop.is_set():
+            while not stop.wait(BREATH):
                 devices.maintenance(name, by="admin")
                 devices.good(name, by="admin")
-                self._changes[name] += 1
+                changes[name] += 1
         finally:
             connections.close_all()
+
+    threads = [threading.Thread(target=change, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    try:
+        assert eventually(lambda: all(changes.values()))
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
