@@ -33,7 +33,7 @@ def download(
         part = _part(request, size, etag=f'"{version}"')
     except NotThere as wrong:
         return _refusal(wrong, size)
-    packs = part is None and _takes_gzip(request)
+    packs = part is None and takes_gzip(request)
     etag = f'"{version}-gzip"' if packs else f'"{version}"'
     answer: HttpResponseBase | None = get_conditional_response(request, etag)
     if answer is None:
@@ -93,7 +93,8 @@ def _refusal(wrong: NotThere, size: int) -> HttpResponse:
     return refused
 
 
-def _takes_gzip(request: HttpRequest) -> bool:
+def takes_gzip(request: HttpRequest) -> bool:
+    """Whether who asks can unpack it (RFC 9110, 12.5.3)."""
     codings = request.headers.get("Accept-Encoding", "").replace(" ", "").lower().split(",")
     return any(
         name == "gzip" and not _NONE_OF_IT.fullmatch(weight)

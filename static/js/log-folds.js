@@ -1,7 +1,7 @@
 // The sections of a log, one for each step: the line that begins one is its heading, and folds those that follow it.
 // What is folded is hidden until the browser's own search finds something in it.
 
-const AGAIN = 1_000; // ms until it is asked again what the sections are
+const RELEARN = 1_000; // ms until it is asked again what the sections are
 const DOUBT = 3_000; // ms in which the server may still learn of the steps that a piece tells of
 const TELLING = /^(start|end): \d|^(Starting|Ending) test /m;
 const UNITS = [["h", 3_600], ["min", 60], ["s", 1]];
@@ -46,7 +46,7 @@ export function folds({ view, loaded, reader, ask, watch }) {
     button.dataset.first = first;
     button.dataset.state = state;
     button.dataset.took = took;
-    button.ariaLabel = `${level} ${name}, ${state === "running" ? state : `${state}, ${took}`}`;
+    button.ariaLabel = [`${level} ${name}`, state, ...(state === "running" ? [] : [took])].join(", ");
     button.ariaExpanded = !folded.has(first);
   }
 
@@ -130,12 +130,12 @@ export function folds({ view, loaded, reader, ask, watch }) {
     } catch {
       // It is asked again when the log tells of the next step.
     }
-    timer = Date.now() < due ? setTimeout(learn, AGAIN) : null;
+    timer = Date.now() < due ? setTimeout(learn, RELEARN) : null;
   }
 
   function doubt() {
     due = Date.now() + DOUBT;
-    timer ??= setTimeout(learn, AGAIN);
+    timer ??= setTimeout(learn, RELEARN);
   }
 
   function hear(piece) {

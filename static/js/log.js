@@ -1,8 +1,11 @@
 // Shows one log as it grows, from the server to the screen.
 
+import { folds } from "./log-folds.js";
+import { gutter } from "./log-gutter.js";
 import { linesIn } from "./log-lines.js";
 import { places, rangeOf } from "./log-places.js";
-import { backOff, poll } from "./poll.js";
+import { announcer, choices, FORMS, onKeys, search } from "./log-tools.js";
+import { poll } from "./poll.js";
 import { push } from "./push.js";
 
 const SAYINGS = {
@@ -17,26 +20,12 @@ const SAYINGS = {
   finished: () => "Complete log",
 };
 
-// A log is there before its tools are, which are asked for until they come.
-async function loadTools(failures = 0) {
-  try {
-    return await Promise.all([import("./log-gutter.js"), import("./log-folds.js"), import("./log-tools.js")]);
-  } catch {
-    await new Promise((resolve) => setTimeout(resolve, backOff(failures)));
-    return loadTools(failures + 1);
-  }
-}
-
-const loading = loadTools();
-
 function show(log) {
   const part = (name) => log.querySelector(`[data-log-${name}]`);
   const [view, lines, state, notices] = ["view", "lines", "state", "notice"].map(part);
   const { url, socket, start, begin } = log.dataset;
-  const nothing = () => {};
-  let [announce, paint] = [nothing, nothing]; // until there are tools
-  let beside = { watch: nothing, renew: nothing, clear: nothing };
-  let sections = { settle: nothing, reveal: nothing, hear: nothing, clear: nothing };
+  const aloud = announcer(part("announcement"));
+  let announces = false;
   let isComplete = log.dataset.state === "finished";
   let connection = 0; // of which only the last one counts
 
@@ -60,6 +49,7 @@ function show(log) {
 
   const text = lines.textContent;
   const loaded = linesIn(lines, (block) => beside.watch(block));
+  const beside = gutter(view, loaded, ask, () => paint());
   const reader = places({
     part, view, lines, loaded, ask, notice,
     end: "cut" in log.dataset ? Number(start) : null,
@@ -74,6 +64,8 @@ function show(log) {
       if (!isComplete) say("part");
     },
   });
+  const sections = folds({ view, loaded, reader, ask, watch: beside.watch });
+  const paint = search({ log, part, ask, notice, seen: beside.seen, goTo: reader.goTo });
 
   function append(piece) {
     const count = loaded.append(piece);
@@ -81,7 +73,7 @@ function show(log) {
     reader.miss(count);
     beside.renew();
     sections.hear(piece);
-    announce(piece);
+    if (announces) aloud(piece);
   }
 
   function restart() {
@@ -133,23 +125,16 @@ function show(log) {
   open().catch((refusal) => notice(refusal.message));
   if (!("cut" in log.dataset)) connect(Number(start));
 
-  loading.then(([{ gutter }, { folds }, tools]) => {
-    beside = gutter(view, loaded, ask, () => paint());
-    for (const [block] of loaded.blocks()) beside.watch(block);
-    sections = folds({ view, loaded, reader, ask, watch: beside.watch });
-    paint = tools.search({ log, part, ask, notice, seen: beside.seen, goTo: reader.goTo });
-    tools.onKeys(log, { f: () => part("choices").querySelector("[value=fold]").click() });
-    const aloud = tools.announcer(part("announcement"));
-    tools.choices(part("choices"), ({ checked, hidden, times }) => {
-      announce = checked.includes("announce") ? aloud : () => {};
-      log.classList.toggle("unwrapped", !checked.includes("wrap"));
-      log.dataset.hide = hidden;
-      beside.choose(tools.FORMS[times], hidden);
-      sections.choose(checked.includes("fold"));
-      reader.stick();
-    });
-    for (const tool of log.querySelectorAll("[data-log-tool]")) tool.hidden = false;
+  onKeys(log, { f: () => part("choices").querySelector("[value=fold]").click() });
+  choices(part("choices"), ({ checked, hidden, times }) => {
+    announces = checked.includes("announce");
+    log.classList.toggle("unwrapped", !checked.includes("wrap"));
+    log.dataset.hide = hidden;
+    beside.choose(FORMS[times], hidden);
+    sections.choose(checked.includes("fold"));
+    reader.stick();
   });
+  for (const tool of log.querySelectorAll("[data-log-tool]")) tool.hidden = false;
 }
 
 const showIn = (part) => part.querySelectorAll("[data-log]").forEach(show);

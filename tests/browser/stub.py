@@ -18,6 +18,8 @@ from urllib.parse import parse_qs, urlsplit
 from django.conf import settings
 from django.template.loader import render_to_string
 
+from lava_lite.static_files import text_of
+
 STATIC = Path(settings.STATICFILES_DIRS[0])
 KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 POLICY = "default-src 'self'"
@@ -161,7 +163,7 @@ def _handler_for(stub: Stub) -> type[BaseHTTPRequestHandler]:
             elif address.path == "/":
                 self._send(200, "text/html; charset=utf-8", stub.page().encode())
             elif (file := STATIC / address.path.removeprefix("/static/")).is_file():
-                self._send(200, KINDS[file.suffix], file.read_bytes())
+                self._send(200, KINDS[file.suffix], text_of(file))
             else:
                 self._send(404, "text/plain", b"")
 

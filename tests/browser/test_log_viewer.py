@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.stub import Stub
 from tests.lab import eventually
@@ -423,24 +423,6 @@ def test_a_cut_is_said_at_once_and_the_log_goes_on_at_the_same_byte(page: Page, 
 
     assert shows(page, "before\nmeanwhile\n")
     assert eventually(lambda: state_of(page) == "Live")
-
-
-def test_tools_that_were_cut_off_while_they_loaded_come_later(page: Page, stub: Stub) -> None:
-    stub.write("before\n")
-    refused: list[Route] = []
-
-    def refuse_once(route: Route) -> None:
-        if refused:
-            route.continue_()
-        else:
-            refused.append(route)
-            route.abort()
-
-    page.route("**/log-tools.js", refuse_once)
-    opened(page, stub)
-
-    page.get_by_role("search").wait_for()
-    assert len(refused) == 1
 
 
 def test_retries_are_further_and_further_apart(page: Page, stub: Stub) -> None:
