@@ -177,6 +177,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [_shipped("static")]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "lava_lite.static_files.VersionedStorage"},
+}
 WHITENOISE_USE_FINDERS = True  # serves the packages' own static files; there is no collecting step
 WHITENOISE_AUTOREFRESH = DEBUG
 

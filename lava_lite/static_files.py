@@ -6,11 +6,14 @@ import gzip
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import rjsmin
 from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.contrib.staticfiles.storage import StaticFilesStorage
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from whitenoise.middleware import WhiteNoiseMiddleware
@@ -19,6 +22,7 @@ from core.downloads import takes_gzip
 
 TEXTS = (".css", ".js", ".svg")
 SAME_FOR_PACKED = ("Content-Type", "Cache-Control", "Access-Control-Allow-Origin")
+FOREVER = "max-age=31536000, public, immutable"
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export ", re.MULTILINE)
@@ -29,23 +33,35 @@ class Packed:
     """A text as it goes over the wire."""
 
     gzipped: bytes
-    etag: str
+    version: str
 
     @classmethod
     def of(cls, text: bytes) -> Packed:
-        gzipped = gzip.compress(text, mtime=0)
-        return cls(gzipped, f'"{hashlib.sha256(gzipped).hexdigest()[:32]}"')
+        return cls(gzip.compress(text, mtime=0), hashlib.sha256(text).hexdigest()[:16])
 
     def answer(self, request: HttpRequest) -> HttpResponse:
-        answer: HttpResponse = get_conditional_response(request, self.etag) or self._whole(request)
-        answer["ETag"] = self.etag
+        etag = f'"{self.version}"'
+        answer: HttpResponse = get_conditional_response(request, etag) or self._whole(request)
+        answer["ETag"] = etag
         patch_vary_headers(answer, ["Accept-Encoding"])
         return answer
 
     def _whole(self, request: HttpRequest) -> HttpResponse:
-        if not takes_gzip(request):
-            return HttpResponse(gzip.decompress(self.gzipped))
-        return HttpResponse(self.gzipped, headers={"Content-Encoding": "gzip"})
+        packs = takes_gzip(request)
+        answer = HttpResponse(self.gzipped if packs else gzip.decompress(self.gzipped))
+        answer["Content-Length"] = str(len(answer.content))
+        if packs:
+            answer["Content-Encoding"] = "gzip"
+        return answer
+
+
+class VersionedStorage(StaticFilesStorage):
+    """The address of a text says which one it is, so that a browser that has it need not ask whether it still is."""
+
+    def url(self, name: str | None) -> str:
+        url = super().url(name)
+        version = None if settings.WHITENOISE_AUTOREFRESH or not name else _version_of(name)
+        return f"{url}?v={version}" if version else url
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
@@ -54,23 +70,30 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
     A lab that is debugged has its files served as they were written.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._packed: dict[str, Packed] = {}
-
     def serve(self, static_file: Any, request: HttpRequest) -> HttpResponse:
-        url = request.path_info
-        if self.autorefresh or request.method not in ("GET", "HEAD") or not url.endswith(TEXTS):
+        (_, path, headers), *_ = static_file.alternatives
+        if self.autorefresh or request.method not in ("GET", "HEAD") or not path.endswith(TEXTS):
             answer: HttpResponse = super().serve(static_file, request)
             return answer
-        (_, path, headers), *_ = static_file.alternatives
-        if url not in self._packed:
-            self._packed[url] = Packed.of(text_of(Path(path)))
-        answer = self._packed[url].answer(request)
+        packed = _packed(path)
+        answer = packed.answer(request)
         for name, value in headers:
             if name in SAME_FOR_PACKED:
                 answer[name] = value
+        if request.GET.get("v") == packed.version:
+            answer["Cache-Control"] = FOREVER
         return answer
+
+
+@cache
+def _version_of(name: str) -> str | None:
+    path = finders.find(name)
+    return _packed(path).version if path and name.endswith(TEXTS) else None
+
+
+@cache
+def _packed(path: str) -> Packed:
+    return Packed.of(text_of(Path(path)))
 
 
 def text_of(file: Path) -> bytes:

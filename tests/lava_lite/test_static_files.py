@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as lab_settings
+from django.templatetags.static import static
 from django.test import Client
 from pytest_django import Settings
 
@@ -44,6 +45,7 @@ def test_who_cannot_unpack_a_script_gets_the_same_one_unpacked(browser: Client, 
     plain = client.get(VIEWER)
 
     assert "Content-Encoding" not in plain
+    assert int(plain["Content-Length"]) == len(plain.content)
     assert "Accept-Encoding" in plain["Vary"]
     assert plain.content == gzip.decompress(browser.get(VIEWER).content)
 
@@ -54,6 +56,22 @@ def test_a_script_that_is_as_it_was_is_not_sent_again(browser: Client) -> None:
     answer = browser.get(VIEWER, headers={"if-none-match": etag})
 
     assert (answer.status_code, answer.content) == (304, b"")
+
+
+def test_a_page_names_the_very_script_which_is_kept_for_ever(browser: Client) -> None:
+    address = static("js/log.js")
+
+    kept = browser.get(address)["Cache-Control"]
+
+    assert address.startswith(f"{VIEWER}?v=")
+    assert (kept, browser.get(VIEWER)["Cache-Control"]) == (
+        "max-age=31536000, public, immutable",
+        "max-age=60, public",
+    )
+
+
+def test_a_script_that_is_not_the_one_that_was_named_is_not_kept_for_long(browser: Client) -> None:
+    assert browser.get(f"{VIEWER}?v=another")["Cache-Control"] == "max-age=60, public"
 
 
 @pytest.mark.parametrize("path", ["css/lava_lite.css", "img/icons.svg", "js/vendor/htmx-2.0.11.min.js"])
@@ -68,8 +86,9 @@ def test_what_is_no_file_is_not_found(browser: Client, db: None) -> None:
 def test_a_lab_that_is_debugged_serves_scripts_as_they_were_written(settings: Settings) -> None:
     settings.WHITENOISE_AUTOREFRESH = True
 
-    answer = Client(headers={"accept-encoding": "gzip"}).get(VIEWER)
+    answer = Client(headers={"accept-encoding": "gzip"}).get(static("js/log.js"))
 
+    assert static("js/log.js") == VIEWER
     assert b"".join(answer) == (STATIC / "js/log.js").read_bytes()
 
 
