@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Mapping
 from datetime import timedelta
@@ -43,17 +44,51 @@ COLUMNS = (
 OVERTAKEN = (DeviceBusy, InvalidMove, Job.DoesNotExist, Device.DoesNotExist)
 POLL_SECONDS = 5.0  # how late a pass may be when every doorbell is broken
 REST_SECONDS = 0.1  # between two passes at least: when much happens, one pass looks at all of it together
+WATCH_SECONDS = 1.0  # between two looks at what time has brought about, however often the bell rings
 
 
 def run(stop: threading.Event) -> None:
     """Pass after pass until `stop` is set; woken by the engine's doorbell."""
     with Doorbell(settings.RUN, "engine") as bell:
         daemon = Daemon("scheduler", bell, poll=POLL_SECONDS, rest=REST_SECONDS, stop=stop)
-        daemon.run(run_once, until_next=_until_next)
+        passes = Passes()
+        daemon.run(passes.once, until_next=passes.until_next)
 
 
 def run_once() -> int:
-    """One pass; how many jobs got a device."""
+    """One whole pass; how many jobs got a device."""
+    _watch()
+    return _give()
+
+
+class Passes:
+    """Passes that leave the watch out while it is fresh: it asks as many questions as all the rest of a pass."""
+
+    def __init__(self) -> None:
+        self._fresh_until = float("-inf")
+        self._is_owed = False
+
+    def once(self) -> int:
+        self._is_owed = time.monotonic() < self._fresh_until
+        if not self._is_owed:
+            _watch()
+            self._fresh_until = time.monotonic() + WATCH_SECONDS
+        return _give()
+
+    def until_next(self) -> float | None:
+        """Seconds until there is something to do, as far as that is known."""
+        watch = [self._fresh_until - time.monotonic()] if self._is_owed else []
+        return min([*watch, *_until_put_off()], default=None)
+
+
+def _until_put_off() -> list[float]:
+    """Seconds until the next job that is put off may begin, if there is one."""
+    next_ones = Job.objects.put_off().values_list("not_before", flat=True)[:1]
+    return [(next_one - timezone.now()).total_seconds() for next_one in next_ones]
+
+
+def _watch() -> None:
+    """What time has brought about."""
     _mark_silent_workers()
     _end_expired_jobs()
     _flag_jobs()
@@ -61,14 +96,11 @@ def run_once() -> int:
     _end_overdue_jobs()
     _settle_reservations()
     _flag_expiring()
+
+
+def _give() -> int:
     progress.tell_pending()
     return _assign()
-
-
-def _until_next() -> float | None:
-    """Seconds until the next job that is put off may begin; None if there is none."""
-    next_one = Job.objects.put_off().values_list("not_before", flat=True).first()
-    return None if next_one is None else float((next_one - timezone.now()).total_seconds())
 
 
 def _mark_silent_workers() -> None:

@@ -348,11 +348,12 @@ def test_a_pass_asks_as_many_questions_however_many_jobs_are_put_off(alice: User
 
 
 def test_the_scheduler_knows_when_the_next_job_is_due(alice: User) -> None:
-    assert scheduler._until_next() is None
+    passes = scheduler.Passes()
+    assert passes.until_next() is None
 
     build.tried_again(submitter=alice)
 
-    seconds = scheduler._until_next()
+    seconds = passes.until_next()
     assert seconds is not None
     assert 50 < seconds <= 60
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -289,6 +290,39 @@ def test_a_running_scheduler_is_woken_by_a_submission_and_ends_when_told(
     stop.set()
     thread.join(20)
     assert not thread.is_alive()
+
+
+@pytest.mark.django_db
+def test_what_time_brings_about_is_looked_for_once_a_second_however_often_the_bell_rings(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(scheduler, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    passes = scheduler.Passes()
+    passes.once()
+    job = build.job(submitter=alice, state=State.RUNNING, device="qemu01")
+    Job.objects.filter(pk=job.pk).update(deadline=timezone.now() - timedelta(minutes=1))
+
+    now[0] += 0.4
+    passes.once()
+    assert state_of(job) == State.RUNNING
+    assert passes.until_next() == pytest.approx(0.6)
+
+    now[0] += 0.6
+    passes.once()
+    assert state_of(job) == State.FINISHED
+    assert passes.until_next() is None
+
+
+@pytest.mark.django_db
+def test_a_pass_gives_devices_though_the_watch_is_fresh(alice: User) -> None:
+    passes = scheduler.Passes()
+    passes.once()
+    build.device()
+    job = build.job(submitter=alice)
+
+    assert passes.once() == 1
+    assert state_of(job) == State.SCHEDULED
 
 
 def _schedule(stop: threading.Event) -> None:
