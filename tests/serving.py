@@ -25,8 +25,7 @@ from lava_lite.asgi import front
 from lava_lite.bridge import Bridge
 from lava_lite.server import Server
 from tests.events.meanwhile import close_readers
-
-PATIENCE = 20.0  # seconds
+from tests.lab import PATIENCE
 
 
 @dataclass(kw_only=True)

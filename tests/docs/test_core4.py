@@ -19,7 +19,8 @@ from events.sockets import connection
 from jobs import queue_now
 from tests import build
 from tests.docs.tables import DOCS
-from tests.serving import PATIENCE, Site
+from tests.lab import PATIENCE
+from tests.serving import Site
 
 PAGE = (DOCS / "core4.md").read_text()
 SHOWN = [json.loads(shown) for shown in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]

@@ -12,8 +12,7 @@ from contextlib import contextmanager
 
 from events.transports.zmq import PublicSocket
 from tests.events.subscriber import Heard, printing, read
-
-PATIENCE = 20.0  # seconds
+from tests.lab import PATIENCE
 
 
 class Subscriber:

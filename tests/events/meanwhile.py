@@ -10,8 +10,7 @@ from typing import Any
 from django.db import connections
 
 from events import live, publisher
-
-PATIENCE = 20.0  # seconds
+from tests.lab import PATIENCE
 
 
 async def do(deed: Callable[[], object]) -> None:

@@ -11,8 +11,7 @@ from django.db import connections
 
 from events import publisher
 from events.transports import Transport
-
-PATIENCE = 20.0  # seconds
+from tests.lab import PATIENCE
 
 
 @contextmanager

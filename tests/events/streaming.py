@@ -18,7 +18,8 @@ from events.sse import EventStream
 from lava_lite.bridge import Bridge
 from lava_lite.front import Front
 from lava_lite.server import Server
-from tests.events.meanwhile import PATIENCE, close_readers
+from tests.events.meanwhile import close_readers
+from tests.lab import PATIENCE
 
 ADDRESS = "/api/v1/events"
 WANTED = {"Accept": "text/event-stream"}

@@ -19,7 +19,8 @@ from jobs import lifecycle
 from jobs.models import Job
 from jobs.states import State
 from tests import build
-from tests.events.meanwhile import PATIENCE, do, run
+from tests.events.meanwhile import do, run
+from tests.lab import PATIENCE
 from workers import wakeup
 from workers.wakeup import frames
 

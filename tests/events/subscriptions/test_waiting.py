@@ -26,8 +26,8 @@ from jobs.states import State
 from tests import build
 from tests.events.meanwhile import run
 from tests.events.subscriptions.office import WANTED, run_out, say
-from tests.lab import eventually
-from tests.serving import PATIENCE, Site, do
+from tests.lab import PATIENCE, eventually
+from tests.serving import Site, do
 
 FETCH = "/api/v1/subscriptions/bridge/fetch/"
 THREADS = 8  # of the bridge to Django
