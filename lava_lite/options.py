@@ -133,7 +133,12 @@ OPTIONS = (
         read=boolean,
         help="On for a lab behind HTTPS: secure cookies, HSTS, redirect to HTTPS. Off: plain HTTP on loopback.",
     ),
-    Option(name="DEBUG", default=False, read=boolean, help="Django's debug pages. Never on a served lab."),
+    Option(
+        name="DEBUG",
+        default=False,
+        read=boolean,
+        help="Django's debug pages, and scripts served as they were written. Never on a served lab.",
+    ),
     Option(
         name="DATABASE_URL",
         default="",
