@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.templatetags.static import static
 from django.utils import timezone
 
 from core.looks import Look
@@ -54,7 +55,7 @@ def test_a_state_is_shown_by_icon_word_and_colour() -> None:
     shown = lab.status(Look(word="Bad", icon="bad", tone="bad"))
 
     assert 'class="status bad' in shown
-    assert "icons.svg#bad" in shown
+    assert f"{static('img/icons.svg')}#bad" in shown
     assert "Bad</span>" in shown
 
 
