@@ -57,8 +57,7 @@ def run(stop: threading.Event) -> None:
 
 def run_once() -> int:
     """One whole pass; how many jobs got a device."""
-    _watch()
-    return _give()
+    return Passes().once()
 
 
 class Passes:
@@ -73,7 +72,8 @@ class Passes:
         if not self._is_owed:
             _watch()
             self._fresh_until = time.monotonic() + WATCH_SECONDS
-        return _give()
+        progress.tell_pending()
+        return _assign()
 
     def until_next(self) -> float | None:
         """Seconds until there is something to do, as far as that is known."""
@@ -96,11 +96,6 @@ def _watch() -> None:
     _end_overdue_jobs()
     _settle_reservations()
     _flag_expiring()
-
-
-def _give() -> int:
-    progress.tell_pending()
-    return _assign()
 
 
 def _mark_silent_workers() -> None:

@@ -14,8 +14,9 @@ from lava_lite.claims import NotStarted
 from lava_lite.first_start import Secrets
 from lava_lite.supervisor import Role, Supervisor, end_with
 
-# How long each role may take to end, in seconds: the worker ends its jobs and reports them first.
-WORKER_PATIENCE = 12.0
+# How long each role may take to end, in seconds. The worker gives its jobs 10 s to end and be reported, and what is
+# left of them 2 s more: it must not be killed just then.
+WORKER_PATIENCE = 15.0
 ENGINE_PATIENCE = 5.0
 WEB_PATIENCE = 6.0
 

@@ -11,7 +11,7 @@ from tests.gallery.lab import Lab, serving
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
 
-SHORT = ("--phases=fuzzing", "--max-examples=4", "--seed=1")
+SHORT = ("--phases=fuzzing", "--max-examples=6", "--seed=1")
 
 
 @pytest.fixture(scope="module")
