@@ -55,7 +55,7 @@ def main() -> int:
         began = time.monotonic()
         lab.start()
         running = time.monotonic() - began
-        has_output = eventually(lambda: FIRST_OUTPUT in lab.get("/job/1/log-tail?start=0")[1])
+        has_output = eventually(lambda: FIRST_OUTPUT in lab.get("/job/1/log-tail?start=0")[1], 30)
         printed = time.monotonic() - began
         assert lab.process is not None
         os.killpg(lab.process.pid, signal.SIGINT)  # as Ctrl-C does

@@ -21,11 +21,10 @@ COMMAND = Path(sys.executable).with_name("lava-lite")
 SUPERVISOR = "supervisor"
 ROLES = ("web", "engine", "worker")
 LAST_LINE = "Ctrl-C ends it."
-PATIENCE = 60.0  # seconds for what comes at once if the machine is not busy: only what fails takes them
 FOREIGN = ("DJANGO_", "LAVA_", "DATABASE_", "EVENT_", "PLUGINS", "PORT", "LISTEN", "SERVED", "DEBUG")
 
 
-def eventually(condition: Callable[[], object], seconds: float = PATIENCE, *, pause: float = 0.01) -> bool:
+def eventually(condition: Callable[[], object], seconds: float = 15.0, *, pause: float = 0.01) -> bool:
     """Whether it becomes true in time; asked again after each pause."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -25,7 +25,8 @@ from lava_lite.asgi import front
 from lava_lite.bridge import Bridge
 from lava_lite.server import Server
 from tests.events.meanwhile import close_readers
-from tests.lab import PATIENCE
+
+PATIENCE = 20.0  # seconds
 
 
 @dataclass(kw_only=True)

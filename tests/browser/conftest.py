@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.browser.stub import Stub
 from tests.gallery.pages import CHROMIUM
-from tests.lab import PATIENCE, Lab
+from tests.lab import Lab
 
-expect.set_options(timeout=PATIENCE * 1000)
+PATIENCE = 15_000  # milliseconds
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,7 +41,7 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 def page(chromium: Browser) -> Iterator[Page]:
     """A window; whatever its scripts or the policy of its page complain about fails the test."""
     context = chromium.new_context(viewport={"width": 1000, "height": 700})
-    context.set_default_timeout(PATIENCE * 1000)
+    context.set_default_timeout(PATIENCE)
     window = context.new_page()
     complaints: list[str] = []
     window.on("pageerror", lambda error: complaints.append(str(error)))

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests import build
-from tests.browser.test_pages import local_job, text_of, wait_for_end
+from tests.browser.test_pages import LAB_SECONDS, local_job, text_of, wait_for_end
 from tests.lab import Lab, eventually
 
 MOST_STOPS = 200  # of the Tab key on one page
@@ -142,7 +142,7 @@ def test_a_running_job_is_canceled_with_a_reason_and_the_focus_stays_while_it_ru
     page.wait_for_url(re.compile(r"/job/\d+/$"))
 
     hands.reach(page.locator("#cancel-why"))
-    assert eventually(lambda: "\n4\n" in text_of(page))
+    assert eventually(lambda: "\n4\n" in text_of(page), LAB_SECONDS)
     assert has_focus(page.locator("#cancel-why"))
 
     hands.press("Enter")

@@ -18,7 +18,7 @@ from tests.browser.test_log_push import job as job
 from tests.browser.test_log_push import opened
 from tests.browser.test_log_viewer import AT_REST, from_end, state_of, text_of
 from tests.jobs.log_live.writing import LINES_A_SECOND, NOON, whole, write, write_busily
-from tests.lab import PATIENCE, eventually
+from tests.lab import eventually
 from tests.serving import Site, do
 from tests.serving import site as site
 
@@ -26,6 +26,7 @@ MINUTE = 60  # seconds
 MEGABYTES = 100
 WIDTH = 250  # bytes of a line
 TABS = 20
+PATIENCE = 60.0  # seconds at most; twenty tabs draw on the processors of the tests
 
 
 def line(number: int) -> str:

@@ -128,7 +128,7 @@ def test_a_log_of_many_megabytes_comes_whole_without_waiting_between_its_pieces(
 
     stub.write(text)
 
-    assert eventually(lambda: len(text_of(page)) == len(text))
+    assert eventually(lambda: len(text_of(page)) == len(text), 20)
     assert text_of(page) == text
     pauses = [after.time - before.time for before, after in zip(stub.asked, stub.asked[1:], strict=False)]
     full = [
@@ -398,7 +398,7 @@ def test_a_hidden_page_asks_every_half_minute_and_at_once_when_it_is_shown(page:
     assert len(stub.asked) == asked
     set_hidden(page, False)
 
-    assert eventually(lambda: text_of(page) == "meanwhile\n")
+    assert eventually(lambda: text_of(page) == "meanwhile\n", 5)
 
 
 def set_hidden(page: Page, hidden: bool) -> None:
@@ -417,7 +417,7 @@ def test_a_cut_is_said_at_once_and_the_log_goes_on_at_the_same_byte(page: Page, 
     opened(page, stub)
 
     stub.is_cut = True
-    assert eventually(lambda: "Connection lost" in state_of(page))
+    assert eventually(lambda: "Connection lost" in state_of(page), 5)
     stub.write("meanwhile\n")
     stub.is_cut = False
 
@@ -440,7 +440,7 @@ def test_a_server_that_does_not_answer_is_said_long_before_the_request_ends(page
     opened(page, stub)
 
     stub.delay = 4
-    assert eventually(lambda: "Waiting for the server" in state_of(page))
+    assert eventually(lambda: "Waiting for the server" in state_of(page), 5)
     stub.delay = 0
     stub.write("at last\n")
 

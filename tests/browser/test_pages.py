@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, Response, expect
 from tests import build
 from tests.lab import Lab, eventually
 
+LAB_SECONDS = 30.0  # to start a job on a busy machine, and to see its end
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 pytestmark = pytest.mark.lab
@@ -55,7 +56,7 @@ def test_the_one_minute_job_is_submitted_watched_and_complete_to_the_byte(page: 
     job = submit(page, lab, (EXAMPLES / "one-minute.yaml").read_text())
 
     sizes = set()
-    assert eventually(lambda: "step   3 of 120" in text_of(page))
+    assert eventually(lambda: "step   3 of 120" in text_of(page), LAB_SECONDS)
     expect(page.locator("#job-head .status.pill")).to_have_text("Running")
     while "step 120 of 120" not in text_of(page):
         sizes.add(len(text_of(page)))
@@ -71,7 +72,7 @@ def test_the_one_minute_job_is_submitted_watched_and_complete_to_the_byte(page: 
 def test_a_prompt_is_visible_while_its_line_has_no_end(page: Page, lab: Lab) -> None:
     submit(page, lab, local_job("prompt", "printf 'login: '; sleep 4; echo root"))
 
-    assert eventually(lambda: text_of(page).endswith("login: "))
+    assert eventually(lambda: text_of(page).endswith("login: "), LAB_SECONDS)
     wait_for_end(page)
     assert "login: root\n" in text_of(page)
 
@@ -79,11 +80,11 @@ def test_a_prompt_is_visible_while_its_line_has_no_end(page: Page, lab: Lab) -> 
 def test_a_lab_that_is_cut_off_and_comes_back_leaves_no_gap(page: Page, lab: Lab) -> None:
     steps = "for i in $(seq 1 60); do echo line $i; sleep 0.2; done"
     job = submit(page, lab, local_job("cut", steps))
-    assert eventually(lambda: "\nline 5\n" in text_of(page))
+    assert eventually(lambda: "\nline 5\n" in text_of(page), LAB_SECONDS)
 
     page.context.set_offline(True)
-    expect(page.locator("[data-log-state]")).to_contain_text("Connection lost")
-    expect(page.locator("[data-lost]")).to_be_visible()
+    expect(page.locator("[data-log-state]")).to_contain_text("Connection lost", timeout=5_000)
+    expect(page.locator("[data-lost]")).to_be_visible(timeout=5_000)
     page.wait_for_timeout(1_000)
     page.context.set_offline(False)
 
@@ -104,7 +105,7 @@ def test_the_lists_are_live_and_right_again_within_five_seconds_after_a_cut(
 
     page.context.set_offline(False)
 
-    expect(page.get_by_role("link", name="made meanwhile")).to_be_visible()
+    expect(page.get_by_role("link", name="made meanwhile")).to_be_visible(timeout=5_000)
     expect(page.locator("[data-lost]")).to_be_hidden()
 
 
@@ -125,7 +126,7 @@ def test_a_fault_is_shown_with_its_line_and_mended_in_place(page: Page, lab: Lab
 
 def test_a_running_job_is_canceled_from_its_page(page: Page, lab: Lab) -> None:
     submit(page, lab, local_job("to be canceled", "echo begun", "sleep 60"))
-    assert eventually(lambda: "begun" in text_of(page))
+    assert eventually(lambda: "begun" in text_of(page), LAB_SECONDS)
 
     page.get_by_role("button", name="Cancel", exact=True).click()
 
@@ -155,7 +156,7 @@ def test_without_scripts_the_end_of_the_log_is_read_and_a_job_is_canceled(
     chromium: Browser, page: Page, lab: Lab
 ) -> None:
     job = submit(page, lab, local_job("plain", "seq 1 20000", "sleep 60"))
-    assert eventually(lambda: "\n20000\n" in text_of(page))
+    assert eventually(lambda: "\n20000\n" in text_of(page), LAB_SECONDS)
     context = chromium.new_context(java_script_enabled=False)
     plain = context.new_page()
     log_in(plain, lab, f"/job/{job}/")
@@ -222,12 +223,12 @@ def test_a_filtered_list_is_right_again_within_five_seconds_after_a_cut(
 
     page.context.set_offline(False)
 
-    expect(page.get_by_role("link", name="while it was cut off")).to_be_visible()
+    expect(page.get_by_role("link", name="while it was cut off")).to_be_visible(timeout=5_000)
 
 
 def test_the_log_goes_on_after_a_look_at_another_tab(page: Page, lab: Lab) -> None:
     job = submit(page, lab, local_job("tabs", "for i in $(seq 1 40); do echo line $i; sleep 0.2; done"))
-    assert eventually(lambda: "line 3\n" in text_of(page))
+    assert eventually(lambda: "line 3\n" in text_of(page), LAB_SECONDS)
 
     page.get_by_role("link", name="Definition").click()
     expect(page).to_have_url(f"{lab.url}/job/{job}/?tab=definition")
@@ -241,7 +242,7 @@ def test_the_log_goes_on_after_a_look_at_another_tab(page: Page, lab: Lab) -> No
 
 def test_a_reason_that_is_being_written_stays_while_the_page_renews_itself(page: Page, lab: Lab) -> None:
     submit(page, lab, local_job("reason", "sleep 60"))
-    expect(page.locator("#job-head .status.pill")).to_have_text("Running")
+    expect(page.locator("#job-head .status.pill")).to_have_text("Running", timeout=30_000)
 
     page.locator("#cancel-why").click()
     page.get_by_label("Reason").fill("the wrong board")
@@ -407,7 +408,7 @@ def test_on_a_phone_the_outline_is_folded_until_it_is_asked_for(page: Page, lab:
 
 def test_a_test_that_waits_for_a_person_goes_on_when_the_button_is_pressed(page: Page, lab: Lab) -> None:
     submit(page, lab, local_job("wait", "lava-lite-wait-for-person Press reset"))
-    expect(page.locator("#job-waits")).to_contain_text("Press reset")
+    expect(page.locator("#job-waits")).to_contain_text("Press reset", timeout=30_000)
 
     page.get_by_label("Comment").fill("it was stuck")
     page.get_by_role("button", name="Done").click()

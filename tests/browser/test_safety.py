@@ -126,7 +126,7 @@ def run_job(lab: Lab) -> None:
     status, answer = lab.request("POST", "/api/v1/jobs", body, "application/yaml")
     assert status == 201, answer
     job = int(re.findall(rb'"id": ?(\d+)', answer)[0])
-    assert eventually(lambda: b"Finished" in lab.get(f"/api/v0.2/jobs/{job}/")[1])
+    assert eventually(lambda: b"Finished" in lab.get(f"/api/v0.2/jobs/{job}/")[1], 60)
 
 
 def escaped(text: str) -> str:

@@ -19,8 +19,7 @@ from events.sockets import connection
 from jobs import queue_now
 from tests import build
 from tests.docs.tables import DOCS
-from tests.lab import PATIENCE
-from tests.serving import Site
+from tests.serving import PATIENCE, Site
 
 PAGE = (DOCS / "core4.md").read_text()
 SHOWN = [json.loads(shown) for shown in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]

@@ -67,7 +67,7 @@ def test_they_run_in_a_lab_that_names_them_and_end_with_it(tmp_path: Path) -> No
         (lab.data / "plugins" / f"{name}.py").write_text(into_file)
     lab.start()
     try:
-        assert eventually(lambda: printed.read_text().startswith("{'some': 'data'}\n")), (
+        assert eventually(lambda: printed.read_text().startswith("{'some': 'data'}\n"), 60), (
             lab.errors.read_text()
         )
     finally:

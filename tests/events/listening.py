@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 from events.transports.zmq import PublicSocket
 from tests.events.subscriber import Heard, printing, read
-from tests.lab import PATIENCE
+
+PATIENCE = 20.0  # seconds
 
 
 class Subscriber:

@@ -10,7 +10,8 @@ from typing import Any
 from django.db import connections
 
 from events import live, publisher
-from tests.lab import PATIENCE
+
+PATIENCE = 20.0  # seconds
 
 
 async def do(deed: Callable[[], object]) -> None:

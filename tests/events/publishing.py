@@ -11,7 +11,8 @@ from django.db import connections
 
 from events import publisher
 from events.transports import Transport
-from tests.lab import PATIENCE
+
+PATIENCE = 20.0  # seconds
 
 
 @contextmanager

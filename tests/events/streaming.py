@@ -18,8 +18,7 @@ from events.sse import EventStream
 from lava_lite.bridge import Bridge
 from lava_lite.front import Front
 from lava_lite.server import Server
-from tests.events.meanwhile import close_readers
-from tests.lab import PATIENCE
+from tests.events.meanwhile import PATIENCE, close_readers
 
 ADDRESS = "/api/v1/events"
 WANTED = {"Accept": "text/event-stream"}

@@ -21,8 +21,7 @@ from jobs import lifecycle
 from jobs.models import Job
 from jobs.states import State
 from tests import build
-from tests.events.meanwhile import do, run
-from tests.lab import PATIENCE
+from tests.events.meanwhile import PATIENCE, do, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,8 +17,8 @@ from events.transports import TransportDown
 from events.transports.memory import Memory
 from events.transports.zmq import PublicSocket, TrustedSocket
 from tests import build
-from tests.events.publishing import publishing
-from tests.lab import PATIENCE, eventually
+from tests.events.publishing import PATIENCE, publishing
+from tests.lab import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -230,10 +230,10 @@ def test_a_transport_that_blocks_holds_up_no_other() -> None:
         tell("a")
         assert blocked.has_begun.wait(PATIENCE)
         tell("b")
-        assert eventually(lambda: subjects(others) == ["a", "b"])
+        assert eventually(lambda: subjects(others) == ["a", "b"], PATIENCE)
         assert blocked.sent == []
         blocked.goes_on.set()
-        assert eventually(lambda: subjects(blocked) == ["a", "b"])
+        assert eventually(lambda: subjects(blocked) == ["a", "b"], PATIENCE)
 
 
 def test_a_transport_that_breaks_is_tried_again_while_the_others_go_on() -> None:
@@ -242,10 +242,10 @@ def test_a_transport_that_breaks_is_tried_again_while_the_others_go_on() -> None
 
     with publishing(broken, others):
         tell("a")
-        assert eventually(lambda: Position.objects.get(pk="broken").failures > 1)
+        assert eventually(lambda: Position.objects.get(pk="broken").failures > 1, PATIENCE)
         broken.is_whole = True
         tell("b")
-        assert eventually(lambda: subjects(broken) == subjects(others) == ["a", "b"])
+        assert eventually(lambda: subjects(broken) == subjects(others) == ["a", "b"], PATIENCE)
 
 
 def test_a_publisher_ends_although_a_transport_hangs(
@@ -262,7 +262,7 @@ def test_a_publisher_ends_although_a_transport_hangs(
     assert "hanging hangs" in caplog.text
     assert others.is_down
     hanging.goes_on.set()
-    assert eventually(lambda: hanging.is_down)
+    assert eventually(lambda: hanging.is_down, PATIENCE)
 
 
 def test_a_publisher_ends_in_the_middle_of_a_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,9 +290,9 @@ def test_a_running_publisher_is_woken_by_a_commit_and_ends_when_told(
     publisher.prepare([transport])
 
     with publishing(transport):
-        assert eventually(lambda: list((data / "run").glob("transports.*")))
+        assert eventually(lambda: list((data / "run").glob("transports.*")), PATIENCE)
         tell("a")
-        assert eventually(lambda: subjects(transport) == ["a"])
+        assert eventually(lambda: subjects(transport) == ["a"], PATIENCE)
 
     assert transport.is_down
 

@@ -22,8 +22,8 @@ from events.transports.memory import Memory
 from events.transports.zmq import PublicSocket, TrustedSocket
 from jobs.states import State
 from tests import build
-from tests.events.listening import bound, free_address, is_free, subscriber
-from tests.lab import PATIENCE, eventually
+from tests.events.listening import PATIENCE, bound, free_address, is_free, subscriber
+from tests.lab import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

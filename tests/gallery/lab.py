@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.lab import COMMAND, FOREIGN, eventually, free_port
 
 KINDS = ("full", "empty")
+PATIENCE = 60.0  # seconds, on a busy machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ def serving(directory: Path, kind: str) -> Iterator[Lab]:
         web = subprocess.Popen([COMMAND, "web"], env=environment, stdout=errors, stderr=errors)
     try:
         url = f"http://127.0.0.1:{port}"
-        assert eventually(lambda: _answers(url)), (directory / "errors.txt").read_text()
+        assert eventually(lambda: _answers(url), PATIENCE), (directory / "errors.txt").read_text()
         yield Lab(url=url, **json.loads(contents.stdout))
     finally:
         web.terminate()

@@ -10,12 +10,12 @@ from playwright.sync_api import Browser
 from playwright.sync_api import Page as Window
 
 from tests.gallery.lab import Lab
-from tests.lab import PATIENCE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WIDTHS = (1400, 390)
 HEIGHTS = {1400: 900, 390: 844}
 SCHEMES = ("light", "dark")
+PATIENCE = 15_000  # milliseconds
 END_OF_FADING = """
     document.body.offsetTop;
     document.getAnimations().filter(each => each instanceof CSSTransition).forEach(each => each.finish());
@@ -164,7 +164,7 @@ class Windows:
 
     def _new_window(self, lab: Lab, visitor: str) -> Window:
         context = self._browser.new_context(reduced_motion="reduce", **self._options)
-        context.set_default_timeout(PATIENCE * 1000)
+        context.set_default_timeout(PATIENCE)
         if visitor:
             context.add_cookies([{"name": "sessionid", "value": lab.sessions[visitor], "url": lab.url}])
         return context.new_page()

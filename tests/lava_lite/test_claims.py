@@ -9,7 +9,6 @@ import pytest
 
 from lava_lite import claims
 from lava_lite.claims import NotStarted
-from tests.lab import PATIENCE
 
 ADDRESS = "http://127.0.0.1:8000/"
 
@@ -55,7 +54,7 @@ def test_a_second_claim_says_who_has_the_directory_and_where(tmp_path: Path) -> 
         with pytest.raises(NotStarted) as refused:
             claims.claim_directory(tmp_path, "http://127.0.0.1:9000/")
 
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=10)
     assert f"{tmp_path} already: process {pid}, {ADDRESS}" in str(refused.value)
     assert "lava-lite up --data DIRECTORY --port 8001" in str(refused.value)
 
@@ -68,7 +67,7 @@ def test_a_released_directory_can_be_claimed_again(tmp_path: Path) -> None:
 
 def test_the_last_processes_of_a_killed_lab_are_waited_for(tmp_path: Path) -> None:
     with holder(tmp_path, "0.5", "dies") as process:
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=10)
 
     claims.claim_directory(tmp_path, ADDRESS).release()
 

@@ -41,7 +41,7 @@ def test_a_first_start_shows_what_one_needs_and_runs_a_job(lab: Lab) -> None:
     assert f"Data       {lab.data}\n" in lab.banner
     assert len(lab.password) == 19
     assert len(lab.token) == 64
-    assert eventually(lambda: is_finished(lab))
+    assert eventually(lambda: is_finished(lab), 30)
     assert "This job runs on" in job(lab)
 
 
@@ -50,7 +50,7 @@ def test_it_is_at_most_four_processes(lab: Lab) -> None:
 
 
 def test_a_second_start_finds_everything_as_it_was_left_and_shows_no_secret(lab: Lab) -> None:
-    assert eventually(lambda: is_finished(lab))
+    assert eventually(lambda: is_finished(lab), 30)
     log = job(lab)
 
     lab.restart()
@@ -77,7 +77,7 @@ def test_told_to_end_it_ends_cleanly_with_all_of_its_processes(lab: Lab, number:
 
 
 def test_told_to_end_in_mid_job_it_ends_the_job_and_says_so(lab: Lab) -> None:
-    assert eventually(lambda: "Measuring in 3" in job(lab))
+    assert eventually(lambda: "Measuring in 3" in job(lab), 30)
 
     assert lab.stop() == 0
     lab.start()
@@ -88,12 +88,12 @@ def test_told_to_end_in_mid_job_it_ends_the_job_and_says_so(lab: Lab) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_killed_role_is_started_again_and_the_job_goes_on(lab: Lab, role: str) -> None:
-    assert eventually(lambda: "Measuring in 3" in job(lab))
+    assert eventually(lambda: "Measuring in 3" in job(lab), 30)
 
     killed = lab.kill(role)
 
     assert eventually(lambda: lab.pids().get(role, killed) != killed)
-    assert eventually(lambda: is_finished(lab))
+    assert eventually(lambda: is_finished(lab), 30)
     text = job(lab)
     assert [text.count(f"\nMeasuring in {left} ...\n") for left in (3, 2, 1)] == [1, 1, 1]
     assert "That was all." in text
@@ -106,7 +106,7 @@ def test_a_restart_of_the_web_role_refuses_no_connection(lab: Lab) -> None:
 
 
 def test_a_killed_supervisor_takes_its_roles_along_and_the_next_start_goes_on(lab: Lab) -> None:
-    assert eventually(lambda: "Measuring in 3" in job(lab))
+    assert eventually(lambda: "Measuring in 3" in job(lab), 30)
     pids = lab.pids()
 
     lab.kill(SUPERVISOR)
@@ -114,7 +114,7 @@ def test_a_killed_supervisor_takes_its_roles_along_and_the_next_start_goes_on(la
     assert eventually(lambda: not any(map(is_alive, pids.values())))
     lab.stop()
     lab.start()
-    assert eventually(lambda: is_finished(lab))
+    assert eventually(lambda: is_finished(lab), 30)
     assert job(lab).count("\nMeasuring in 1 ...\n") == 1
 
 

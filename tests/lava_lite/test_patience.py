@@ -24,8 +24,8 @@ from events.sockets import lava
 from lava_lite import patience, server
 from tests import build
 from tests.events.sockets.test_lava import told
-from tests.lab import PATIENCE, eventually
-from tests.serving import Site, do, serving
+from tests.lab import eventually
+from tests.serving import PATIENCE, Site, do, serving
 
 BYTES_OF_ONE = 128 * 1024  # that may wait for a client, of the hundreds of thousands that it could have
 MANY = 400  # frames that fill what lies between the lab and a client that does not read

@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from lava_lite import roles
-from tests.lab import COMMAND, PATIENCE, Lab, eventually
+from tests.lab import COMMAND, Lab, eventually
 
 PROGRAM = """
 import sys, threading
@@ -41,7 +41,7 @@ def test_a_signal_ends_all_works_of_a_role(number: signal.Signals) -> None:
         assert process.stdout.readline() == "ready\n"
 
         process.send_signal(number)
-        output, _ = process.communicate(timeout=PATIENCE)
+        output, _ = process.communicate(timeout=10)
 
     assert output == "steady ended\nover\n"
     assert process.returncode == 0
@@ -49,11 +49,7 @@ def test_a_signal_ends_all_works_of_a_role(number: signal.Signals) -> None:
 
 def test_a_work_that_fails_ends_the_role_with_an_error() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "fails"],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
+        [sys.executable, "-c", PROGRAM, "fails"], capture_output=True, text=True, timeout=10, check=False
     )
 
     assert done.stdout == "ready\nsteady ended\nthe shaky ended by itself\n"
@@ -85,7 +81,7 @@ def test_the_roles_also_run_as_commands_of_their_own(tmp_path: Path) -> None:
         status, answer = lab.request("POST", "/api/v0.2/jobs/", body, "application/json")
         assert status == 201, answer
 
-        assert eventually(lambda: json.loads(lab.get("/job/2/log-tail?start=0")[1])["is_finished"])
+        assert eventually(lambda: json.loads(lab.get("/job/2/log-tail?start=0")[1])["is_finished"], 40)
 
 
 def answers(lab: Lab) -> bool:

@@ -12,9 +12,9 @@ import pytest
 
 from events import live, sse
 from lava_lite import server
-from tests.lab import PATIENCE, eventually
+from tests.lab import eventually
 from tests.lava_lite.test_patience import HANDSHAKE
-from tests.serving import serving
+from tests.serving import PATIENCE, serving
 
 SO_ATTACH_FILTER = 26
 RETURN_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)  # of a packet filter: keep no byte of any

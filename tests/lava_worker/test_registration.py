@@ -8,11 +8,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.lab import PATIENCE, eventually
+from tests.lab import eventually
 from tests.lava_worker.ring import Ring
 from tests.lava_worker.worker import LavaWorker
 
 pytestmark = [pytest.mark.lava_worker, pytest.mark.timeout(120)]
+
+PATIENCE = 30.0
 
 
 @contextmanager

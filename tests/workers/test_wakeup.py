@@ -19,8 +19,7 @@ from jobs import lifecycle
 from jobs.models import Job
 from jobs.states import State
 from tests import build
-from tests.events.meanwhile import do, run
-from tests.lab import PATIENCE
+from tests.events.meanwhile import PATIENCE, do, run
 from workers import wakeup
 from workers.wakeup import frames
 

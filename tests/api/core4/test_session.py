@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 
 from tests import build
-from tests.lab import PATIENCE, Lab, eventually
+from tests.lab import Lab, eventually
 
 pytestmark = pytest.mark.lab
 
+PATIENCE = 30.0  # seconds
 ROOT = Path(__file__).resolve().parents[3]
 HOST = "devops:5001"
 
@@ -144,7 +145,7 @@ def until_the_queue_is_empty_again(told: Iterator[dict[str, Any]]) -> list[dict[
 
 def test_the_session_runs_for_a_job_that_one_may_see_and_for_a_hidden_one(lab: Lab) -> None:
     make_administrator(lab)
-    assert eventually(lambda: is_quiet(lab))
+    assert eventually(lambda: is_quiet(lab), PATIENCE)
 
     assert run(lab, USER)["code"] == 200
     assert run(lab, HISTORY)["page"] == 2

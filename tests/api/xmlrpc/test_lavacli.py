@@ -14,8 +14,7 @@ from accounts.models import Token
 from devices.models import Device, DeviceType, Worker
 from tests import build
 from tests.jobs.test_health_checks import CHECK
-from tests.lab import PATIENCE
-from tests.serving import Site
+from tests.serving import PATIENCE, Site
 
 LAVACLI = Path(sys.executable).with_name("lavacli")
 DICTIONARY = "available_architectures: [arm64]\n"

@@ -17,8 +17,8 @@ from tests import build
 from tests.events.publishing import publishing
 from tests.events.webhooks.endpoint import listening
 from tests.events.webhooks.office import hook
-from tests.lab import PATIENCE, eventually
-from tests.serving import Site, hear
+from tests.lab import eventually
+from tests.serving import PATIENCE, Site, hear
 
 ALLOWED = 5.0  # seconds
 OFTEN = 0.05
@@ -50,8 +50,8 @@ def test_with_every_wake_up_lost_events_arrive_all_the_same(
                 build.job(submitter=alice)
 
                 assert hear(client)[3] == "alice"
-                assert eventually(lambda: "job.submitted" in [each.type for each in transport.sent])
-                assert eventually(lambda: endpoint.types == ["job.submitted"])
+                assert eventually(lambda: "job.submitted" in [each.type for each in transport.sent], PATIENCE)
+                assert eventually(lambda: endpoint.types == ["job.submitted"], PATIENCE)
         finally:
             stop.set()
             thread.join(PATIENCE)

@@ -25,8 +25,7 @@ from jobs.models import Job, Visibility
 from jobs.states import State
 from tests import build
 from tests.events.streaming import ADDRESS, Listening
-from tests.lab import PATIENCE
-from tests.serving import Site, do, farewell, hear, token
+from tests.serving import PATIENCE, Site, do, farewell, hear, token
 
 ALLOWED = 5.0  # seconds
 TURNED_OUT = "What opened this stream is expired or revoked."

@@ -26,8 +26,7 @@ from tests.events.matrix.transports import in_lavas_words
 from tests.events.streaming import ADDRESS, Listening
 from tests.events.webhooks.endpoint import listening
 from tests.events.webhooks.office import Office, hook
-from tests.lab import PATIENCE
-from tests.serving import Site, do, hear
+from tests.serving import PATIENCE, Site, do, hear
 
 LAST = "custom.the-last"  # which every listener hears, so that it knows when it has heard all
 PATTERNS = ("job.started", "job.*", "*.changed", "#", "custom.#", "custom.*", "#.deep", "job.#.started", "*")

@@ -31,12 +31,12 @@ from events.transports.amqp import TopicExchange
 from events.transports.zmq import PublicSocket, TrustedSocket
 from events.webhooks import lifecycle
 from tests.events import rabbit
-from tests.events.listening import free_address
+from tests.events.listening import PATIENCE, free_address
 from tests.events.matrix.stage import CAST, Person, Stage
 from tests.events.streaming import Listening
 from tests.events.webhooks.endpoint import Endpoint, listening
 from tests.events.webhooks.office import Office
-from tests.lab import PATIENCE, eventually
+from tests.lab import eventually
 from tests.serving import Site
 
 EVENTS = "/api/v1/events"
@@ -353,7 +353,7 @@ class Outgoing:
 
     def sent(self, last: int) -> dict[str, Sent]:
         publisher.run_once([self._public, *self._brokers])
-        assert eventually(self._has_pushed), "the trusted listener hears nothing"
+        assert eventually(self._has_pushed, PATIENCE), "the trusted listener hears nothing"
         found = {
             "ZMQ": _of_frames(self._sub, last, "anonymous"),
             "ZMQ, trusted": _of_frames(self._pull, last, ALL),

@@ -24,8 +24,8 @@ from jobs import lifecycle
 from jobs.models import Job
 from jobs.states import State
 from tests import build
-from tests.lab import PATIENCE, eventually
-from tests.serving import Site, basic, do, farewell, hear, serving, token
+from tests.lab import eventually
+from tests.serving import PATIENCE, Site, basic, do, farewell, hear, serving, token
 
 PERSONAL = "personal"
 HIDDEN_WORDS = "hush"

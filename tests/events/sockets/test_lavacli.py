@@ -18,8 +18,8 @@ from events import live
 from jobs import lifecycle
 from jobs.states import State
 from tests import build
-from tests.lab import PATIENCE, eventually
-from tests.serving import Site, do
+from tests.lab import eventually
+from tests.serving import PATIENCE, Site, do
 
 LAVACLI = Path(sys.executable).with_name("lavacli")
 

@@ -66,7 +66,7 @@ def test_a_consumer_and_a_server_that_are_killed_lose_nothing(lab: Lab, tmp_path
     begun = posted(lab, "/api/v1/subscriptions/", {"name": "bridge", "filter": FILTER})["sequence"]
     first = Consumer(lab, out)
     run_a_job(lab)
-    assert eventually(lambda: out.read_text())
+    assert eventually(lambda: out.read_text(), 60)
 
     first.kill()
     job = run_a_job(lab)

@@ -26,12 +26,11 @@ from jobs.states import State
 from tests import build
 from tests.events.meanwhile import run
 from tests.events.subscriptions.office import WANTED, run_out, say
-from tests.lab import PATIENCE, eventually
-from tests.serving import Site, do
+from tests.lab import eventually
+from tests.serving import PATIENCE, Site, do
 
 FETCH = "/api/v1/subscriptions/bridge/fetch/"
 THREADS = 8  # of the bridge to Django
-WAIT = 20.0  # seconds that a fetch may be held
 
 
 class Fetching:
@@ -73,7 +72,7 @@ def answers(part: str) -> int:
 
 
 @contextmanager
-def waiting(site: Site, secret: str, seconds: float = WAIT) -> Iterator[Fetching]:
+def waiting(site: Site, secret: str, seconds: float = PATIENCE) -> Iterator[Fetching]:
     """A fetch that has found nothing and waits."""
     fetching = Fetching(site, secret, wait=seconds)
     assert eventually(waiting_now)
@@ -127,13 +126,13 @@ def test_it_is_answered_when_something_happens_that_is_for_it(site: Site, secret
         number = say("wanted")
 
     assert fetching.numbers == [number]
-    assert fetching.took < WAIT
+    assert fetching.took < PATIENCE
 
 
 def test_it_is_answered_at_once_if_there_is_something(site: Site, secret: str) -> None:
     number = say("wanted")
 
-    assert Fetching(site, secret, wait=WAIT).answered().numbers == [number]
+    assert Fetching(site, secret, wait=PATIENCE).answered().numbers == [number]
 
 
 def test_without_anything_it_is_answered_when_its_time_is_over(site: Site, secret: str) -> None:
@@ -155,7 +154,7 @@ def test_the_time_for_which_one_waits_is_not_counted_among_the_answers_of_the_ap
 
 
 def test_many_that_wait_hold_up_nobody(site: Site, secret: str) -> None:
-    many = [Fetching(site, secret, wait=WAIT) for _ in range(3 * THREADS)]
+    many = [Fetching(site, secret, wait=PATIENCE) for _ in range(3 * THREADS)]
     assert eventually(lambda: waiting_now() == len(many))
 
     assert Fetching(site, secret).answered().status == 200
@@ -175,7 +174,7 @@ def test_who_may_not_come_in_any_more_is_answered_soon(
         else:
             User.objects.filter(pk=alice.pk).update(is_active=False)
 
-    assert (fetching.status, fetching.took < WAIT) == (401, True)
+    assert (fetching.status, fetching.took < PATIENCE) == (401, True)
 
 
 def test_who_has_lost_a_right_is_told_nothing_of_what_it_hides(site: Site, alice: User, bob: User) -> None:
@@ -200,7 +199,7 @@ def test_one_that_expires_while_it_is_waited_for_says_so_at_the_next_fetch(site:
 def test_who_leaves_is_forgotten_and_what_happens_is_told_to_the_next(site: Site, secret: str) -> None:
     connection = HTTPConnection("127.0.0.1", site.port, timeout=PATIENCE)
     headers = {"Authorization": f"Token {secret}", "Content-Type": "application/json"}
-    connection.request("POST", FETCH, body=json.dumps({"wait": WAIT}), headers=headers)
+    connection.request("POST", FETCH, body=json.dumps({"wait": PATIENCE}), headers=headers)
     assert eventually(waiting_now)
 
     connection.close()
@@ -217,7 +216,7 @@ def test_who_waits_when_the_server_ends_is_answered(alice: User) -> None:
     app, told = Waiting(otherwise=with_nothing), list[Message]()
 
     async def story() -> None:
-        client = Client(json.dumps({"wait": WAIT}).encode())
+        client = Client(json.dumps({"wait": PATIENCE}).encode())
         answering = asyncio.create_task(app(asked_by(secret), client.receive, client.send))
         while not waiting_now():
             await asyncio.sleep(0.01)

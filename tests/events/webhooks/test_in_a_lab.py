@@ -48,7 +48,7 @@ def test_an_engine_that_is_killed_while_it_sends_loses_nothing(lab: Lab) -> None
         post(lab, "/api/v1/webhooks/", {"address": endpoint.address, "filter": "job.# step.#"})
         definition = build.definition(device_type="local")
         first = post(lab, "/api/v1/jobs/", {"definition": definition})["id"]
-        assert eventually(lambda: has_ended(endpoint, first))
+        assert eventually(lambda: has_ended(endpoint, first), 60)
 
         failed: list[Request] = []
         endpoint.answer, endpoint.before_answer = Answer(status=503), failed.append
@@ -57,7 +57,7 @@ def test_an_engine_that_is_killed_while_it_sends_loses_nothing(lab: Lab) -> None
         lab.kill("engine")
         endpoint.answer = Answer()
 
-        assert eventually(lambda: has_ended(endpoint, second))
+        assert eventually(lambda: has_ended(endpoint, second), 60)
         assert len([request for request in endpoint.requests if request.id == failed[0].id]) >= 2
 
     sequences = [int(request.event["sequence"]) for request in endpoint.requests]

@@ -17,8 +17,8 @@ from jobs.models import Job
 from jobs.states import State
 from tests import build
 from tests.jobs.log_live.writing import whole, write
-from tests.lab import PATIENCE, eventually
-from tests.serving import Site, do, farewell, hear, token
+from tests.lab import eventually
+from tests.serving import PATIENCE, Site, do, farewell, hear, token
 
 BROKEN = Ending(passed=False, error_type="Infrastructure", errors="the power was cut")
 

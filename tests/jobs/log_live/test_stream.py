@@ -18,8 +18,7 @@ from jobs.models import Job
 from jobs.states import State
 from tests import build
 from tests.jobs.log_live.writing import whole, write
-from tests.lab import PATIENCE
-from tests.serving import Site, do, token
+from tests.serving import PATIENCE, Site, do, token
 
 BROKEN = Ending(passed=False, error_type="Infrastructure", errors="the power was cut")
 
